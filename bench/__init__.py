@@ -1,0 +1,1 @@
+"""The harness: suite files, run specifications, scheduler, trainer, evaluation."""

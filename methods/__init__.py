@@ -1,0 +1,1 @@
+"""Methods of learning with noisy labels: one file a method, `base` the contract, `registry` the list."""

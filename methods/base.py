@@ -1,0 +1,168 @@
+"""The contract of a method: what it is handed, what it may define, and nothing of data sets, networks or trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from torch import Generator, Tensor, nn
+
+from methods.registry import HyperParameter, in_epochs, resolve_hyper
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's samples, none twice, nothing of the truth; all tensors on the training device.
+
+    views: one tensor per entry of `Method.views`, each [B, C, H, W] float32, normalised.
+    labels: [B] int64, the given (possibly wrong) labels.
+    index: [B] int64, rows of the training set.
+    epoch: counted from 1. step: optimiser steps done in this run.
+    progress: epoch - 1 + share of the epoch done, the clock of every schedule and ramp.
+    observe: `observe(logits, **values)` reports the logits [B, K] of the un-mixed first view and named per-sample
+        values [B] (`confidence=h`, `selected=mask`); everything is detached. `observe(logits, batch)` reports for a
+        further stream.
+    phase: name of the phase. streams: batches of the phase's further streams by name.
+    """
+
+    views: tuple[Tensor, ...]
+    labels: Tensor
+    index: Tensor
+    epoch: int
+    step: int
+    progress: float
+    observe: Callable[..., None]
+    phase: str = ""
+    streams: Mapping[str, Batch] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One shuffled walk over `rows` ([n] int64; None: all rows) within an epoch.
+
+    Each further stream (rows, batch size) is reshuffled and repeated until the walk ends.
+    """
+
+    rows: Tensor | None = None
+    batch_size: int | None = None
+    name: str = ""
+    streams: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of `epochs` (None: the rest of the run).
+
+    optimizer: settings over the suite's (`name`, `lr`, ..., and `schedule` as a table of its own).
+    restart: optimiser and schedule are built anew after `stage_start`.
+    """
+
+    epochs: int | None = None
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    restart: bool = True
+
+
+class Network(Protocol):
+    """What `Task.network` returns: a module whose autocast and count of passes live inside it."""
+
+    feature_size: int
+    blocks: nn.ModuleList  # from input to output; the last one is the classifier
+
+    def __call__(self, images: Tensor) -> Tensor: ...  # [B, C, H, W] -> [B, K] float32 logits
+    def features(self, images: Tensor) -> Tensor: ...  # -> [B, feature_size] float32
+    def classify(self, features: Tensor) -> Tensor: ...  # -> [B, K] float32
+
+
+class Task(Protocol):
+    """What a method may know of the run.
+
+    labels: [N] int64, the given labels, on the training device.
+    rng, generator: a method's only sources of randomness (NumPy; torch on the CPU), re-seeded at every epoch start.
+    """
+
+    num_classes: int
+    num_samples: int
+    epochs: int
+    labels: Tensor
+    rng: np.random.Generator
+    generator: Generator
+
+    def network(self, key: int = 0) -> Any:
+        """A freshly initialised `Network` (an nn.Module); same key and seed, same weights in every method."""
+
+    def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
+        """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost."""
+
+    def known(self, fact: str) -> Any:
+        """A privileged fact: "noise_rate" (expected share of wrong labels, float), "noise_kind" (str) or "matrix" ([K, K]
+        float32, rows: true class). Raises PermissionError unless it is declared in `Method.needs`."""
+
+
+class Method(nn.Module):
+    """A method: one file, one class. State lives in parameters and buffers only.
+
+    The literals below are read from the source without importing it, so they must be plain. `marks` names what buys
+    accuracy beside `needs`: "ensemble", "mixup", "strong augmentation", "pretraining". Each key of `hyper` becomes an
+    attribute of the instance; those with `unit = "epochs"` arrive as whole numbers.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    year: ClassVar[int]
+    reference: ClassVar[str]
+    version: ClassVar[int] = 1  # raised when results change
+    needs: ClassVar[frozenset[str]] = frozenset()
+    marks: ClassVar[frozenset[str]] = frozenset()
+    networks: ClassVar[int] = 1
+    passes_per_step: ClassVar[float] = 1.0  # forward passes over training images, per image of an epoch
+    hyper: ClassVar[Mapping[str, HyperParameter]] = {}
+    views: ClassVar[tuple[str, ...]] = ("weak",)  # "weak", "strong" or "plain"
+    members: ClassVar[str] = "mean"  # how [M, B, K] predictions are scored: "mean" of accuracies, or "ensemble"
+
+    def __init__(self, task: Task, **hyper: Any) -> None:
+        super().__init__()
+        self.task = task
+        values = resolve_hyper(type(self).hyper, hyper, f"method {type(self).name!r}")
+        for key, value in in_epochs(type(self).hyper, values, task.epochs).items():
+            setattr(self, key, value)
+        self.build()
+
+    def build(self) -> None:
+        """Make networks and buffers; the default is one network."""
+        self.network: Any = self.task.network()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The scalar to descend, once a step, in training mode, outside autocast; may update buffers."""
+        raise NotImplementedError
+
+    def stages(self) -> Sequence[Stage]:
+        """The stages of the run, in order; they must fill its epochs."""
+        return [Stage()]
+
+    def stage_start(self, stage: int) -> None:
+        """Called once when stage number `stage` (from 0) begins; not on resume."""
+
+    def epoch_start(self, epoch: int) -> Sequence[Phase]:
+        """The phases of epoch `epoch` (from 1); may refresh buffers."""
+        return [Phase()]
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Groups for the optimiser; a group may name its own `optimizer`, settings, and `schedule: False`."""
+        return [{"params": list(self.parameters())}]
+
+    def after_backward(self) -> None:
+        """Called between backward pass and optimiser step."""
+
+    def after_step(self) -> None:
+        """Called after the optimiser step."""
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits [B, K] of the images, or [M, B, K] with a row per member (see `members`)."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def clean_scores(self) -> Tensor | None:
+        """[N] float, larger for labels held to be right; None: the probability of the given label, from `observe`."""
+        return None
