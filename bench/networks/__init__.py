@@ -1,0 +1,106 @@
+"""The table of networks, readable without torch, and how one is built."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from bench.networks.network import Network, PassCounter, Precision
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """What is known of a network without building it.
+
+    module: where the function of the same name lives. image_shape: (C, H, W) that it is made for.
+    smallest: the smallest height and width that it takes. channels: the only number of channels, None: any.
+    parameters: trainable parameters at `image_shape` and `parameter_classes` classes, as published by `source`; where
+        the network is this suite's own, as counted. source: where architecture and count come from.
+    pretrained: whether ImageNet weights can be loaded.
+    """
+
+    name: str
+    title: str
+    description: str
+    module: str
+    image_shape: tuple[int, int, int]
+    parameters: int
+    source: str
+    parameter_classes: int = 10
+    smallest: int = 8
+    channels: int | None = None
+    pretrained: bool = False
+
+
+_TABLE = (
+    NetworkInfo(
+        "digits_cnn", "Digits CNN", "3 convolutions (16, 32 stride 2, 64), for 8 x 8 grey images",
+        "bench.networks.small", (1, 8, 8), 33_658, "this suite",
+    ),
+    NetworkInfo(
+        "digits_cnn_large", "Digits CNN (large)", "3 convolutions (32, 64 stride 2, 128), for 8 x 8 grey images",
+        "bench.networks.small", (1, 8, 8), 113_386, "this suite",
+    ),
+    NetworkInfo(
+        "small_cnn", "Small CNN", "5 convolutions (24, 48, 96, 192, 384), fast on a CPU; memorises 10,000 images",
+        "bench.networks.small", (3, 32, 32), 887_266, "this suite",
+    ),
+)  # fmt: skip
+
+NETWORKS: dict[str, NetworkInfo] = {info.name: info for info in _TABLE}
+
+
+def info(name: str) -> NetworkInfo:
+    """The table's entry. Raises UserError with a suggestion where the name is unknown."""
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
+    return NETWORKS[name]
+
+
+def check(name: str, image_shape: tuple[int, int, int], pretrained: bool = False) -> None:
+    """Raise UserError where the network is unknown or cannot take images of shape (C, H, W); imports nothing heavy."""
+    found = info(name)
+    channels, height, width = image_shape
+    if min(height, width) < found.smallest:
+        raise UserError(
+            f"network {name!r}: images of {height} x {width} are too small (at least {found.smallest} a side)"
+        )
+    if found.channels not in (None, channels):
+        raise UserError(f"network {name!r}: takes images of {found.channels} channels, not {channels}")
+    if pretrained and not found.pretrained:
+        having = ", ".join(name for name, entry in NETWORKS.items() if entry.pretrained)
+        raise UserError(f"network {name!r}: has no pretrained weights (networks that have: {having})")
+
+
+def build(
+    name: str,
+    num_classes: int,
+    image_shape: tuple[int, int, int],
+    *,
+    precision: Precision = "fp32",
+    channels_last: bool = False,
+    compiled: bool = False,
+    counter: PassCounter | None = None,
+    pretrained: bool = False,
+    weights: Path | None = None,
+) -> Network:
+    """A freshly initialised network on the CPU for images of shape (C, H, W), ready for `.to(device)`.
+
+    Its weights are a function of torch's global CPU generator alone, whatever the precision and the layout.
+    counter: shared by all networks of a run (None: one of its own). pretrained: ImageNet weights, from the file
+    `weights` or from torchvision's cache; only the classifier is then drawn.
+
+    Raises UserError where the network is unknown, cannot take such images, or its pretrained weights are not there.
+    """
+    check(name, image_shape, pretrained)
+    options: dict[str, Any] = {"pretrained": True, "weights": weights} if pretrained else {}
+    function = getattr(importlib.import_module(NETWORKS[name].module), name)
+    network: Network = function(num_classes, image_shape, **options)
+    if counter is not None:
+        network.counter = counter
+    return network.prepare(precision=precision, channels_last=channels_last, compiled=compiled)

@@ -1,0 +1,117 @@
+"""What every network is: a stack of blocks and a linear classifier, with precision, layout and cost kept inside."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self, cast
+
+import torch
+from torch import Generator, Tensor, nn
+
+Precision = Literal["fp32", "bf16"]
+
+
+class PassCounter:
+    """Images that went forward through the networks sharing this counter: in training mode, and in evaluation mode.
+
+    A deep copy is the same object, so that an averaged copy of a network goes on counting into its run's total.
+    """
+
+    def __init__(self) -> None:
+        self.training = 0
+        self.evaluation = 0
+
+    def add(self, images: int, training: bool) -> None:
+        if training:
+            self.training += images
+        else:
+            self.evaluation += images
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+def reset(layer: nn.Module) -> None:
+    """torch's default initialisation of one layer, children not included; also resets running statistics."""
+    if hasattr(layer, "reset_parameters"):
+        cast(Callable[[], None], layer.reset_parameters)()
+
+
+def _run(blocks: Sequence[nn.Module], images: Tensor) -> Tensor:
+    for block in blocks:
+        images = block(images)
+    return images
+
+
+@functools.cache
+def _compiled_run() -> Callable[[Sequence[nn.Module], Tensor], Tensor]:
+    return cast(Callable[[Sequence[nn.Module], Tensor], Tensor], torch.compile(_run))
+
+
+class Network(nn.Module):
+    """A network as methods see it. Nothing but parameters and buffers changes while it is used.
+
+    blocks: from input to output. All but the last together map images [B, C, H, W] to features [B, feature_size]; the
+        last one is the linear classifier.
+    counter: what this network adds the images of its forward passes to.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], initialise: Callable[[nn.Module], None] = reset) -> None:
+        """`initialise` sets the weights of one layer, where they are not torch's defaults that it already has."""
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.feature_size: int = cast(nn.Linear, blocks[-1]).in_features
+        self.counter = PassCounter()
+        self._initialise = initialise
+        self._bfloat16 = False
+        self._layout = torch.contiguous_format
+        self._run: Callable[[Sequence[nn.Module], Tensor], Tensor] = _run
+        if initialise is not reset:
+            self.apply(initialise)
+
+    def prepare(
+        self, *, precision: Precision = "fp32", channels_last: bool = False, compiled: bool = False
+    ) -> Self:
+        """Choose how passes are computed: under bfloat16 autocast, in which memory layout, with torch.compile."""
+        self._bfloat16 = precision == "bf16"
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._run = _compiled_run() if compiled else _run
+        return self.to(memory_format=self._layout)  # type: ignore[call-overload,no-any-return]
+
+    def _autocast(self, tensor: Tensor) -> torch.autocast:
+        return torch.autocast(tensor.device.type, dtype=torch.bfloat16, enabled=self._bfloat16)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features [B, feature_size] float32 of images [B, C, H, W] float32; the pass is counted."""
+        self.counter.add(images.shape[0], self.training)
+        with self._autocast(images):
+            found = self._run(list(self.blocks)[:-1], images.contiguous(memory_format=self._layout))
+        return found.float()
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits [B, K] float32 of features [B, feature_size]."""
+        with self._autocast(features):
+            logits: Tensor = self.blocks[-1](features)
+        return logits.float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, K] float32 of images [B, C, H, W] float32; the pass is counted."""
+        return self.classify(self.features(images))
+
+    def reinitialise(self, module: nn.Module, generator: Generator) -> None:
+        """Give `module` (a block, or any part) fresh weights and statistics, drawn from `generator` (on the CPU).
+
+        They do not depend on the device or the memory layout, and no other generator moves. The tensors stay the same
+        objects: an optimiser that holds them goes on.
+        """
+        fresh = copy.deepcopy(module).to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            fresh.apply(self._initialise)
+        module.load_state_dict(fresh.state_dict())
