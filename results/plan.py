@@ -1,0 +1,66 @@
+"""The plan of a started suite: which cells its tables have, whether they have been run or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from results.record import StoreError, canonical
+
+Plan = dict[str, Any]
+
+PURPOSES = ("compare", "reproduce")
+_CELL_KEYS = ("address", "method", "title", "setting", "seed", "dataset", "spec")
+
+
+def check_plan(plan: Any, where: str) -> None:
+    """Raises StoreError with one line naming `where` and the key when a plan is malformed."""
+    if not isinstance(plan, dict):
+        raise StoreError(f"{where}: a plan is a JSON object, not {type(plan).__name__}")
+    for key, kind in (("suite", str), ("purpose", str), ("cells", list)):
+        if not isinstance(plan.get(key), kind):
+            raise StoreError(f"{where}: key {key!r} must be {kind.__name__}, not {type(plan.get(key)).__name__}")
+    name = plan["suite"]
+    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+        raise StoreError(f"{where}: key 'suite' is {name!r}, which is no file name")
+    if plan["purpose"] not in PURPOSES:
+        raise StoreError(f"{where}: key 'purpose' is {plan['purpose']!r} (accepted: {', '.join(PURPOSES)})")
+    for position, cell in enumerate(plan["cells"]):
+        missing = [key for key in _CELL_KEYS if not isinstance(cell, dict) or key not in cell]
+        if missing:
+            raise StoreError(f"{where}: key 'cells[{position}].{missing[0]}' is missing")
+
+
+def cell_key(cell: dict[str, Any]) -> tuple[str, str, str, int]:
+    """Data set, setting, method row and seed: the place of a run in the tables of its suite."""
+    return cell["dataset"], cell["setting"], cell["method"], cell["seed"]
+
+
+def shared_protocol(spec: dict[str, Any]) -> str:
+    """Canonical JSON of what all runs of a `compare` suite have in common.
+
+    Left out are what its tables compare over (method, noise, seed) and the two settings that a method may tune for
+    itself (learning rate and weight decay).
+    """
+    bare = {key: value for key, value in spec.items() if key not in ("method", "noise", "seed")}
+    if isinstance(bare.get("optimizer"), dict):
+        bare["optimizer"] = {k: v for k, v in bare["optimizer"].items() if k not in ("lr", "weight_decay")}
+    return canonical(bare)
+
+
+def joined(old: Plan, new: Plan) -> Plan:
+    """The new plan with those cells of the old one that it leaves out and that may stand beside its own.
+
+    In a `compare` suite an old cell must share the protocol (network, epochs, batch size, ...) of the new plan's
+    cells; in a `reproduce` suite each method has its own. Nothing is kept where the purpose has changed.
+    """
+    if old["purpose"] != new["purpose"]:
+        return new
+    taken = {cell_key(cell) for cell in new["cells"]}
+    protocols = {shared_protocol(cell["spec"]) for cell in new["cells"]}
+    kept = [
+        cell
+        for cell in old["cells"]
+        if cell_key(cell) not in taken and (new["purpose"] == "reproduce" or shared_protocol(cell["spec"]) in protocols)
+    ]
+    trials = {**old.get("trials", {}), **new.get("trials", {})}
+    return {**new, "trials": trials, "cells": [*kept, *new["cells"]]}

@@ -1,0 +1,252 @@
+"""The store: a folder of records, one JSON file and one .npz file a run, published whole or not at all.
+
+    records/<address>.json|.npz   plans/<suite>.json   failed/<address>.txt
+    checkpoints/ leases/ report/ (others' business)    cache/ (made by `results.frame`, safe to delete)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.plan import Plan, check_plan, joined
+from results.record import Record, StoreError, dumps, loads, parse, validate
+
+__all__ = ["Store", "StoreError", "damage"]
+
+Arrays = dict[str, NDArray[Any]]
+
+_FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_END_OF_RECORD = b"\n}\n"
+_PLAIN_WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+@contextlib.contextmanager
+def storage(path: Path, action: str) -> Iterator[None]:
+    """Turn an OSError of the block into a StoreError: `cannot ACTION PATH: the disk is full`."""
+    try:
+        yield
+    except OSError as fault:
+        words = _PLAIN_WORDS.get(fault.errno or 0, fault.strerror or str(fault))
+        raise StoreError(f"cannot {action} {path}: {words}") from fault
+
+
+def write_temporary(target: Path, content: bytes) -> Path:
+    """`content`, safely on disk, in a new hidden file beside `target`. Nothing is left behind after an OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Write `target` whole or not at all; the last writer wins. Raises StoreError when storage is at fault."""
+    with storage(target, "write"):
+        temporary = write_temporary(target, content)
+        try:
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """A compressed .npz file whose bytes depend on the arrays alone: sorted names, no dates. Refuses objects."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", _FIRST_ZIP_TIME)
+            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            archive.writestr(entry, content.getvalue())
+    return stream.getvalue()
+
+
+def load_npz(path: Path) -> Arrays:
+    """All arrays of an .npz file. Raises StoreError where it is missing, cut short or no .npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as fault:
+        raise StoreError(f"cannot read {path}: {fault.strerror or fault}") from fault
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as fault:
+        raise StoreError(f"{path}: no readable .npz file, perhaps cut short: {fault}") from None
+
+
+def read_record(path: Path) -> Record:
+    """The checked record in a JSON file. Raises StoreError naming the file."""
+    with storage(path, "read"):
+        content = path.read_bytes()
+    return loads(content, str(path))
+
+
+def damage(path: Path) -> str | None:
+    """Why the record file at `path` can't count as done, in one line; None for a whole one or where there is none.
+
+    Whole means that its last line is the closing brace; only otherwise is the file read and parsed.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - len(_END_OF_RECORD)))
+            if stream.read() == _END_OF_RECORD:
+                return None
+        read_record(path)
+    except FileNotFoundError:
+        return None
+    except OSError as fault:
+        return f"cannot read {path}: {fault.strerror}"
+    except StoreError as fault:
+        return str(fault)
+    return None
+
+
+class Store:
+    """The folder that holds the results of runs. Nothing is created before something is written."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self.records_folder = self.root / "records"
+        self.plans_folder = self.root / "plans"
+        self.failed_folder = self.root / "failed"
+
+    def record_path(self, address: str) -> Path:
+        return self.records_folder / f"{address}.json"
+
+    def arrays_path(self, address: str) -> Path:
+        return self.records_folder / f"{address}.npz"
+
+    def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Put a record and its arrays in place, whole or not at all; the first one wins.
+
+        Returns whether ours was published (False: there was one already). The arrays come first, so a record never
+        lacks them. Where an earlier record was cut short, it is replaced. Raises StoreError: malformed record, NaN
+        in it, disk full, read-only, path under a file. A failure leaves no half record behind.
+        """
+        validate(record)
+        content, packed = dumps(record).encode("ascii"), npz_bytes(arrays)
+        address = record["address"]
+        if self.has(address):
+            return False
+        replace_file(self.arrays_path(address), packed)
+        target = self.record_path(address)
+        with storage(target, "write"):
+            temporary = write_temporary(target, content)
+            try:
+                published = self._link(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+        self.clear_failure(address)
+        return published
+
+    def _link(self, temporary: Path, target: Path) -> bool:
+        for _ in range(2):
+            try:
+                os.link(temporary, target)
+                return True
+            except FileExistsError:
+                if damage(target) is None:
+                    return False
+                target.unlink(missing_ok=True)
+        return False
+
+    def has(self, address: str) -> bool:
+        """Whether a whole record lies at the address. One that is cut short doesn't count."""
+        path = self.record_path(address)
+        return path.is_file() and damage(path) is None
+
+    def load(self, address: str) -> Record:
+        """The checked record. Raises StoreError naming the file when it is missing, cut short or malformed."""
+        return read_record(self.record_path(address))
+
+    def arrays(self, address: str) -> Arrays:
+        """The record's per-sample arrays by name. Raises StoreError naming the file."""
+        return load_npz(self.arrays_path(address))
+
+    def addresses(self) -> list[str]:
+        """Addresses of all whole records, sorted."""
+        return [path.stem for path in self._files(self.records_folder, ".json") if damage(path) is None]
+
+    def damaged(self) -> dict[str, str]:
+        """Address -> why the file there is no whole record, in one line."""
+        faults = {path.stem: damage(path) for path in self._files(self.records_folder, ".json")}
+        return {address: fault for address, fault in faults.items() if fault is not None}
+
+    @staticmethod
+    def _files(folder: Path, suffix: str) -> list[Path]:
+        if not folder.is_dir():
+            return []
+        with storage(folder, "read"):
+            return sorted(p for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith("."))
+
+    def write_plan(self, plan: Plan) -> None:
+        """Keep the plan of a started suite under plans/<suite>.json, joined with what was asked of it before.
+
+        Earlier cells stay where the new plan doesn't hold their data set, setting, method and seed and they share
+        its protocol (see `results.plan.joined`): so `run SUITE --methods x` adds a row to the suite's table.
+        """
+        check_plan(plan, "plan")
+        path = self.plans_folder / f"{plan['suite']}.json"
+        if path.is_file():
+            with contextlib.suppress(StoreError):  # an unreadable plan is replaced: it only repeats what was asked
+                plan = joined(self.plan(plan["suite"]), plan)
+        replace_file(path, dumps(plan).encode("ascii"))
+
+    def plan(self, suite: str) -> Plan:
+        """The plan of one suite. Raises StoreError naming the file."""
+        path = self.plans_folder / f"{suite}.json"
+        with storage(path, "read"):
+            content = path.read_bytes()
+        plan = parse(content, str(path))
+        check_plan(plan, str(path))
+        return plan
+
+    def plans(self) -> dict[str, Plan]:
+        """Suite name -> plan, sorted by name. Raises StoreError naming a malformed file."""
+        return {path.stem: self.plan(path.stem) for path in self._files(self.plans_folder, ".json")}
+
+    def fail(self, address: str, traceback: str) -> None:
+        """Keep the traceback of a failed run in failed/<address>.txt."""
+        replace_file(self.failed_folder / f"{address}.txt", traceback.encode("utf-8", "replace"))
+
+    def failures(self) -> dict[str, str]:
+        """Address -> traceback of each failed run that has no record since."""
+        found = {}
+        for path in self._files(self.failed_folder, ".txt"):
+            if not self.has(path.stem):
+                with storage(path, "read"):
+                    found[path.stem] = path.read_text("utf-8", "replace")
+        return found
+
+    def clear_failure(self, address: str) -> None:
+        """Forget that the run failed; nothing happens where it did not."""
+        path = self.failed_folder / f"{address}.txt"
+        with storage(path, "remove"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
