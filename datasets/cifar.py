@@ -137,9 +137,9 @@ def locate(name: str, root: Path) -> Path:
     raise DataError(f"{name}: not found under {root}: {_command(name, root)}; its files go to {below}")
 
 
-def fault(path: Path, file: File) -> str | None:
-    """What is wrong with an official file at `path`, in a few words; None where its content is the published one."""
-    return _fault(file, _read(path))
+def check(name: str, folder: Path) -> dict[str, str | None]:
+    """For each official file, in `folder`: what is wrong with it in a few words, or None."""
+    return {file.name: _fault(file, _read(folder / file.name)) for file in LAYOUTS[name].files}
 
 
 def _read(path: Path) -> bytes | str:

@@ -1,0 +1,130 @@
+"""`noise DATASET MODEL RATE`: draw noisy labels, write them, and show what they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import UserError
+from bench.suite import parse_value
+from datasets import registry
+from datasets.base import DataSet, FloatArray
+from datasets.noise import NoisyLabels, check_noise, info, make_noise, title
+
+WIDEST_MATRIX = 20  # classes; of a larger matrix only the most frequent confusions are shown
+SHOWN_CONFUSIONS = 15
+
+
+def _options(assignments: list[str]) -> dict[str, Any]:
+    options = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as sampling=per_sample")
+        options[key.strip()] = parse_value(text.strip())
+    return options
+
+
+def _write(path: Path, dataset: DataSet, noisy: NoisyLabels) -> None:
+    """Write the npz whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as stream:
+                np.savez_compressed(
+                    stream,
+                    labels=noisy.labels,
+                    true_labels=dataset.train.labels,
+                    fingerprint=np.array(noisy.fingerprint),
+                    matrix=noisy.matrix,
+                    expected_matrix=noisy.expected_matrix,
+                    actual_rate=np.array(noisy.actual_rate),
+                )
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as fault:
+        raise UserError(f"--out {path}: cannot be written: {fault.strerror}") from None
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _class(label: int, names: tuple[str, ...]) -> str:
+    return names[label] if names[label] == str(label) else f"{label} {names[label]}"
+
+
+def _matrix_table(matrix: FloatArray, names: tuple[str, ...]) -> Table:
+    table = _table("Per cent of each true class (rows) by given label (columns)")
+    table.add_column("true class", no_wrap=True)
+    for label in range(len(names)):
+        table.add_column(str(label), justify="right", no_wrap=True)
+    for true, row in enumerate(matrix):
+        cells = ["." if share == 0 else f"{100.0 * share:.1f}" for share in row]
+        cells[true] = f"[bold]{cells[true]}[/bold]"
+        table.add_row(_class(true, names), *cells)
+    return table
+
+
+def _confusion_table(matrix: FloatArray, names: tuple[str, ...]) -> Table:
+    kept = np.diag(matrix)
+    spread = f"{100 * kept.min():.1f} to {100 * kept.max():.1f}%"
+    table = _table(f"Classes keep {spread} of their labels; most frequent wrong labels of {len(names)} classes")
+    table.add_column("true class")
+    table.add_column("given label")
+    table.add_column("per cent", justify="right")
+    wrong = matrix - np.diag(kept)
+    for position in np.argsort(-wrong, axis=None, kind="stable")[:SHOWN_CONFUSIONS]:
+        true, given = divmod(int(position), len(names))
+        if wrong[true, given] > 0:
+            table.add_row(_class(true, names), _class(given, names), f"{100.0 * wrong[true, given]:.1f}")
+    return table
+
+
+def noise(
+    dataset: Annotated[str, typer.Argument(help="A data set (see `list datasets`).")],
+    model: Annotated[str, typer.Argument(help="A noise model (see `list noise`).")],
+    rate: Annotated[float | None, typer.Argument(help="The nominal rate, in [0, 1].")] = None,
+    seed: Annotated[int, typer.Option(help="The run seed.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The npz file to write (default: below output/noise).")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="The data directory (default: NOISY_BENCH_DATA, else a per-user cache)."),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the noise model.")
+    ] = None,
+) -> None:
+    """Draw the noisy labels of a data set, write them as npz, and show their rates and transition matrix."""
+    options = _options(assignments or [])
+    if rate is None and info(model).takes_rate:
+        raise UserError(f"noise {model!r} needs a rate in [0, 1], such as 0.4")
+    nominal = 0.0 if rate is None else rate
+    check_noise(registry.info(dataset), model, nominal, options)
+    clean = registry.load(dataset, data)
+    noisy = make_noise(clean, model, nominal, options, seed)
+    name = title(model, nominal, options)
+    stem = "-".join([dataset, model, *([f"{nominal:g}"] if info(model).takes_rate else []), f"seed{seed}"])
+    path = out or Path("output") / "noise" / f"{stem}.npz"
+    _write(path, clean, noisy)
+    console = Console(soft_wrap=True, highlight=False)
+    for warning in noisy.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+    console.print(
+        f"{dataset}, {name}, {100.0 * noisy.actual_rate:.1f}% wrong (expected {100.0 * noisy.expected_rate:.1f}%)"
+    )
+    console.print(f"fingerprint {noisy.fingerprint}")
+    table = _matrix_table if clean.num_classes <= WIDEST_MATRIX else _confusion_table
+    console.print(table(noisy.matrix, clean.class_names))
+    console.print(f"written to {path}", markup=False)
