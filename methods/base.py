@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import torch
 from torch import Generator, Tensor, nn
 
 from methods.registry import HyperParameter, in_epochs, resolve_hyper
@@ -96,8 +97,17 @@ class Task(Protocol):
         """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost."""
 
     def known(self, fact: str) -> Any:
-        """A privileged fact: "noise_rate" (expected share of wrong labels, float), "noise_kind" (str) or "matrix" ([K, K]
-        float32, rows: true class). Raises PermissionError unless it is declared in `Method.needs`."""
+        """A privileged fact: "noise_rate" (expected share of wrong labels, float), "noise_kind" (str) or "matrix"
+        ([K, K] float32, rows: true class). Raises PermissionError unless it is declared in `Method.needs`."""
+
+
+def initialised_linear(inputs: int, outputs: int, generator: Generator) -> nn.Linear:
+    """A linear layer drawn as nn.Linear draws it (uniform in +-1/sqrt(inputs)), but from `generator` alone."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for parameter in (layer.weight, layer.bias):
+            parameter.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
+    return layer
 
 
 class Method(nn.Module):

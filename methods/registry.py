@@ -129,8 +129,8 @@ def read_file(path: Path, module: str) -> list[MethodInfo]:
         raise MethodError(f"{path}: {fault.strerror}") from None
     found = []
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef):
-            continue
+        if not isinstance(node, ast.ClassDef) or not node.bases:
+            continue  # a method derives from `Method`, if only to be refused later for not doing so
         where = f"{path}: class {node.name}"
         declared = _declarations(node.body, where)
         if "name" not in declared:
@@ -229,8 +229,8 @@ def _checked(name: str, value: Any, declared: HyperParameter, where: str) -> Val
         if not 0.0 <= value <= 1.0:
             raise MethodError(f"{here} = {value}: a share of the run must lie in [0, 1]; epochs are whole numbers")
         return value
-    if type(value) is not kind:
-        raise MethodError(f"{here} = {value!r}: expected {kind.__name__}, got {type(value).__name__}")
+    if (given := type(value)) is not kind:
+        raise MethodError(f"{here} = {value!r}: expected {kind.__name__}, got {given.__name__}")
     if "choices" in declared and value not in declared["choices"]:
         raise MethodError(f"{here} = {value!r}: accepted: {', '.join(declared['choices'])}")
     if "bounds" in declared and value is not None:

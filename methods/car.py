@@ -1,0 +1,149 @@
+"""CAR: confidence adaptive regularization (Lu, Bo, He; arXiv 2108.08212), as far as its authors' code tells it.
+
+The paper's own settings and code are not public. What is built here is the loss of the authors' next paper, NAL
+(github MacLLL/NAL), with its auxiliary term switched on ("RNAL"), and is called so in tables.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Method, initialised_linear
+
+
+def car_loss(
+    logits: Tensor,
+    targets: Tensor,
+    confidence_logits: Tensor | None,
+    penalty: float,
+    auxiliary: float,
+    authors_behaviour: bool = False,
+) -> Tensor:
+    """L = mean_i [ -sum_c t_c log q_c  -  penalty log h  -  auxiliary sum_c q_c log t_c ], with q = h p + (1 - h) t.
+
+    logits, targets: [B, K] float (targets are constants); confidence_logits: [B] float, h = sigmoid of them, or None
+    for h = 1. Returns a scalar; gradients flow through p and h. All logarithms are taken in log space, so that no
+    gradient is infinite or cut off; a target of zero counts as the smallest positive normal number in log t.
+    authors_behaviour: p and h are clamped to [1e-12, 1 - 1e-12] and q to [1e-7, 1], as in the authors' code, and
+    clamped entries have no gradient. The two differ only where h or q saturates.
+    """
+    targets = targets.detach()
+    log_targets = targets.clamp_min(torch.finfo(targets.dtype).tiny).log()
+    if confidence_logits is None:
+        confidence_logits = torch.full_like(logits[:, 0], torch.inf)
+    gate = confidence_logits[:, None]
+    if authors_behaviour:
+        p = logits.softmax(1).clamp(1e-12, 1 - 1e-12)
+        h = gate.sigmoid().clamp(1e-12, 1 - 1e-12)
+        q = (h * p + (1 - h) * targets).clamp(1e-7, 1.0)
+        log_q, log_h = q.log(), h.log()
+    else:
+        log_h = F.logsigmoid(gate)
+        log_q = torch.logaddexp(log_h + logits.log_softmax(1), F.logsigmoid(-gate) + log_targets)
+        q = log_q.exp()
+    losses = -(targets * log_q).sum(1) - penalty * log_h.squeeze(1) - auxiliary * (q * log_targets).sum(1)
+    return losses.mean()
+
+
+def car_targets(targets: Tensor, logits: Tensor, confidence: Tensor, momentum: float, threshold: float) -> Tensor:
+    """The batch's targets after an update: t <- m t + (1 - m) p where h > threshold, unchanged elsewhere; detached.
+
+    targets, logits: [B, K] float; confidence: [B] float, the h of this pass. Returns [B, K].
+    """
+    moved = momentum * targets + (1 - momentum) * logits.detach().softmax(1)
+    return torch.where(confidence.detach()[:, None] > threshold, moved, targets)
+
+
+class ConfidenceAdaptiveRegularization(Method):
+    """A linear branch on the features gives each sample a confidence h that interpolates prediction and target.
+
+    Targets start as the given labels and follow the predictions from epoch `start` on, every `update_every` epochs
+    (those whose number it divides), updated before the loss of the step. They are kept inside [target_floor, 1] and not
+    renormalised, as in the authors' code; at a floor of 0, with `confidence = "one"`, no auxiliary term and no
+    correction, this is cross-entropy. Prediction uses the class head alone.
+
+    The authors clamp their table only after its first update, so that a start that is no update epoch gives NaN; here a
+    target is clamped whenever it is read. `authors_behaviour` adds their clamps of p, h and q (see `car_loss`).
+    """
+
+    name = "car"
+    title = "CAR (NAL code, beta > 0)"
+    year = 2021
+    reference = "Lu, Bo, He, Confidence Adaptive Regularization for Deep Learning with Noisy Labels, arXiv 2108.08212"
+    hyper = {
+        "penalty": {
+            "default": 10.0,
+            "bounds": (0.0, 1000.0),
+            "scale": "log",
+            "source": "inferred: MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)",
+        },
+        "auxiliary": {
+            "default": 0.1,
+            "bounds": (0.0, 10.0),
+            "source": "inferred: MacLLL/NAL has it for Clothing1M and WebVision only (beta)",
+        },
+        "momentum": {"default": 0.9, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL, CIFAR (m)"},
+        "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
+        "start": {
+            "default": 0.12,
+            "type": "int",
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "inferred: MacLLL/NAL, CIFAR, 60 of 500 epochs (es)",
+        },
+        "update_every": {
+            "default": 1,
+            "unit": "epochs",
+            "bounds": (1, 100000),
+            "source": "inferred: the abstract speaks of estimation in each iteration",
+        },
+        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "source": "MacLLL/NAL"},
+        "confidence": {
+            "default": "learned",
+            "choices": ("learned", "one"),
+            "source": "the method; `one` is for ablations",
+        },
+        "correct_targets": {"default": True, "source": "the method; off is for ablations"},
+        "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},
+    }
+    penalty: float
+    auxiliary: float
+    momentum: float
+    threshold: float
+    start: int
+    update_every: int
+    target_floor: float
+    confidence: str
+    correct_targets: bool
+    authors_behaviour: bool
+    targets: Tensor
+    confidence_logits: Tensor
+
+    def build(self) -> None:
+        super().build()
+        if self.confidence == "learned":
+            self.indicator = initialised_linear(self.network.feature_size, 1, self.task.generator)
+        self.register_buffer("targets", F.one_hot(self.task.labels, self.task.num_classes).float())
+        # Kept as logits: h itself rounds to 1 for most samples, and the score would lose its order.
+        self.register_buffer("confidence_logits", torch.zeros(self.task.num_samples))
+
+    def loss(self, batch: Batch) -> Tensor:
+        features = self.network.features(batch.views[0])
+        logits = self.network.classify(features)
+        gate = self.indicator(features).squeeze(1) if self.confidence == "learned" else None
+        h = torch.ones_like(logits[:, 0]) if gate is None else gate.detach().sigmoid()
+        batch.observe(logits, confidence=h)
+        if gate is not None:
+            self.confidence_logits[batch.index] = gate.detach()
+        targets = self.targets[batch.index]
+        if self.correct_targets and batch.epoch >= self.start and batch.epoch % max(1, self.update_every) == 0:
+            targets = car_targets(targets, logits, h, self.momentum, self.threshold)
+            self.targets[batch.index] = targets
+            self.targets.clamp_(self.target_floor, 1.0)
+        targets = targets.clamp(self.target_floor, 1.0)
+        return car_loss(logits, targets, gate, self.penalty, self.auxiliary, self.authors_behaviour)
+
+    def clean_scores(self) -> Tensor | None:
+        return self.confidence_logits if self.confidence == "learned" else None

@@ -1,0 +1,110 @@
+"""Co-teaching: two networks choose the small-loss samples for each other (Han et al.; NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.base import Batch, Method
+
+
+def forget_rate(epoch: int, rate: float, gradual: int, exponent: float = 1.0) -> float:
+    """Share of a batch left out in epoch `epoch` (from 1): `gradual` even steps, 0 to rate^exponent, then `rate`."""
+    if epoch > gradual:
+        return rate
+    if epoch == gradual > 1:
+        return float(rate**exponent)
+    return (epoch - 1) * float(rate**exponent / max(1, gradual - 1))
+
+
+def kept_count(batch_size: int, forget: float) -> int:
+    """Samples kept of a batch: the floor of the floating-point product, as in the authors' code (19 of 100 at .8)."""
+    return int((1 - forget) * batch_size)
+
+
+def smallest(losses: Tensor, count: int) -> Tensor:
+    """[count] int64: positions of the `count` smallest of `losses` [B], smallest first."""
+    return torch.argsort(losses.detach(), stable=True)[:count]
+
+
+def chosen(picks: Tensor, size: int) -> Tensor:
+    """[size] float32: 1 at the positions in `picks`, else 0."""
+    return torch.zeros(size, device=picks.device).scatter_(0, picks, 1.0)
+
+
+def co_teaching_loss(
+    logits_1: Tensor, logits_2: Tensor, labels: Tensor, kept: int, authors_behaviour: bool = False
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Each network's mean cross-entropy over the `kept` samples that its peer finds easiest (algorithm 1 of the paper).
+
+    logits_1, logits_2: [B, K] float; labels: [B] int64. Returns loss_1, loss_2 (scalars) and picks_1, picks_2 ([kept]
+    int64, positions in the batch, smallest loss first): loss_1 is over picks_2, loss_2 over picks_1.
+    authors_behaviour: both means are divided by `kept` a second time, as the authors' code does.
+    """
+    losses_1 = F.cross_entropy(logits_1, labels, reduction="none")
+    losses_2 = F.cross_entropy(logits_2, labels, reduction="none")
+    picks_1, picks_2 = smallest(losses_1, kept), smallest(losses_2, kept)
+    again = kept if authors_behaviour else 1
+    return losses_1[picks_2].mean() / again, losses_2[picks_1].mean() / again, picks_1, picks_2
+
+
+class CoTeaching(Method):
+    """Two networks; each learns from the samples of a batch that the other finds easiest.
+
+    The share left out grows from 0 to the noise rate over the first `gradual` epochs. At least one sample is kept. What
+    is observed as `selected` is the mean of the two networks' choices: 0, 1/2 or 1 for a sample. Each network is scored
+    by itself, as in the paper. `authors_behaviour` divides each loss by the number of kept samples twice; the paper
+    once.
+    """
+
+    name = "co_teaching"
+    title = "Co-teaching"
+    year = 2018
+    reference = (
+        "Han et al., Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels, NeurIPS 2018"
+    )
+    needs = frozenset({"noise_rate"})
+    networks = 2
+    passes_per_step = 2.0
+    hyper = {
+        "forget_rate": {
+            "default": None,
+            "type": "float",
+            "bounds": (0.0, 1.0),
+            "source": "bhanML/Co-teaching: the noise rate (tau), where not given",
+        },
+        "gradual": {
+            "default": 10,
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "bhanML/Co-teaching: 10 of 200 epochs (T_k)",
+        },
+        "exponent": {"default": 1.0, "bounds": (0.0, 10.0), "source": "bhanML/Co-teaching (c)"},
+        "authors_behaviour": {"default": False, "source": "the paper divides once"},
+    }
+    forget_rate: float | None
+    gradual: int
+    exponent: float
+    authors_behaviour: bool
+
+    def build(self) -> None:
+        self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+        self.rate: float = self.task.known("noise_rate") if self.forget_rate is None else self.forget_rate
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        # A group for each network: clipping the norm of one must not depend on the other.
+        return [{"params": list(network.parameters())} for network in self.pair]
+
+    def loss(self, batch: Batch) -> Tensor:
+        logits_1, logits_2 = (network(batch.views[0]) for network in self.pair)
+        size = len(batch.labels)
+        kept = max(1, kept_count(size, forget_rate(batch.epoch, self.rate, self.gradual, self.exponent)))
+        loss_1, loss_2, picks_1, picks_2 = co_teaching_loss(
+            logits_1, logits_2, batch.labels, kept, self.authors_behaviour
+        )
+        batch.observe((logits_1 + logits_2) / 2, selected=(chosen(picks_1, size) + chosen(picks_2, size)) / 2)
+        return loss_1 + loss_2
+
+    def predict(self, images: Tensor) -> Tensor:
+        return torch.stack([network(images) for network in self.pair])

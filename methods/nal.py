@@ -1,0 +1,44 @@
+"""NAL: noise attention learning (Lu, Bo, He; NeurIPS 2022), with the settings of its authors' code for CIFAR."""
+
+from __future__ import annotations
+
+from methods.car import ConfidenceAdaptiveRegularization
+
+
+class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
+    """The loss of `methods.car.car_loss` without the auxiliary term; targets move every tenth epoch from `start` on.
+
+    Both delays are in the authors' code but not in the paper (epochs counted from 1). The remarks on clamps in
+    `ConfidenceAdaptiveRegularization` hold here too.
+    """
+
+    name = "nal"
+    title = "NAL"
+    year = 2022
+    reference = "Lu, Bo, He, Noise Attention Learning: Enhancing Noise Robustness by Gradient Scaling, NeurIPS 2022"
+    hyper = {
+        "penalty": {
+            "default": 10.0,
+            "bounds": (0.0, 1000.0),
+            "scale": "log",
+            "source": "MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)",
+        },
+        "auxiliary": {"default": 0.0, "bounds": (0.0, 10.0), "source": "MacLLL/NAL, CIFAR (beta)"},
+        "momentum": {"default": 0.9, "bounds": (0.0, 1.0), "source": "MacLLL/NAL, CIFAR (m; of .7, .9, .99)"},
+        "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "MacLLL/NAL (delta)"},
+        "start": {
+            "default": 60,
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "MacLLL/NAL, CIFAR, of 500 epochs (es; of 20, 60, 100)",
+        },
+        "update_every": {"default": 10, "unit": "epochs", "bounds": (1, 100000), "source": "MacLLL/NAL, CIFAR"},
+        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "source": "MacLLL/NAL"},
+        "confidence": {
+            "default": "learned",
+            "choices": ("learned", "one"),
+            "source": "the method; `one` is for ablations",
+        },
+        "correct_targets": {"default": True, "source": "the method; off is for ablations"},
+        "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},
+    }
