@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, cast
 
 import torch
@@ -14,20 +14,32 @@ Precision = Literal["fp32", "bf16"]
 
 
 class PassCounter:
-    """Images that went forward through the networks sharing this counter: in training mode, and in evaluation mode.
+    """Images that went forward through the networks sharing this counter.
 
-    A deep copy is the same object, so that an averaged copy of a network goes on counting into its run's total.
+    cost: passes that a method asked for, in training or evaluation mode. evaluation: the harness's own measurements,
+    counted while `evaluating` is set. A deep copy is the same object, so that an averaged copy of a network goes on
+    counting into its run's total.
     """
 
     def __init__(self) -> None:
-        self.training = 0
+        self.cost = 0
         self.evaluation = 0
+        self.evaluating = False
 
-    def add(self, images: int, training: bool) -> None:
-        if training:
-            self.training += images
-        else:
+    def add(self, images: int) -> None:
+        """Count a pass of so many images."""
+        if self.evaluating:
             self.evaluation += images
+        else:
+            self.cost += images
+
+    def state_dict(self) -> dict[str, int]:
+        """The counts, for a checkpoint."""
+        return {"cost": self.cost, "evaluation": self.evaluation}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Restore what `state_dict` gave."""
+        self.cost, self.evaluation = state["cost"], state["evaluation"]
 
     def __copy__(self) -> Self:
         return self
@@ -88,7 +100,7 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Features [B, feature_size] float32 of images [B, C, H, W] float32; the pass is counted."""
-        self.counter.add(images.shape[0], self.training)
+        self.counter.add(images.shape[0])
         with self._autocast(images):
             found = self._run(list(self.blocks)[:-1], images.contiguous(memory_format=self._layout))
         return found.float()

@@ -1,0 +1,37 @@
+"""A run's checkpoint: tensors and plain Python scalars in one file, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that a kill at any instant leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path, device: torch.device) -> dict[str, Any] | None:
+    """The state, or None where there is no checkpoint. A file that cannot be read is removed: the run starts anew."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception:
+        # Whatever is wrong with the file (cut short, another format), it is only a shortcut: without it the run gives
+        # the same record.
+        path.unlink(missing_ok=True)
+        return None
+    return state

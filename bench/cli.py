@@ -1,0 +1,121 @@
+"""The command line: commands are registered here, and every user error becomes one line and exit status 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.errors import UserError
+from datasets.base import DataError
+from methods.registry import MethodError
+from reports.errors import ReportError
+from results.record import StoreError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+USER_ERRORS = (UserError, DataError, MethodError, StoreError, ReportError)
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Benchmark of learning with noisy labels. Without a command: `run quick`, then `report`.",
+    epilog="Exit status: 0 all went well; 1 a run failed or a check found a fault; 2 unusable input, nothing written; "
+    "130 interrupted.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        try:
+            typer.echo(version("noisy-label-bench"))
+        except PackageNotFoundError:
+            typer.echo("not installed (run from its checkout)")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def main_command(
+    context: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Benchmark of learning with noisy labels. Without a command: `run quick`, then `report`."""
+    if context.invoked_subcommand is None:
+        _run_quick()
+
+
+def _run_quick() -> None:
+    from bench.commands import report, run
+    from bench.commands.options import DEFAULT_OUT
+
+    failed = False
+    try:
+        run.run("quick")
+    except typer.Exit as status:
+        failed = status.exit_code == run.EXIT_FAILED_RUN
+    report.show(Console(), DEFAULT_OUT, DEFAULT_OUT / "report", None)
+    if failed:
+        raise typer.Exit(run.EXIT_FAILED_RUN)
+
+
+def _register() -> None:
+    from bench.commands import data, lists, noise, report, run
+
+    app.command("run")(run.run)
+    app.command("report")(report.report)
+    app.command("list")(lists.list_registered)
+    app.add_typer(data.app, name="data")
+    app.command("noise")(noise.noise)
+
+
+def _check_packages() -> None:
+    """One clear line where one of the five packages comes from somewhere else (`datasets` is a name others use too)."""
+    import datasets
+    import methods
+    import reports
+    import results
+
+    home = Path(__file__).resolve().parent.parent
+    for package in (datasets, methods, results, reports):
+        found = Path(str(package.__file__)).resolve().parent
+        if found.parent != home:
+            raise UserError(
+                f"the package {package.__name__!r} comes from {found}, not from {home}: another installed package has "
+                "the same name; run in this project's own environment"
+            )
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        _check_packages()
+        _register()
+        status = typer.main.get_command(app).main(prog_name="run_benchmark.py", standalone_mode=False)
+    except USER_ERRORS as fault:
+        _fail(" ".join(str(fault).split()))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as fault:
+        # Typer may bring its own copy of click, so its usage errors are told by what they offer.
+        if not hasattr(fault, "format_message"):
+            raise
+        _fail(" ".join(fault.format_message().split()))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(line: str) -> None:
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)

@@ -1,0 +1,127 @@
+"""`list`: what is registered, as a table or as JSON. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import networks, suite
+from bench.commands.options import Plugin
+from datasets import noise_models
+from datasets import registry as datasets
+from methods import registry as methods
+
+Rows = list[dict[str, Any]]
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    methods = "methods"
+    datasets = "datasets"
+    noise = "noise"
+    networks = "networks"
+    suites = "suites"
+
+
+def _methods() -> Rows:
+    return [
+        {
+            "name": info.name,
+            "title": info.title,
+            "year": info.year,
+            "reference": info.reference,
+            "networks": info.networks,
+            "passes_per_step": info.passes_per_step,
+            "needs": sorted(info.needs),
+            "marks": sorted(info.marks),
+            "hyper": {key: dict(value) for key, value in info.hyper.items()},
+            "file": str(info.path),
+        }
+        for info in methods.registered().values()
+    ]
+
+
+def _datasets() -> Rows:
+    return [
+        {
+            "name": info.name,
+            "title": info.title,
+            "num_classes": info.num_classes,
+            "num_train": info.num_train,
+            "num_test": info.num_test,
+            "description": info.description,
+        }
+        for info in datasets.DATASETS.values()
+    ]
+
+
+def _noise() -> Rows:
+    return [
+        {"name": info.name, "title": info.title, "convention": info.convention, "options": dict(info.options)}
+        for info in noise_models.NOISE_MODELS.values()
+    ]
+
+
+def _networks() -> Rows:
+    return [
+        {"name": info.name, "title": info.title, "description": info.description}
+        for info in networks.NETWORKS.values()
+    ]
+
+
+def _suites() -> Rows:
+    rows = []
+    for name in suite.names():
+        path = suite.locate(name)
+        found = suite.validate(suite.read(path), str(path))
+        rows.append(
+            {
+                "name": name,
+                "title": found.title,
+                "purpose": found.purpose,
+                "dataset": found.data.name,
+                "methods": list(found.methods),
+                "description": found.description,
+            }
+        )
+    return rows
+
+
+_ROWS: dict[Kind, Callable[[], Rows]] = {
+    Kind.methods: _methods,
+    Kind.datasets: _datasets,
+    Kind.noise: _noise,
+    Kind.networks: _networks,
+    Kind.suites: _suites,
+}
+_HIDDEN = ("hyper", "file", "options")  # too wide for a table; the JSON has them
+
+
+def list_registered(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
+    plugin: Plugin = None,
+) -> None:
+    """List methods, data sets, noise models, networks or suites.
+
+    Examples: `list methods`, `list suites --json`.
+    """
+    for file in plugin or []:
+        methods.add_file(file)
+    rows = _ROWS[kind]()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    columns = [key for key in rows[0] if key not in _HIDDEN]
+    table = Table(*(column.replace("_", " ") for column in columns))
+    for row in rows:
+        values = (row[column] for column in columns)
+        table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in values))
+    Console().print(table)

@@ -1,0 +1,37 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import UserError
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of data sets (default: $NOISY_BENCH_DATA, else a per-user cache).")
+]
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file that declares methods; may be given several times.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the suite file, such as training.epochs=5."),
+]
+DEFAULT_OUT = Path("output")
+
+
+def check_folder(path: Path, option: str = "--out") -> Path:
+    """The path, if it is a folder or can become one. Raises UserError; nothing is created."""
+    here = path.absolute()
+    for part in (here, *here.parents):
+        if part.exists():
+            if not part.is_dir():
+                raise UserError(f"{option} {path}: {part} is a file, not a folder")
+            if not os.access(part, os.W_OK):
+                raise UserError(f"{option} {path}: no permission to write into {part}")
+            break
+    return path

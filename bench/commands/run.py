@@ -1,0 +1,164 @@
+"""`run`: plan a suite, execute what is missing, say how it went."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench import scheduler, spec, suite
+from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
+from bench.environment import Environment
+from bench.errors import UserError
+from bench.precision import has_accelerator
+from bench.progress import Progress
+from bench.settings import Suite
+from datasets import registry as datasets
+from methods import registry as methods
+from results.store import Store
+
+EXIT_FAILED_RUN = 1
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A suite as it will be run: its name, its settings, and all its cells."""
+
+    name: str
+    suite: Suite
+    cells: list[spec.Cell]
+    warnings: list[str]
+
+
+def choose_device(device: str) -> str:
+    """"cpu", "cuda" or "cuda:N" for --device. Raises UserError where it is unknown or absent."""
+    if device == "auto":
+        return "cuda" if has_accelerator() else "cpu"
+    if device == "cpu":
+        return device
+    if device == "cuda" or (device.startswith("cuda:") and device[5:].isdigit()):
+        if not has_accelerator():
+            raise UserError(f"--device {device}: no CUDA device can be used here (accepted: auto, cpu)")
+        return device
+    raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N)")
+
+
+def plan_suite(
+    name: str, assignments: list[str], chosen: str | None, seeds: int | None, overrides: dict[str, Any], device: str
+) -> Planned:
+    """Read a suite, let the command line win over it, and expand it. Raises UserError and its kin; writes nothing."""
+    path = suite.locate(name)
+    tables = suite.read(path)
+    suite.override(tables, assignments)
+    for key, value in overrides.items():
+        if value is not None:
+            tables.setdefault("training", {})[key] = value
+    if chosen is not None:
+        names = [part.strip() for part in chosen.split(",") if part.strip()]
+        if not names:
+            raise UserError("--methods: name at least one method, such as --methods elr,car")
+        known = tables.get("methods", {})
+        # A name that is no row of the suite is a method with its default settings.
+        tables["methods"] = {row: known.get(row, {}) for row in names}
+    found = suite.validate(tables, str(path))
+    count = found.seeds if seeds is None else seeds
+    cells, warnings = spec.cells(found, str(path), device, count)
+    return Planned(path.stem, found, cells, warnings)
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="SUITE|FILE", help="A built-in suite (`list suites`) or a suite file.")],
+    chosen: Annotated[str | None, typer.Option("--methods", help="Only these rows or methods, comma-separated.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, counted from 0.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Length of every run.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    data: Data = None,
+    out: Out = DEFAULT_OUT,
+    assignments: Set = None,
+    plugin: Plugin = None,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
+    ] = 30.0,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what is done; execute nothing.")] = False,
+) -> None:
+    """Execute what is missing of a suite.
+
+    Examples: `run quick`, `run quick --methods elr,car --seeds 5`, `run my-suite.toml --set training.epochs=5`.
+    """
+    check_folder(out)
+    for file in plugin or []:
+        methods.add_file(file)
+    where = choose_device(device)
+    overrides = {"epochs": epochs, "precision": precision}
+    planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where)
+    environment = Environment(
+        store=out.absolute(),
+        data=data or datasets.default_root(),
+        device=where,
+        plugins=tuple(methods.added_files()),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    if dry_run:
+        show_plan(Console(), planned, environment.store)
+        return
+    slots = scheduler.slots(environment, jobs or os.cpu_count() or 1, runs_per_device)
+    if execute_plan(Console(), planned, slots, retry_failed):
+        raise typer.Exit(EXIT_FAILED_RUN)
+
+
+def show_plan(console: Console, planned: Planned, store: Path) -> None:
+    """Print every cell with what the store knows of it."""
+    known = Store(store)
+    failures = known.failures()
+    done = 0
+    for cell in planned.cells:
+        has = known.has(cell.address)
+        done += has
+        status = "done" if has else "failed" if cell.address in failures else "missing"
+        console.print(f"{status:8}{cell.address[:12]}  {cell.label}", highlight=False, soft_wrap=True)
+    console.print(f"{len(planned.cells)} runs, {done} done, {len(planned.cells) - done} to do", highlight=False)
+
+
+def execute_plan(console: Console, planned: Planned, slots: list[Environment], retry_failed: bool) -> bool:
+    """Execute the missing cells; returns whether any run of the suite has failed."""
+    for warning in planned.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    # Loading the data once here finds missing or broken files before anything is written.
+    root = slots[0].data
+    datasets.load(planned.suite.data.name, root)
+    store = Store(slots[0].store)
+    store.write_plan(spec.plan(planned.name, planned.suite, planned.cells))
+    failures = store.failures()
+    missing = [cell for cell in planned.cells if not store.has(cell.address)]
+    todo = [cell for cell in missing if retry_failed or cell.address not in failures]
+    console.print(
+        f"{planned.name}: {len(planned.cells)} runs, {len(planned.cells) - len(missing)} done, {len(todo)} to do",
+        highlight=False,
+    )
+    if len(todo) < len(missing):
+        console.print(
+            f"{len(missing) - len(todo)} failed earlier and are left out (--retry-failed executes them again)",
+            highlight=False,
+        )
+    for cell in todo:
+        store.clear_failure(cell.address)
+    progress = Progress(console, todo, store.root, len(slots))
+    try:
+        with progress.shown():
+            if todo:
+                scheduler.run_local(todo, slots[: len(todo)], progress.finished)
+    except KeyboardInterrupt:
+        console.print("\nstopped; finished runs and checkpoints are kept: the same command goes on from there")
+        raise
+    for cell, message in progress.failed:
+        path = store.failed_folder / f"{cell.address}.txt"
+        console.print(f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True)
+    return len(todo) < len(missing) or bool(progress.failed)

@@ -1,0 +1,89 @@
+"""The data of one run: noisy labels drawn on the whole official training set, then the subset, then the validation split."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datasets import registry
+from datasets.base import DataError, DataSet, Images
+from datasets.noise import NoisyLabels, make_noise
+from datasets.randomness import derive_seed, permutation
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Validation images with the labels a user would have (`given`) and the true ones."""
+
+    images: Images
+    given: IntArray
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run trains and is measured on. `rows`: position of each training image in the official training set."""
+
+    dataset: DataSet
+    noise: NoisyLabels
+    rows: IntArray
+    train: Images  # labels: the true ones
+    given: IntArray
+    validation: HeldOut | None
+
+    @property
+    def train_rate(self) -> float:
+        """Share of the training images whose given label is wrong."""
+        return float((self.given != self.train.labels).mean())
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(name: str, root: Path | None) -> DataSet:
+    return registry.load(name, root)
+
+
+def subset_rows(name: str, count: int, size: int | None) -> tuple[IntArray, IntArray]:
+    """The fixed subset's rows (ascending) and those outside it. It is drawn apart from every run seed."""
+    if size is None:
+        return np.arange(count), np.arange(0)
+    order = permutation(derive_seed("subset", name), count)
+    return np.sort(order[:size]), order[size:]
+
+
+def _split(spec: Mapping[str, Any], inside: IntArray, outside: IntArray) -> tuple[IntArray, IntArray]:
+    """Training rows and validation rows; an inside split is drawn by the run's seed, an outside one is fixed."""
+    validation = spec["dataset"]["validation"]
+    source, size = validation["source"], validation["size"]
+    if source not in ("inside", "outside"):
+        return inside, np.arange(0)
+    count = int(round(size * len(inside))) if size < 1 else int(size)
+    if source == "outside":
+        return inside, np.sort(outside[:count])
+    order = permutation(derive_seed(int(spec["seed"]), spec["dataset"]["name"], "split"), len(inside))
+    return np.sort(inside[order[count:]]), np.sort(inside[order[:count]])
+
+
+def _taken(images: Images, rows: IntArray) -> Images:
+    return Images(images.pixels[rows], images.labels[rows])
+
+
+def prepare(spec: Mapping[str, Any], root: Path | None) -> RunData:
+    """Load the data set, draw the run's noisy labels, and split. Raises DataError."""
+    part, noise = spec["dataset"], spec["noise"]
+    dataset = _dataset(part["name"], root)
+    noisy = make_noise(dataset, noise["model"], noise["rate"], noise["options"], int(spec["seed"]))
+    inside, outside = subset_rows(part["name"], dataset.num_train, part["subset"])
+    rows, held_out = _split(spec, inside, outside)
+    if part["training_rows"] == "clean_only":
+        rows = rows[noisy.labels[rows] == dataset.train.labels[rows]]
+    if not len(rows):
+        raise DataError(f"{part['name']}: no training image is left")
+    validation = HeldOut(_taken(dataset.train, held_out), noisy.labels[held_out]) if len(held_out) else None
+    return RunData(dataset, noisy, rows, _taken(dataset.train, rows), noisy.labels[rows], validation)

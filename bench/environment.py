@@ -1,0 +1,23 @@
+"""Where and how specifications are executed, as far as that is no part of them; importing it needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and how a specification is executed: nothing here is part of its address, nothing changes its result."""
+
+    store: Path
+    data: Path | None
+    device: str = "cpu"
+    plugins: tuple[Path, ...] = ()
+    checkpoint_seconds: float = 30.0  # at least this long between two checkpoints; 0: one every epoch
+    compiled: bool = False
+
+
+def checkpoint_path(store: Path, where: str) -> Path:
+    """The checkpoint of the run with address `where`."""
+    return store / "checkpoints" / f"{where}.pt"

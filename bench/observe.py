@@ -1,0 +1,112 @@
+"""What training passes tell: collected as detached tensors during an epoch, reduced once at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.base import Batch
+
+
+class Observer:
+    """Statistics of the training passes of one run.
+
+    labels: [N] int64 given labels; mislabelled: [N] bool, the harness's own knowledge, which no method sees.
+    All tables live on the device; nothing in a step waits for it.
+    """
+
+    def __init__(self, labels: Tensor, mislabelled: Tensor) -> None:
+        self.labels, self.mislabelled = labels, mislabelled
+        size, device = len(labels), labels.device
+        self.probability_sum = torch.zeros(size, device=device)
+        self.probability_epochs = torch.zeros(size, device=device)
+        self.probability_last = torch.zeros(size, device=device)
+        self.last: dict[str, Tensor] = {}
+        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._named: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        self._loss = torch.zeros((), device=device)
+        self._weight = 0
+
+    def for_rows(self, index: Tensor) -> Callable[..., None]:
+        """The `observe` of a batch of the training rows `index` [B]."""
+
+        def observe(logits: Tensor, batch: Batch | None = None, **values: Tensor) -> None:
+            rows = index if batch is None else batch.index
+            self._seen.append((rows, logits.detach()))
+            for name, value in values.items():
+                self._named.setdefault(name, []).append((rows, value.detach()))
+
+        return observe
+
+    def add_loss(self, loss: Tensor, count: int) -> None:
+        """Add one step's loss, weighted by its number of samples."""
+        self._loss = self._loss + loss.detach().float() * count
+        self._weight += count
+
+    def _mean_per_sample(self, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Mean of the values of each sample seen, [N], and how often it was seen, [N]."""
+        rows = torch.cat([rows for rows, _ in parts])
+        values = torch.cat([value.reshape(-1).float() for _, value in parts])
+        total = torch.zeros_like(self.probability_sum).index_add_(0, rows, values)
+        count = torch.zeros_like(total).index_add_(0, rows, torch.ones_like(values))
+        return total / count.clamp_min(1), count
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Reduce the epoch: mean loss, accuracy on given labels, named values of clean and of mislabelled samples.
+
+        Means over no sample are None. Raises FloatingPointError where the loss was not finite.
+        """
+        loss = float(self._loss) / max(self._weight, 1)
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise FloatingPointError("the training loss is not finite")
+        summary: dict[str, Any] = {"train_loss": loss, "train_accuracy": None, "observed": {}}
+        if self._seen:
+            rows = torch.cat([rows for rows, _ in self._seen])
+            logits = torch.cat([logits for _, logits in self._seen]).float()
+            given = self.labels[rows]
+            summary["train_accuracy"] = float((logits.argmax(1) == given).float().mean())
+            probability = logits.softmax(1).gather(1, given[:, None])[:, 0]
+            mean, count = self._mean_per_sample([(rows, probability)])
+            seen = count > 0
+            self.probability_sum += mean
+            self.probability_epochs += seen
+            self.probability_last = torch.where(seen, mean, self.probability_last)
+        for name, parts in self._named.items():
+            summary["observed"][name] = self._split(name, parts)
+        self._seen.clear()
+        self._named.clear()
+        self._loss.zero_()
+        self._weight = 0
+        return summary
+
+    def _split(self, name: str, parts: list[tuple[Tensor, Tensor]]) -> dict[str, float | None]:
+        mean, count = self._mean_per_sample(parts)
+        self.last[name] = torch.where(count > 0, mean, self.last.get(name, torch.zeros_like(mean)))
+        found: dict[str, float | None] = {}
+        for group, mask in (("clean", ~self.mislabelled), ("mislabelled", self.mislabelled)):
+            weight = float((count * mask).sum())
+            found[group] = float((mean * count * mask).sum()) / weight if weight else None
+        return found
+
+    def probability_mean(self) -> Tensor:
+        """[N] probability of the given label, mean over the epochs in which the sample was seen."""
+        return self.probability_sum / self.probability_epochs.clamp_min(1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The tables that outlive an epoch."""
+        return {
+            "probability_sum": self.probability_sum,
+            "probability_epochs": self.probability_epochs,
+            "probability_last": self.probability_last,
+            "last": dict(self.last),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        device = self.labels.device
+        for name in ("probability_sum", "probability_epochs", "probability_last"):
+            getattr(self, name).copy_(state[name])
+        self.last = {name: value.to(device) for name, value in state["last"].items()}

@@ -1,0 +1,161 @@
+"""Optimisers and learning-rate schedules, built from the settings of a specification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Settings = Mapping[str, Any]
+_CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+_ARGUMENTS = {
+    "sgd": ("lr", "momentum", "nesterov", "weight_decay"),
+    "adam": ("lr", "betas", "weight_decay"),
+    "adagrad": ("lr", "weight_decay"),
+}
+_OWN_KEYS = ("optimizer", "schedule", "clip_norm")
+
+
+def in_epochs(value: float, epochs: float) -> float:
+    """A number of epochs; a float below 1 is that share of `epochs`."""
+    return value * epochs if isinstance(value, float) and value < 1 else value
+
+
+def learning_rate(schedule: Settings, base: float, progress: float, epochs: int) -> float:
+    """The rate after `progress` epochs (a float, 0 at the start) of a schedule that lasts `epochs`.
+
+    With `update = "epoch"` the rate of an epoch is that of its start, as with PyTorch's per-epoch schedulers.
+    """
+    clock = math.floor(progress) if schedule["update"] == "epoch" else progress
+    warmup = in_epochs(schedule["warmup"], epochs)
+    if clock < warmup:
+        return base * min(1.0, (clock + (schedule["update"] == "epoch")) / warmup)
+    name = schedule["name"]
+    if name == "multi_step":
+        passed = sum(clock >= in_epochs(milestone, epochs) for milestone in schedule["milestones"])
+        return float(base * schedule["factor"] ** passed)
+    if name in ("cosine", "cosine_restarts"):
+        if name == "cosine":
+            share = (clock - warmup) / max(epochs - warmup, 1e-12)
+        else:
+            period = in_epochs(schedule["period"], epochs)
+            share = (clock - warmup) % period / period
+        lowest = schedule["minimum"]
+        return float(lowest + (base - lowest) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+    if name == "linear":
+        start = in_epochs(schedule["start"], epochs)
+        return base if clock < start else base * max(0.0, (epochs - clock) / (epochs - start))
+    return base
+
+
+def first_beta(schedule: Settings, base: float, progress: float, epochs: int) -> float:
+    """Adam's first beta: `beta1_after` once a linear decay has begun (as co-teaching's authors do), else `base`."""
+    after = schedule.get("beta1_after")
+    if after is None or math.floor(progress) < in_epochs(schedule["start"], epochs):
+        return base
+    return float(after)
+
+
+@dataclass
+class _Group:
+    """A parameter group with what the schedule and the clipping need to know of it."""
+
+    group: dict[str, Any]
+    base_lr: float
+    base_beta: float | None
+    scheduled: bool
+    clip_norm: float | None
+
+
+@dataclass
+class Optimizers:
+    """All optimisers of a stage: one per kind, since groups may name their own."""
+
+    by_kind: dict[str, torch.optim.Optimizer]
+    groups: list[_Group]
+    schedule: Settings
+    first_epoch: int
+    epochs: int
+    _clipped: list[_Group] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._clipped = [group for group in self.groups if group.clip_norm is not None]
+
+    def set_rates(self, progress: float) -> float:
+        """Set every scheduled group's rate for the run's clock; returns the first group's rate."""
+        clock = progress - self.first_epoch
+        for entry in self.groups:
+            if entry.scheduled:
+                entry.group["lr"] = learning_rate(self.schedule, entry.base_lr, clock, self.epochs)
+                if entry.base_beta is not None:
+                    beta = first_beta(self.schedule, entry.base_beta, clock, self.epochs)
+                    entry.group["betas"] = (beta, entry.group["betas"][1])
+        return float(self.groups[0].group["lr"])
+
+    def zero_grad(self) -> None:
+        """Set all gradients to None, so that a network without a part in the step is not moved."""
+        for optimizer in self.by_kind.values():
+            optimizer.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Clip each group that asks for it by its own norm, then step."""
+        for entry in self._clipped:
+            assert entry.clip_norm is not None
+            nn.utils.clip_grad_norm_(entry.group["params"], entry.clip_norm)
+        for optimizer in self.by_kind.values():
+            optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """States by kind of optimiser; tensors and plain Python scalars only."""
+        return {kind: optimizer.state_dict() for kind, optimizer in self.by_kind.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        for kind, optimizer in self.by_kind.items():
+            optimizer.load_state_dict(state[kind])
+
+
+def _fused(parameters: Sequence[Tensor]) -> bool:
+    return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+
+
+def build(
+    groups: Sequence[Mapping[str, Any]], settings: Settings, schedule: Settings, first_epoch: int, epochs: int
+) -> Optimizers:
+    """Optimisers for a method's parameter groups.
+
+    settings: the suite's, overlaid by the stage's. first_epoch: epochs done before this schedule starts; epochs: its
+    length. A group that names an `optimizer` of another kind starts from that kind's defaults, not from the suite's
+    settings. Raises ValueError for an unknown optimiser or group key.
+    """
+    by_kind: dict[str, torch.optim.Optimizer] = {}
+    entries = []
+    for given in groups:
+        kind = str(given.get("optimizer", settings["name"]))
+        if kind not in _CLASSES:
+            raise ValueError(f"unknown optimizer {kind!r} in a parameter group (accepted: {', '.join(_CLASSES)})")
+        inherited = {key: settings[key] for key in _ARGUMENTS[kind] if key in settings and kind == settings["name"]}
+        own = {key: value for key, value in given.items() if key not in (*_OWN_KEYS, "params")}
+        extra = set(own) - set(_ARGUMENTS[kind])
+        if extra:
+            raise ValueError(f"a parameter group of {kind} has no setting {sorted(extra)[0]!r}")
+        arguments = {"lr": settings["lr"], **inherited, **own, "params": list(given["params"])}
+        if kind not in by_kind:
+            by_kind[kind] = _CLASSES[kind]([arguments], fused=_fused(arguments["params"]))
+        else:
+            by_kind[kind].add_param_group(arguments)
+        group = by_kind[kind].param_groups[-1]
+        entries.append(
+            _Group(
+                group,
+                base_lr=float(group["lr"]),
+                base_beta=float(group["betas"][0]) if kind == "adam" else None,
+                scheduled=bool(given.get("schedule", True)),
+                clip_norm=given.get("clip_norm", settings.get("clip_norm")),
+            )
+        )
+    return Optimizers(by_kind, entries, schedule, first_epoch, epochs)

@@ -1,0 +1,34 @@
+"""Streams of randomness: each is derived from (seed, data set, noise specification, purpose), never from the method."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from datasets.randomness import derive_seed
+from results.record import canonical
+
+
+class Streams:
+    """The seeds of one run, by purpose and epoch."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self._root = derive_seed(int(spec["seed"]), spec["dataset"]["name"], canonical(spec["noise"]))
+
+    def seed(self, purpose: str, number: int = 0) -> int:
+        """A 63-bit seed."""
+        return derive_seed(self._root, purpose, number) % 2**63
+
+    def generator(self, purpose: str, number: int = 0) -> torch.Generator:
+        """A fresh torch generator on the CPU."""
+        return torch.Generator().manual_seed(self.seed(purpose, number))
+
+    def seed_global(self, epoch: int) -> None:
+        """Seed the generators of Python, NumPy and torch (all devices); dropout draws from the last."""
+        random.seed(self.seed("python", epoch))
+        np.random.seed(self.seed("numpy", epoch) % 2**32)
+        torch.manual_seed(self.seed("torch", epoch))

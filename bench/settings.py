@@ -1,0 +1,169 @@
+"""The keys of a suite file, as typed models. Everything that a suite may say is defined here, with its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Epochs = Annotated[int | float, Field(ge=0, description="a number of epochs, or a float below 1: that share of the run")]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A table of a suite file: unknown keys are refused, types are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Validation(Table):
+    """Which images are held out for the selection rules that need a validation set."""
+
+    source: Literal["none", "inside", "outside", "official"] = Field(
+        "none",
+        description="none; inside: part of the training subset is held out; outside: images of the official training "
+        "set outside the subset; official: the data set's own validation set",
+    )
+    size: Annotated[int | float, Field(ge=0)] = Field(
+        0, description="a number of images, or a float below 1: that share of the training subset"
+    )
+
+
+class Data(Table):
+    """The data set, and which of its training images are used."""
+
+    name: str = Field(description="name of a data set (`list datasets`)")
+    subset: Count | None = Field(None, description="train on this many images, drawn once and for all; none: on all")
+    validation: Validation = Validation()
+
+
+class Noise(Table):
+    """One noise model, at one or several rates; each rate is a setting of its own."""
+
+    model: str = Field(description="name of a noise model (`list noise`)")
+    rate: Fraction | None = Field(None, description="the nominal rate")
+    rates: list[Fraction] | None = Field(None, description="several rates instead of one")
+    options: dict[str, Any] = Field({}, description="options of the model, such as `file` or `sampling`")
+
+
+class Optimizer(Table):
+    """The optimiser and its settings."""
+
+    name: Literal["sgd", "adam", "adagrad"] = Field("sgd", description="the optimiser")
+    lr: Annotated[float, Field(gt=0)] = Field(0.1, description="learning rate at the start")
+    momentum: Fraction = Field(0.9, description="momentum (sgd only)")
+    nesterov: bool = Field(False, description="Nesterov momentum (sgd only)")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="decay rates of the moments (adam only)", strict=False)
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 penalty, added to the gradient")
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="largest norm of the gradient of a parameter group; none: no clipping"
+    )
+
+
+class Schedule(Table):
+    """The learning rate over the run, as a factor on `optimizer.lr`."""
+
+    name: Literal["constant", "multi_step", "cosine", "cosine_restarts", "linear"] = Field(
+        "cosine", description="the shape of the schedule"
+    )
+    milestones: list[Epochs] = Field([], description="multi_step: epochs after which the rate is multiplied")
+    factor: Annotated[float, Field(gt=0)] = Field(0.1, description="multi_step: what it is multiplied with")
+    minimum: Annotated[float, Field(ge=0)] = Field(0.0, description="cosine, cosine_restarts: the lowest rate")
+    period: Epochs = Field(10, description="cosine_restarts: length of a cycle in epochs")
+    start: Epochs = Field(0, description="linear: the epoch from which the rate falls to zero")
+    beta1_after: Fraction | None = Field(None, description="linear: Adam's first beta from `start` on")
+    warmup: Epochs = Field(0, description="the rate rises linearly over this many epochs first")
+    update: Literal["step", "epoch"] = Field("step", description="whether the rate moves every step or every epoch")
+
+
+class Augmentation(Table):
+    """What is done to a "weak" view; a "strong" view adds cut-out and colour jitter of at least the given strength."""
+
+    crop_padding: Annotated[int, Field(ge=0)] = Field(0, description="pixels of padding before a random crop")
+    padding_mode: Literal["zero", "reflect"] = Field("zero", description="what the padding holds")
+    flip: bool = Field(False, description="random horizontal flip")
+    cutout: Annotated[int, Field(ge=0)] = Field(0, description="side of a square set to the mean, in pixels")
+    colour_jitter: Fraction = Field(0.0, description="largest relative change of brightness, contrast and saturation")
+    strong_cutout: Annotated[int, Field(ge=0)] = Field(8, description="cut-out of a strong view, in pixels")
+    strong_colour_jitter: Fraction = Field(0.4, description="colour jitter of a strong view")
+
+
+class Training(Table):
+    """The protocol shared by all methods of a suite."""
+
+    network: str = Field(description="name of a network (`list networks`)")
+    pretrained: bool = Field(False, description="start from ImageNet weights (large-image networks)")
+    epochs: Count = Field(description="length of the run")
+    batch_size: Count = 128
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the device computes it in hardware, resolved when the run is planned"
+    )
+    threads: Count = Field(1, description="torch threads of a run; never follows --jobs")
+    memorisation_every: Count = Field(1, description="epochs between two measurements of memorisation")
+
+
+class TrainingOverride(Table):
+    """Parts of `training` that one method replaces; in a `compare` suite only the optimiser's lr and weight decay."""
+
+    network: str | None = None
+    pretrained: bool | None = None
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    optimizer: dict[str, Any] = {}
+    schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
+    augmentation: dict[str, Any] = {}
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+
+
+class When(Table):
+    """Settings of a method for some noise settings only; the first match wins."""
+
+    model: str | None = Field(None, description="the noise model it applies to; none: any")
+    rates: list[Fraction] | None = Field(None, description="the rates it applies to; none: any")
+    hyper: dict[str, Any] = {}
+    training: TrainingOverride = TrainingOverride()
+
+
+class MethodRow(Table):
+    """One row of the table: a method with its settings. The table's key names the row."""
+
+    method: str | None = Field(None, description="the registered method; none: the row's own name")
+    title: str | None = Field(None, description="what tables call the row; none: the method's title")
+    hyper: dict[str, Any] = Field({}, description="hyper-parameters over the method's defaults")
+    training: TrainingOverride = TrainingOverride()
+    when: list[When] = Field([], description="settings for some noise settings only")
+    training_rows: Literal["all", "clean_only"] = Field(
+        "all", description="clean_only: train on the rightly labelled images alone (an upper bound)"
+    )
+    scored: Literal["default", "mean", "ensemble", "first"] = Field(
+        "default", description="of several networks: mean of their accuracies, their ensemble, or the first"
+    )
+    trials: Annotated[int, Field(ge=0)] = Field(0, description="tuning trials spent on this row's settings")
+    source: str = Field("", description="where the settings come from")
+
+
+class Suite(Table):
+    """A suite file."""
+
+    title: str = Field(description="heading of its tables")
+    purpose: Literal["compare", "reproduce"] = Field(
+        description="compare: one protocol for all methods; reproduce: each under its own paper's"
+    )
+    description: str = ""
+    remark: str = Field("", description="printed under every table of the suite")
+    select: Literal["last", "last_mean", "best_test", "noisy_validation", "clean_validation"] = Field(
+        "last", description="the selection rule of the main table"
+    )
+    paper: str = Field("", description="name of the published table it reproduces (`report --paper`)")
+    seeds: Count = Field(3, description="number of seeds, counted from 0")
+    data: Data
+    noise: Annotated[list[Noise], Field(min_length=1)]
+    training: Training
+    methods: Annotated[dict[str, MethodRow], Field(min_length=1)]
+    noise_rate_error: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
+        0.0, description="added to the noise rate that methods are told"
+    )

@@ -1,0 +1,139 @@
+"""Finding, reading and checking suite files; every fault becomes one line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import UserError, did_you_mean, unknown
+from bench.settings import Suite
+
+FOLDER = Path(__file__).parent / "suites"
+
+
+def names() -> list[str]:
+    """The built-in suites."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def locate(name_or_file: str) -> Path:
+    """The file of a built-in suite, or the file that was named. Raises UserError."""
+    if name_or_file in names():
+        return FOLDER / f"{name_or_file}.toml"
+    path = Path(name_or_file)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise UserError(f"{path}: no such suite file")
+        return path
+    raise unknown("suite", name_or_file, names())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The raw tables of a suite file. Raises UserError where it is no TOML, empty or binary."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a suite file: it is not UTF-8 text") from None
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise UserError(f"{path}: not valid TOML: {str(fault).splitlines()[0]}") from None
+    if not tables:
+        raise UserError(f"{path}: the suite file is empty (needed: title, purpose, data, noise, training, methods)")
+    return tables
+
+
+def parse_value(text: str) -> Any:
+    """A value given as KEY=VALUE: a TOML value, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def override(tables: dict[str, Any], assignments: list[str]) -> None:
+    """Apply `--set KEY=VALUE` (dotted keys; a number selects from a list) to the raw tables, in place."""
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as training.epochs=10")
+        parts = key.strip().split(".")
+        here: Any = tables
+        for part in parts[:-1]:
+            if isinstance(here, list):
+                if not part.isdigit() or int(part) >= len(here):
+                    raise UserError(f"--set {key}: {part!r} is no position in a list of {len(here)}")
+                here = here[int(part)]
+            elif isinstance(here, dict):
+                here = here.setdefault(part, {})
+            else:
+                raise UserError(f"--set {key}: {part!r} stands inside a value, not a table")
+        if not isinstance(here, dict):
+            raise UserError(f"--set {key}: {parts[-1]!r} is not a key of a table")
+        here[parts[-1]] = parse_value(text.strip())
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, dict, Union, UnionType):
+        for argument in get_args(annotation):
+            found = _model_of(argument)
+            if found is not None:
+                return found
+    return None
+
+
+def _keys_at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys accepted in the table that holds the last part of a location below `root`."""
+    model: type[BaseModel] | None = root
+    inside_mapping = False
+    for part in location[:-1]:
+        if inside_mapping or isinstance(part, int):
+            inside_mapping = False
+            continue
+        if model is None or part not in model.model_fields:
+            return []
+        annotation = model.model_fields[str(part)].annotation
+        inside_mapping = get_origin(annotation) is dict
+        model = _model_of(annotation)
+    return list(model.model_fields) if model else []
+
+
+def _line(path: str, root: type[BaseModel], error: Mapping[str, Any]) -> str:
+    location = tuple(part for part in error["loc"] if part not in ("int", "float", "str", "bool"))
+    key = ".".join(str(part) for part in location)
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        accepted = _keys_at(root, location)
+        hint = did_you_mean(str(location[-1]), accepted)
+        return f"{path}: unknown key {key!r}{hint} (accepted: {', '.join(accepted)})"
+    if kind == "missing":
+        return f"{path}: key {key!r} is missing"
+    message = str(error["msg"]).replace("Input should be", "must be")
+    return f"{path}: key {key!r} = {error['input']!r}: {message}"
+
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def validate_part(model: type[Part], tables: Mapping[str, Any], path: str) -> Part:
+    """The tables as `model`. Raises UserError with one line for the first fault (unknown keys before others)."""
+    try:
+        return model.model_validate(tables)
+    except ValidationError as fault:
+        errors = fault.errors(include_url=False)
+        errors.sort(key=lambda error: error["type"] != "extra_forbidden")
+        raise UserError(_line(path, model, errors[0])) from None
+
+
+def validate(tables: Mapping[str, Any], path: str) -> Suite:
+    """The checked suite. Raises UserError."""
+    return validate_part(Suite, tables, path)

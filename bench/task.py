@@ -1,0 +1,105 @@
+"""The task that a method is handed: labels, networks, generators, and only the privileged facts it declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from bench import networks
+from bench.networks.network import Network, PassCounter, Precision
+from bench.seeds import Streams
+from datasets.loader import Loader
+
+EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How networks are built in a run."""
+
+    name: str
+    pretrained: bool
+    image_shape: tuple[int, int, int]  # channels, height, width
+    precision: Precision
+    compiled: bool = False
+
+
+class RunTask:
+    """The harness's `methods.base.Task`.
+
+    facts: what may be known, by name; reading one that is not in `needs` raises PermissionError.
+    """
+
+    def __init__(
+        self,
+        labels: Tensor,
+        num_classes: int,
+        epochs: int,
+        settings: NetworkSettings,
+        loader: Loader,
+        streams: Streams,
+        facts: Mapping[str, Any],
+        needs: frozenset[str],
+        device: torch.device,
+    ) -> None:
+        self.labels = labels
+        self.num_classes = num_classes
+        self.num_samples = len(labels)
+        self.epochs = epochs
+        self.counter = PassCounter()
+        self._settings, self._loader, self._streams = settings, loader, streams
+        self._facts, self._needs, self._device = dict(facts), needs, device
+        self.rng = np.random.Generator(np.random.PCG64(0))
+        self.generator = Generator()
+        self.seed_epoch(0)
+
+    def seed_epoch(self, epoch: int) -> None:
+        """Seed everything that a method may draw from, and the global generators, for an epoch."""
+        self._streams.seed_global(epoch)
+        self.rng = np.random.Generator(np.random.PCG64(self._streams.seed("method", epoch)))
+        self.generator.manual_seed(self._streams.seed("method torch", epoch))
+        self._epoch = epoch
+
+    def network(self, key: int = 0) -> Network:
+        """A freshly initialised network on the device; same key and seed, same weights in every method."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self._streams.seed("initialisation", key))
+            network = networks.build(
+                self._settings.name,
+                self.num_classes,
+                self._settings.image_shape,
+                precision=self._settings.precision,
+                channels_last=True,
+                counter=self.counter,
+                pretrained=self._settings.pretrained,
+                compiled=self._settings.compiled,
+            )
+        return network.to(self._device)
+
+    @torch.no_grad()
+    def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
+        """[N, K] float32 over the training set in evaluation mode; its passes count as cost."""
+        was_training = network.training
+        network.eval()
+        found = torch.empty(self.num_samples, self.num_classes, device=self._device)
+        if augment:
+            order = self._streams.generator("logits order", self._epoch)
+            draws = self._streams.generator("logits augmentation", self._epoch)
+            for index, views in self._loader.walk(None, EVALUATION_BATCH, ("weak",), order, draws):
+                found[index] = network(views[0])
+        else:
+            for index, images in self._loader.plain(EVALUATION_BATCH):
+                found[index] = network(images)
+        network.train(was_training)
+        return found
+
+    def known(self, fact: str) -> Any:
+        """A privileged fact. Raises PermissionError unless it is declared in `needs`, KeyError if it is none."""
+        if fact not in self._needs:
+            raise PermissionError(f"the fact {fact!r} is not declared in `needs`")
+        return self._facts[fact]

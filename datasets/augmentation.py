@@ -1,0 +1,109 @@
+"""Augmentation of small images: drawn on the CPU in one call for a whole walk, applied to a batch at once.
+
+The draws are made on the CPU so that they are the same on every device. Images are kept as [N, H, W, C] uint8, which
+makes the result of the gather channels-last without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random choices of one view for the n samples of a walk, in walk order, on the training device.
+
+    offset: [n, 2] int64 top and left corner of the crop in the padded image; flip: [n] bool; cutout: [n, 2] int64
+    centre of the square; jitter: [n, 3] float32 factors of brightness, contrast and saturation.
+    """
+
+    offset: Tensor | None = None
+    flip: Tensor | None = None
+    cutout: Tensor | None = None
+    jitter: Tensor | None = None
+
+
+def strengths(settings: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The settings of a "plain", "weak" or "strong" view."""
+    if kind == "plain":
+        return {"crop_padding": 0, "flip": False, "cutout": 0, "colour_jitter": 0.0}
+    values = {key: settings[key] for key in ("crop_padding", "flip", "cutout", "colour_jitter")}
+    if kind == "strong":
+        values["cutout"] = max(values["cutout"], settings["strong_cutout"])
+        values["colour_jitter"] = max(values["colour_jitter"], settings["strong_colour_jitter"])
+    elif kind != "weak":
+        raise ValueError(f"unknown view {kind!r} (accepted: plain, weak, strong)")
+    return values
+
+
+def draw(
+    settings: Mapping[str, Any], count: int, size: tuple[int, int], generator: Generator, device: torch.device
+) -> Draws:
+    """Draw one view's choices for `count` samples of height and width `size` from a CPU generator."""
+    offset = flip = cutout = jitter = None
+    if settings["crop_padding"]:
+        offset = torch.randint(0, 2 * settings["crop_padding"] + 1, (count, 2), generator=generator)
+    if settings["flip"]:
+        flip = torch.randint(0, 2, (count,), generator=generator).bool()
+    if settings["cutout"]:
+        cutout = (torch.rand(count, 2, generator=generator) * torch.tensor(size)).long()
+    if settings["colour_jitter"]:
+        jitter = 1 + settings["colour_jitter"] * (2 * torch.rand(count, 3, generator=generator) - 1)
+    return Draws(*(None if part is None else part.to(device) for part in (offset, flip, cutout, jitter)))
+
+
+def padded(pixels: Tensor, padding: int, mode: str) -> Tensor:
+    """[N, H, W, C] uint8 images with `padding` pixels on each side, zero (black) or reflected."""
+    if padding == 0:
+        return pixels
+    if mode == "zero":
+        return pad(pixels, (0, 0, padding, padding, padding, padding))
+    reach = [abs(position) for position in range(-padding, 0)]
+    height, width = pixels.shape[1:3]
+    rows = [*reach, *range(height), *(height - 2 - k for k in range(padding))]
+    columns = [*reach, *range(width), *(width - 2 - k for k in range(padding))]
+    return pixels[:, rows][:, :, columns]
+
+
+def crop_and_flip(source: Tensor, index: Tensor, size: tuple[int, int], draws: Draws) -> Tensor:
+    """[B, H, W, C] uint8: the images `index` of the padded `source`, cropped to `size` and flipped as drawn."""
+    if draws.offset is None and draws.flip is None:
+        return source[index]
+    height, width = size
+    rows = torch.arange(height, device=source.device)
+    columns = torch.arange(width, device=source.device).expand(len(index), width)
+    if draws.flip is not None:
+        columns = torch.where(draws.flip[:, None], width - 1 - columns, columns)
+    if draws.offset is None:
+        rows = rows.expand(len(index), height)
+    else:
+        rows, columns = draws.offset[:, :1] + rows, draws.offset[:, 1:] + columns
+    return source[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def jitter_colours(images: Tensor, factors: Tensor) -> Tensor:
+    """[B, C, H, W] float32 images in [0, 1] with brightness, contrast and saturation scaled by `factors` [B, 3]."""
+    brightness, contrast, saturation = (factors[:, k, None, None, None] for k in range(3))
+    images = (images * brightness).clamp(0, 1)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = (mean + (images - mean) * contrast).clamp(0, 1)
+    if images.shape[1] == 3:
+        grey = images.mean(1, keepdim=True)
+        images = (grey + (images - grey) * saturation).clamp(0, 1)
+    return images
+
+
+def cut_out(images: Tensor, centres: Tensor, side: int) -> Tensor:
+    """[B, C, H, W] normalised images with a square of `side` pixels around `centres` [B, 2] set to zero (the mean)."""
+    height, width = images.shape[-2:]
+    rows = torch.arange(height, device=images.device)[None, :, None] - centres[:, :1, None]
+    columns = torch.arange(width, device=images.device)[None, None, :] - centres[:, 1:, None]
+    low, high = -(side // 2), side - side // 2
+    inside = (rows >= low) & (rows < high) & (columns >= low) & (columns < high)
+    return images.masked_fill(inside[:, None], 0.0)

@@ -1,0 +1,144 @@
+"""Batches of a small-image data set that lives on the training device as one uint8 tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from datasets import augmentation
+from datasets.augmentation import Draws
+
+
+class Loader(Protocol):
+    """What the trainer needs of the training set, whether it lies in memory or on a disk.
+
+    A walk is one shuffled pass over rows of the set; both generators live on the CPU.
+    """
+
+    num_samples: int
+
+    def walk(
+        self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
+    ) -> Walk: ...
+
+    def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(index [B], images [B, C, H, W]) over all rows in order, without augmentation."""
+        ...
+
+
+class Walk(Protocol):
+    """Batches as (index [B] int64 on the device, one image tensor per view)."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]: ...
+
+
+def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
+    """Slices that cover `count` samples; a last batch of one sample joins the batch before it."""
+    bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] == 1:
+        bounds[-2:] = [(bounds[-2][0], count)]
+    return bounds
+
+
+class MemoryLoader:
+    """Images [N, H, W, C] uint8 on the device; `mean` and `std` per channel are of pixels / 255."""
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        mean: Sequence[float],
+        std: Sequence[float],
+        settings: Mapping[str, Any],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self.settings = settings
+        self.pixels = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+        self.num_samples = len(pixels)
+        self.size = (pixels.shape[1], pixels.shape[2])
+        self.mean = torch.tensor(mean, dtype=torch.float32, device=device)
+        self.std = torch.tensor(std, dtype=torch.float32, device=device)
+        self.scale = 1 / (255 * self.std)
+        self.shift = -self.mean / self.std
+        self._padded: dict[int, Tensor] = {0: self.pixels}
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """[B, H, W, C] uint8 to [B, C, H, W] float32 in channels-last memory order."""
+        return torch.addcmul(self.shift, pixels.float(), self.scale).permute(0, 3, 1, 2)
+
+    def _source(self, padding: int) -> Tensor:
+        if padding not in self._padded:
+            self._padded[padding] = augmentation.padded(self.pixels, padding, self.settings["padding_mode"])
+        return self._padded[padding]
+
+    def view(self, kind: str, index: Tensor, draws: Draws) -> Tensor:
+        """[B, C, H, W] float32: the images `index` seen as `kind` ("plain", "weak" or "strong") with these draws."""
+        strengths = augmentation.strengths(self.settings, kind)
+        source = self._source(strengths["crop_padding"])
+        pixels = augmentation.crop_and_flip(source, index, self.size, draws)
+        if draws.jitter is None:
+            images = self.normalised(pixels)
+        else:
+            bright = augmentation.jitter_colours(pixels.permute(0, 3, 1, 2).float() / 255, draws.jitter)
+            images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
+        if draws.cutout is not None:
+            images = augmentation.cut_out(images, draws.cutout, strengths["cutout"])
+        return images
+
+    def walk(
+        self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
+    ) -> MemoryWalk:
+        """One shuffled pass over `rows` ([n] int64; None: all), order and augmentation drawn at once."""
+        return MemoryWalk(self, rows, batch_size, views, order, augment)
+
+    def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(index, normalised images) over all rows in order, without augmentation."""
+        for start, stop in batch_bounds(self.num_samples, batch_size):
+            yield torch.arange(start, stop, device=self.device), self.normalised(self.pixels[start:stop])
+
+
+class MemoryWalk:
+    """One shuffled pass; see `MemoryLoader.walk`."""
+
+    def __init__(
+        self,
+        loader: MemoryLoader,
+        rows: Tensor | None,
+        batch_size: int,
+        views: Sequence[str],
+        order: Generator,
+        augment: Generator,
+    ) -> None:
+        self.loader, self.views = loader, views
+        count = loader.num_samples if rows is None else len(rows)
+        permutation = torch.randperm(count, generator=order).to(loader.device)
+        self.index = permutation if rows is None else rows.to(loader.device)[permutation]
+        self.bounds = batch_bounds(count, batch_size)
+        self.draws = [
+            augmentation.draw(
+                augmentation.strengths(loader.settings, kind), count, loader.size, augment, loader.device
+            )
+            for kind in views
+        ]
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        for start, stop in self.bounds:
+            index = self.index[start:stop]
+            yield index, tuple(
+                self.loader.view(kind, index, _part(draws, start, stop))
+                for kind, draws in zip(self.views, self.draws, strict=True)
+            )
+
+
+def _part(draws: Draws, start: int, stop: int) -> Draws:
+    values = (getattr(draws, field.name) for field in fields(draws))
+    return Draws(*(None if value is None else value[start:stop] for value in values))
