@@ -34,13 +34,22 @@ def mean_flip_rate(rate: float, std: float) -> float:
     return rate + std * (density[0] - density[1]) / float(ndtr(high) - ndtr(low))
 
 
+def projection(seed: int, true: int, features: int, num_classes: int) -> FloatArray:
+    """W_y of class `true`: [features, C] float64, standard normals rounded to multiples of 2**-20.
+
+    Pixels are whole numbers, so every partial sum of x . W is a multiple of 2**-20 below 2**33: float64 holds it
+    exactly, and the scores are the same whatever the order in which a BLAS adds them.
+    """
+    drawn = normals(derive_seed(seed, "weights", true), features * num_classes)
+    return np.rint(drawn.reshape(features, num_classes) * _GRID) / _GRID
+
+
 def draw(
     pixels: Pixels, labels: IntArray, num_classes: int, rate: float, std: float, scale: float, seed: int
 ) -> tuple[IntArray, FloatArray]:
     """Noisy labels [N] and the mean transition probabilities [C, C] over the images of each class.
 
-    W is rounded to multiples of 2**-20. Pixels are whole numbers, so every partial sum of x . W is a multiple of 2**-20
-    below 2**33: float64 holds it exactly, and the scores are the same whatever the order in which a BLAS adds them.
+    pixels: [N, H, W, C] uint8, multiplied by `scale` (1: as they are; 1/255: to [0, 1]).
     """
     count = len(labels)
     flat = pixels.reshape(count, -1)
@@ -52,9 +61,7 @@ def draw(
         rows = np.flatnonzero(labels == true)
         if len(rows) == 0:
             continue
-        weights = normals(derive_seed(seed, "weights", true), flat.shape[1] * num_classes)
-        weights = np.rint(weights.reshape(flat.shape[1], num_classes) * _GRID) / _GRID
-        scores = (flat[rows].astype(np.float64) @ weights) * scale
+        scores = (flat[rows].astype(np.float64) @ projection(seed, true, flat.shape[1], num_classes)) * scale
         scores[:, true] = -np.inf
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         probabilities = flips[rows, None] * scores / scores.sum(axis=1, keepdims=True)
