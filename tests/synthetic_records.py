@@ -158,7 +158,7 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
         "noise": {"fingerprint": address({"labels": given.tolist()}), "nominal_rate": rate,
                   "actual_rate": float(mislabelled.mean()), "train_rate": float(mislabelled.mean()),
                   "expected_rate": rate * (1 - 1 / classes) if spec["noise"]["model"] == "symmetric" else rate,
-                  "matrix": [_rounded(row) for row in noise_counts / np.maximum(noise_counts.sum(1, keepdims=True), 1)]},
+                  "matrix": [_rounded(r) for r in noise_counts / np.maximum(noise_counts.sum(1, keepdims=True), 1)]},
         "curves": curves,
         "selection": _selection(curves),
         "final": {
@@ -175,10 +175,10 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
         "detection": _detection(method, has_wrong, memorised_end, float(mislabelled.mean())),
         "cost": {"parameters": 61706, "networks": networks, "passes_per_step": float(networks), "steps": 20 * epochs},
         "privileges": list(privileges),
-        "execution": {"seconds": 3.1 * networks, "train_seconds": 2.5 * networks, "images_per_second": 9000.0 / networks,
-                      "peak_memory_mib": 410.0, "started": "2026-01-05T10:00:00+00:00",
-                      "finished": "2026-01-05T10:00:03+00:00", "host": "example", "device": "cpu",
-                      "versions": {"torch": "2.13.0"}, "commit": "0" * 40, "resumes": 0},
+        "execution": {"seconds": 3.1 * networks, "train_seconds": 2.5 * networks,
+                      "images_per_second": 9000.0 / networks, "peak_memory_mib": 410.0,
+                      "started": "2026-01-05T10:00:00+00:00", "finished": "2026-01-05T10:00:03+00:00",
+                      "host": "example", "device": "cpu", "versions": {"torch": "2.13.0"}, "commit": "0" * 40, "resumes": 0},
     }
     arrays: Arrays = {
         "index": rng.permutation(size).astype(np.int64), "given": given.astype(np.int16), "true": true.astype(np.int16),

@@ -1,0 +1,209 @@
+"""Records as pandas data frames: one row a run (`load`), or one row a point of a curve (`curves`).
+
+Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], missing numbers are NaN:
+
+| column | meaning |
+|---|---|
+| address | SHA-256 of the run's specification, the name of its record |
+| suites | names of the suites whose plans hold the run (tuple of str) |
+| dataset, dataset_title | name and title of the data set |
+| subset | training images taken from the official training set (missing: all) |
+| noise_model, noise_rate | name and nominal rate of the noise model |
+| noise | title of the noise, such as "symmetric 50%" |
+| noise_specification | canonical JSON of all that decides the noisy labels apart from the seed |
+| fingerprint | hash of the noisy labels |
+| actual_rate | measured share of wrong labels in the official training set |
+| method, method_title | registry name and title |
+| configuration | hash of the specification without its seed: a mean joins equal ones only |
+| network, epochs, batch_size, precision, seed | as specified |
+| accuracy_last | test accuracy after the last epoch |
+| accuracy_last_mean | its mean over the last min(10, epochs) epochs |
+| accuracy_best_test | at the best test epoch (an oracle) |
+| accuracy_noisy_validation, accuracy_clean_validation | at the best epoch on that validation split |
+| memorised | mislabelled training samples predicted as their given label, last measured epoch |
+| auc_given_label_mean | area under the ROC curve: finding wrong labels by the mean probability of the given label |
+| auc_own | the same by the method's own score |
+| ece, nll | expected calibration error and negative log-likelihood on the test set, last epoch |
+| passes_per_step | network passes of one training step |
+| images_per_second, seconds, peak_memory_mib | cost of this execution |
+| privileges | what buys accuracy beyond the given labels (tuple of str), such as "noise_rate" |
+| protocol | version of the harness's protocol |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from results import cache, sources
+from results.plan import Plan
+from results.record import Record, configuration, noise_specification
+from results.sources import Report, warn
+
+_TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
+         "method_title", "configuration", "network", "precision", "privileges")
+_WHOLE = ("epochs", "batch_size", "seed", "protocol")
+COLUMNS = (
+    "address", "suites", "dataset", "dataset_title", "subset", "noise_model", "noise_rate", "noise",
+    "noise_specification", "fingerprint", "actual_rate", "method", "method_title", "configuration", "network",
+    "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
+    "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own", "ece",
+    "nll", "passes_per_step", "images_per_second", "seconds", "peak_memory_mib", "privileges", "protocol",
+)  # fmt: skip
+_ORDER = ["dataset", "noise_model", "noise_rate", "method", "configuration", "seed", "address"]
+_NUMBERS = {
+    "subset": "spec.dataset.subset",
+    "noise_rate": "spec.noise.rate",
+    "actual_rate": "noise.actual_rate",
+    "accuracy_last": "selection.last.test_accuracy",
+    "accuracy_last_mean": "selection.last_mean.test_accuracy",
+    "accuracy_best_test": "selection.best_test.test_accuracy",
+    "accuracy_noisy_validation": "selection.noisy_validation.test_accuracy",
+    "accuracy_clean_validation": "selection.clean_validation.test_accuracy",
+    "auc_given_label_mean": "detection.given_label_mean.roc_auc",
+    "auc_own": "detection.own.roc_auc",
+    "ece": "final.ece",
+    "nll": "final.nll",
+    "passes_per_step": "cost.passes_per_step",
+    "images_per_second": "execution.images_per_second",
+    "seconds": "execution.seconds",
+    "peak_memory_mib": "execution.peak_memory_mib",
+}
+
+
+def load(path: Path | str, report: Report = warn) -> pd.DataFrame:
+    """One row a record of a store, a records folder, a .jsonl file or a folder of .jsonl files.
+
+    The columns are those of the module's table, also where there is no record. Rows are sorted by data set, noise,
+    method and seed. A record that is cut short is reported in one line (a warning by default) and left out.
+    Raises StoreError where `path` holds nothing that could be records, or a plan is malformed.
+    """
+    source = sources.find(path)
+    table = cache.columns(source, "records", _rows, report)
+    frame = pd.DataFrame({name: table[name] for name in COLUMNS if name in table}, columns=list(COLUMNS))
+    frame = frame.astype({**dict.fromkeys(_TEXT, "str"), **dict.fromkeys(_WHOLE, "int64"), "subset": "Int64"})
+    suites = suites_of(source.plans())
+    frame["suites"] = pd.Series([suites.get(name, ()) for name in frame["address"]], dtype=object, index=frame.index)
+    marks = [tuple(text.split(",")) if text else () for text in frame["privileges"]]
+    frame["privileges"] = pd.Series(marks, dtype=object, index=frame.index)
+    return frame.sort_values(_ORDER, kind="stable", ignore_index=True)
+
+
+def curves(path: Path | str, report: Report = warn) -> pd.DataFrame:
+    """All curves in long form: address, epoch (from 1), quantity, value (float; points that are null are left out).
+
+    Quantities: `learning_rate`, `train_loss`, `train_accuracy`, `test_accuracy`, `test_nll`,
+    `noisy_validation_accuracy`, `clean_validation_accuracy`, `ensemble_test_accuracy`, `member_test_accuracy.1` (.2,
+    ...), `memorisation.mislabelled_given` and its kin, `observed.NAME.clean` and `observed.NAME.mislabelled`; each only
+    where the run had it. `address` and `quantity` are categorical.
+    """
+    table = cache.columns(sources.find(path), "curves", _points, report)
+    frame = pd.DataFrame({name: table[name] for name in ("address", "epoch", "quantity", "value")})
+    return frame.sort_values(["address", "quantity", "epoch"], kind="stable", ignore_index=True)
+
+
+def records(path: Path | str, report: Report = warn) -> Iterator[Record]:
+    """The whole records at `path`, as dictionaries. Raises StoreError as `load` does."""
+    return sources.find(path).records(report)
+
+
+def plans(path: Path | str) -> dict[str, Plan]:
+    """Suite name -> plan of each suite started at `path`. Raises StoreError as `load` does."""
+    return sources.find(path).plans()
+
+
+def suites_of(plans: Mapping[str, Plan]) -> dict[str, tuple[str, ...]]:
+    """Address -> names of the suites that hold it, sorted."""
+    found: dict[str, tuple[str, ...]] = {}
+    for suite in sorted(plans):
+        for address in {cell["address"] for cell in plans[suite]["cells"]}:
+            found[address] = (*found.get(address, ()), suite)
+    return found
+
+
+def _lookup(record: Record, key: str) -> Any:
+    value: Any = record
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def row(record: Record) -> dict[str, Any]:
+    """The row of one record, without `suites`; `privileges` joined by commas."""
+    spec, titles = record["spec"], record["titles"]
+    memorised = (_lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
+    return {
+        "address": record["address"],
+        "dataset": spec["dataset"]["name"],
+        "dataset_title": titles.get("dataset", spec["dataset"]["name"]),
+        "noise_model": spec["noise"]["model"],
+        "noise": titles["noise"],
+        "noise_specification": noise_specification(spec),
+        "fingerprint": record["noise"]["fingerprint"],
+        "method": spec["method"]["name"],
+        "method_title": titles["method"],
+        "configuration": configuration(spec),
+        "network": spec["network"],
+        "precision": str(spec.get("precision", "")),
+        "privileges": ",".join(record["privileges"]),
+        "memorised": _number(memorised),
+        **{name: spec[name] for name in ("epochs", "batch_size", "seed", "protocol")},
+        **{name: _number(_lookup(record, key)) for name, key in _NUMBERS.items()},
+    }
+
+
+def _rows(found: Iterable[Record]) -> dict[str, Any]:
+    rows = [row(record) for record in found]
+    names = [name for name in COLUMNS if name != "suites"]
+    kinds = {**dict.fromkeys(_TEXT, object), **dict.fromkeys(_WHOLE, np.int64)}
+    return {name: np.array([line[name] for line in rows], dtype=kinds.get(name, np.float64)) for name in names}
+
+
+def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
+    found, epochs = record["curves"], record["curves"]["epoch"]
+    for name, values in found.items():
+        if name == "memorisation":
+            for part, measured in values.items():
+                if part != "epoch":
+                    yield f"memorisation.{part}", values["epoch"], measured
+        elif name == "observed":
+            for quantity, groups in values.items():
+                for group, measured in groups.items():
+                    yield f"observed.{quantity}.{group}", epochs, measured
+        elif name == "member_test_accuracy":
+            for member, measured in enumerate(zip(*values, strict=True), start=1):
+                yield f"{name}.{member}", epochs, list(measured)
+        elif name != "epoch":
+            yield name, epochs, values
+
+
+def _points(found: Iterable[Record]) -> dict[str, Any]:
+    addresses, lengths, names, epochs, values = [], [], [], [np.empty(0, np.int64)], [np.empty(0)]
+    for record in found:
+        for name, when, measured in _quantities(record):
+            value = np.array(measured, dtype=np.float64)
+            there = np.isfinite(value)
+            addresses.append(record["address"])
+            names.append(name)
+            lengths.append(int(there.sum()))
+            epochs.append(np.array(when, dtype=np.int64)[there])
+            values.append(value[there])
+    return {
+        "address": _repeated(addresses, lengths),
+        "quantity": _repeated(names, lengths),
+        "epoch": np.concatenate(epochs),
+        "value": np.concatenate(values),
+    }
+
+
+def _repeated(texts: list[str], counts: list[int]) -> pd.Categorical:
+    whole = pd.Categorical(texts)
+    return pd.Categorical.from_codes(np.repeat(whole.codes, counts), categories=whole.categories)

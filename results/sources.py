@@ -1,0 +1,115 @@
+"""Where records are read from: a store, a folder of record files, a .jsonl file, or a folder of .jsonl files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from results.plan import Plan, check_plan
+from results.record import Record, StoreError, loads, parse
+from results.store import Store, read_record, storage
+
+Report = Callable[[str], None]
+"""Is told, in one line each, which records could not be read."""
+
+PLAN_SUFFIX = ".plan.json"
+
+
+def warn(line: str) -> None:
+    """The default way to report a record that could not be read: a Python warning."""
+    warnings.warn(line, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was found at a path. `store` is set where a cache and plans lie beside the records."""
+
+    path: Path
+    store: Store | None
+    record_files: tuple[Path, ...]
+    line_files: tuple[Path, ...]
+
+    def plans(self) -> dict[str, Plan]:
+        """Suite name -> plan. Raises StoreError naming a malformed file."""
+        if self.store is not None:
+            return self.store.plans()
+        found = {}
+        for file in self.line_files:
+            beside = file.with_name(file.stem + PLAN_SUFFIX)
+            if beside.is_file():
+                plan = parse(_content(beside), str(beside))
+                check_plan(plan, str(beside))
+                found[plan["suite"]] = plan
+        return found
+
+    def records(self, report: Report = warn) -> Iterator[Record]:
+        """All whole records, each once; the others are reported in one line each and left out."""
+        seen: set[str] = set()
+        files = (record for _, record in read_files(self.record_files, report, named=self.store is not None))
+        for record in chain(files, *(_lines(file, report) for file in self.line_files)):
+            if record["address"] not in seen:
+                seen.add(record["address"])
+                yield record
+
+
+def find(path: Path | str) -> Source:
+    """What lies at `path`. Raises StoreError with one line where nothing there can hold records."""
+    path = Path(path)
+    if path.is_file():
+        if path.suffix == ".jsonl":
+            return Source(path, None, (), (path,))
+        if path.suffix == ".json":
+            return Source(path, None, (path,), ())
+        raise StoreError(f"{path}: not a file of records (accepted: .jsonl, or one record's .json)")
+    if not path.is_dir():
+        raise StoreError(f"{path}: no such file or folder")
+    if path.name == "records" and not (path / "records").is_dir():
+        path = path.parent
+    if (path / "records").is_dir() or (path / "plans").is_dir():
+        return Source(path, Store(path), tuple(_named(path / "records", ".json")), ())
+    if lines := _named(path, ".jsonl"):
+        return Source(path, None, (), tuple(lines))
+    if files := _named(path, ".json"):
+        return Source(path, None, tuple(files), ())
+    raise StoreError(f"{path}: holds no records (expected records/*.json, *.json or *.jsonl in it)")
+
+
+def read_files(files: tuple[Path, ...], report: Report, named: bool) -> Iterator[tuple[Path, Record]]:
+    """Each whole record with its file; the others are reported. `named`: a file must be called by its address."""
+    for file in files:
+        try:
+            record = read_record(file)
+            if named and file.stem != record["address"]:
+                raise StoreError(f"{file}: the file's name is not its record's address {record['address']}")
+        except StoreError as fault:
+            report(str(fault))
+            continue
+        yield file, record
+
+
+def _content(file: Path) -> bytes:
+    with storage(file, "read"):
+        return file.read_bytes()
+
+
+def _named(folder: Path, suffix: str) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    with storage(folder, "read"):
+        found = [file for file in folder.iterdir() if file.suffix == suffix and not file.name.startswith(".")]
+    return sorted(file for file in found if not file.name.endswith(PLAN_SUFFIX))
+
+
+def _lines(file: Path, report: Report) -> Iterator[Record]:
+    for number, line in enumerate(_content(file).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = loads(line, f"{file}, line {number}")
+        except StoreError as fault:
+            report(str(fault))
+            continue
+        yield record

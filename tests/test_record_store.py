@@ -1,0 +1,288 @@
+"""The record and the store: addresses, atomic publishing, damage, storage faults."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from results import store as store_module
+from results.record import StoreError, address, canonical, configuration, dumps, identity, loads, result, validate
+from results.store import Store, npz_bytes
+from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    return make_record(make_spec("elr", "symmetric", 0.5, 0))[0]
+
+
+def test_canonical_ignores_order_and_keeps_integers_and_floats_apart() -> None:
+    assert canonical({"b": 1, "a": [1.0, None, True, "é"]}) == '{"a":[1.0,null,true,"\\u00e9"],"b":1}'
+    assert address({"rate": 1}) != address({"rate": 1.0})
+    assert address({"a": 1, "b": 2}) == address({"b": 2, "a": 1})
+    assert canonical({"lr": 1e-4, "x": 0.1 + 0.2}) == '{"lr":0.0001,"x":0.30000000000000004}'
+
+
+def test_canonical_gives_the_same_address_after_a_round_trip_and_in_another_process() -> None:
+    spec = make_spec("car", "asymmetric", 0.4, 2)
+    assert address(json.loads(canonical(spec))) == address(spec)
+    code = (
+        "from tests.synthetic_records import make_spec; from results.record import address; "
+        "print(address(make_spec('car', 'asymmetric', 0.4, 2)))"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "17", "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == address(spec)
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (float("nan"), "spec.a.b"),
+        (float("inf"), "spec.a.b"),
+        (np.int64(3), "spec.a.b"),
+        (Path("x"), "spec.a.b"),
+        ([0, {"c": {1}}], "spec.a.b[1].c"),
+        ({3: "x"}, "spec.a.b"),
+    ],
+)
+def test_canonical_refuses_what_is_no_plain_value(value: Any, key: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        canonical({"a": {"b": value}})
+    assert str(caught.value).startswith(f"{key}: ")
+
+
+def test_identity_and_configuration_leave_out_versions_and_seed() -> None:
+    spec = make_spec("elr", "symmetric", 0.5, 0)
+    newer = {**spec, "protocol": 2, "method": {**spec["method"], "version": 3}}
+    assert identity(newer) == identity(spec)
+    assert identity({**spec, "epochs": 21}) != identity(spec)
+    assert configuration({**spec, "seed": 5}) == configuration(spec)
+    assert configuration(newer) != configuration(spec)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 2, "key 'format' is 2"),
+        ("format", True, "key 'format' must be int, not bool"),
+        ("noise", {}, "key 'noise.fingerprint' is missing"),
+        ("privileges", "none", "key 'privileges' must be list, not str"),
+        ("address", "0" * 64, "key 'address' is 000000000000..."),
+        ("curves", {"epoch": [1, 2], "test_accuracy": [0.5]}, "key 'curves.test_accuracy' must be a list of 2"),
+    ],
+)
+def test_validate_names_file_and_key(record: dict[str, Any], key: str, value: Any, message: str) -> None:
+    validate(record)
+    with pytest.raises(StoreError) as caught:
+        validate({**record, key: value}, "some/file.json")
+    assert str(caught.value).startswith("some/file.json: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_json_is_byte_stable_and_reads_back(record: dict[str, Any]) -> None:
+    text = dumps(record)
+    assert text.endswith("\n}\n")
+    assert loads(text, "x") == record
+    assert dumps(dict(reversed(list(record.items())))) == text
+    with pytest.raises(StoreError, match=r"curves\.test_nll\[1\]"):
+        record["curves"]["test_nll"][1] = float("nan")
+        dumps(record)
+
+
+def test_npz_bytes_depend_on_the_arrays_alone() -> None:
+    arrays = {"b": np.arange(6).reshape(2, 3).T, "a": np.zeros(3, np.float32)}
+    assert npz_bytes(arrays) == npz_bytes(dict(reversed(list(arrays.items()))))
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
+        npz_bytes({"a": np.array([{}], dtype=object)})
+
+
+def test_publish_and_load(tmp_path: Path) -> None:
+    record, arrays = make_record(make_spec("car", "symmetric", 0.5, 0))
+    store = Store(tmp_path / "new" / "output")
+    assert not store.has(record["address"])
+    assert store.addresses() == []
+    assert not store.root.exists()
+    assert store.publish(record, arrays)
+    assert store.has(record["address"])
+    assert store.load(record["address"]) == record
+    read = store.arrays(record["address"])
+    assert set(read) == set(arrays)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(read[name], values)
+        assert read[name].dtype == values.dtype
+    assert sorted(path.name for path in store.records_folder.iterdir()) == [
+        f"{record['address']}.json", f"{record['address']}.npz"]  # fmt: skip
+
+
+def test_the_first_record_wins(tmp_path: Path) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    store = Store(tmp_path)
+    assert store.publish(record, arrays)
+    before = {path.name: path.read_bytes() for path in store.records_folder.iterdir()}
+    later = {**record, "execution": {**record["execution"], "seconds": 99.0}}
+    assert not store.publish(later, {})
+    assert {path.name: path.read_bytes() for path in store.records_folder.iterdir()} == before
+    assert result(later) == result(record)
+
+
+def _publish(root: str, seconds: float, queue: Any) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    record["execution"]["seconds"] = seconds
+    queue.put(Store(root).publish(record, arrays))
+
+
+def test_of_several_processes_one_publishes(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    processes = [context.Process(target=_publish, args=(str(tmp_path), float(n), queue)) for n in range(6)]
+    for process in processes:
+        process.start()
+    published = [queue.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join(30)
+    assert published.count(True) == 1
+    assert len(Store(tmp_path).addresses()) == 1
+    assert not [path for path in (tmp_path / "records").iterdir() if path.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 0.5, -1, -2])
+def test_a_truncated_record_is_reported_not_done_and_replaced(tmp_path: Path, keep: float) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    store = Store(tmp_path)
+    store.publish(record, arrays)
+    path = store.record_path(record["address"])
+    content = path.read_bytes()
+    cut = int(keep * len(content)) if 0 < keep < 1 else int(keep)
+    path.write_bytes(content[:cut])
+    if keep == -1:  # the final newline alone is missing: nothing is lost
+        assert store.has(record["address"])
+        return
+    assert not store.has(record["address"])
+    assert store.addresses() == []
+    assert "cut short" in store.damaged()[record["address"]]
+    with pytest.raises(StoreError, match="cut short") as caught:
+        store.load(record["address"])
+    assert str(path) in str(caught.value)
+    assert store.publish(record, arrays)
+    assert path.read_bytes() == content
+    assert store.damaged() == {}
+
+
+def test_a_record_reformatted_by_hand_still_counts(tmp_path: Path) -> None:
+    store = make_store(tmp_path, methods=["elr"], settings=[("symmetric", 0.5)], seeds=[0])
+    (name,) = store.addresses()
+    store.record_path(name).write_text(json.dumps(store.load(name)))
+    assert store.has(name)
+
+
+def test_damaged_arrays_are_reported(tmp_path: Path) -> None:
+    store = make_store(tmp_path, methods=["elr"], settings=[("symmetric", 0.5)], seeds=[0])
+    (name,) = store.addresses()
+    path = store.arrays_path(name)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(StoreError, match="cut short"):
+        store.arrays(name)
+    path.unlink()
+    with pytest.raises(StoreError, match="No such file"):
+        store.arrays(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "the file system is read-only")]
+)
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_a_storage_fault_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str, call: str
+) -> None:
+    def fault(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    monkeypatch.setattr(store_module.os, call, fault)
+    with pytest.raises(StoreError, match=words) as caught:
+        Store(tmp_path).publish(record, arrays)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    monkeypatch.undo()
+    left = [path.name for path in (tmp_path / "records").iterdir()]
+    assert all(name == f"{record['address']}.npz" for name in left)
+    assert Store(tmp_path).publish(record, arrays)
+
+
+def test_a_root_under_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    store = Store(tmp_path / "file" / "output")
+    assert store.addresses() == []
+    with pytest.raises(StoreError, match="a file, not a folder"):
+        store.publish(record, arrays)
+
+
+def test_failures_are_kept_until_the_run_is_done(tmp_path: Path) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    store = Store(tmp_path)
+    store.clear_failure(record["address"])
+    store.fail(record["address"], "Traceback ...\nValueError: é")
+    assert store.failures() == {record["address"]: "Traceback ...\nValueError: é"}
+    store.publish(record, arrays)
+    assert store.failures() == {}
+    assert not (store.failed_folder / f"{record['address']}.txt").exists()
+
+
+def test_a_plan_is_joined_with_what_was_asked_before(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = make_plan(make_specs(["cross_entropy", "elr"], seeds=[0, 1]))
+    store.write_plan(first)
+    assert store.plans() == {"quick": first}
+    store.write_plan(make_plan(make_specs(["gce"], seeds=[0])))
+    methods = [cell["method"] for cell in store.plan("quick")["cells"]]
+    assert len(methods) == 8 + 2
+    assert set(methods) == {"cross_entropy", "elr", "gce"}
+    store.write_plan(make_plan(make_specs(["elr"], seeds=[0], epochs=5)))  # another protocol: the old cells must go
+    assert [cell["spec"]["epochs"] for cell in store.plan("quick")["cells"]] == [5, 5]
+    store.write_plan(make_plan(make_specs(["elr"], seeds=[1], epochs=5), purpose="reproduce"))
+    assert [cell["seed"] for cell in store.plan("quick")["cells"]] == [1, 1]
+
+
+def test_a_reproduce_plan_keeps_methods_of_another_protocol(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_plan(make_plan(make_specs(["elr"], seeds=[0]), purpose="reproduce"))
+    store.write_plan(make_plan(make_specs(["gce"], seeds=[0], epochs=5), purpose="reproduce"))
+    assert len(store.plan("quick")["cells"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"suite": "../x"}, "no file name"),
+        ({"purpose": "rank"}, "accepted: compare, reproduce"),
+        ({"cells": [{"address": "x"}]}, r"cells\[0\]\.method"),
+        ({"cells": None}, "key 'cells' must be list"),
+    ],
+)
+def test_a_malformed_plan_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    plan = {**make_plan(make_specs(["elr"], seeds=[0])), **change}
+    with pytest.raises(StoreError, match=message):
+        Store(tmp_path).write_plan(plan)
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "quick.json").write_text(json.dumps(plan))
+    with pytest.raises(StoreError, match=message):
+        Store(tmp_path).plans()
+
+
+def test_results_do_not_import_torch() -> None:
+    root = Path(__file__).parents[1]
+    names = [f"results.{path.stem}" for path in (root / "results").glob("*.py") if path.stem != "__init__"]
+    code = f"import sys; {'; '.join(f'import {name}' for name in names)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
