@@ -1,4 +1,4 @@
-"""The data of one run: noisy labels drawn on the whole official training set, then the subset, then the validation split."""
+"""The data of one run: noisy labels on the whole official training set, then the subset, then the validation split."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _split(spec: Mapping[str, Any], inside: IntArray, outside: IntArray) -> tupl
     source, size = validation["source"], validation["size"]
     if source not in ("inside", "outside"):
         return inside, np.arange(0)
-    count = int(round(size * len(inside))) if size < 1 else int(size)
+    count = round(size * len(inside)) if size < 1 else int(size)
     if source == "outside":
         return inside, np.sort(outside[:count])
     order = permutation(derive_seed(int(spec["seed"]), spec["dataset"]["name"], "split"), len(inside))

@@ -33,7 +33,7 @@ def _precision_at(suspicion: np.ndarray, mislabelled: np.ndarray, k: int) -> flo
 
 
 def decision_scores(kept: np.ndarray, mislabelled: np.ndarray) -> dict[str, float | None]:
-    """Precision and recall of the method's own decision. kept: [n] bool, samples that it holds to be rightly labelled."""
+    """Precision and recall of the method's own decision. kept: [n] bool, the samples it holds to be right."""
     rejected = ~kept
     hits = int((rejected & mislabelled).sum())
     return {

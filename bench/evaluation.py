@@ -90,7 +90,9 @@ def final_scores(logits: Tensor, labels: Tensor, how: str) -> dict[str, Any]:
     table = torch.stack([confusion(one.argmax(1), labels, num_classes) for one in members]).mean(0)
     binned = [_calibration(one, labels) for one in members]
     calibration = {key: [_mean(column) for column in zip(*(b[key] for b in binned), strict=True)] for key in binned[0]}
-    gaps = [abs(c - a) * n for c, a, n in zip(*(calibration[k] for k in ("confidence", "accuracy", "count")), strict=True)]
+    gaps = [
+        abs(c - a) * n for c, a, n in zip(*(calibration[k] for k in ("confidence", "accuracy", "count")), strict=True)
+    ]
     found: dict[str, Any] = {
         "test_accuracy": accuracy(logits, labels, how),
         "per_class_accuracy": (table.diagonal() / table.sum(1).clamp_min(1)).tolist(),

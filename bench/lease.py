@@ -1,7 +1,7 @@
 """Leases: which runs are being executed, by whom, and how far they are. They save work; they guard no result.
 
-A lease is a file made with O_EXCL. Its owner keeps it open and beats by writing into that file, never by path, so that a
-lease lost to another owner is never overwritten. Publishing a record is what is atomic (`results.store`).
+A lease is a file made with O_EXCL. Its owner keeps it open and beats by writing into that file, never by path, so that
+a lease lost to another owner is never overwritten. Publishing a record is what is atomic (`results.store`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bench import evaluation
@@ -47,7 +46,9 @@ def _append(curves: Curves, name: str, value: Any) -> None:
     curves.setdefault(name, []).append(value)
 
 
-def after_epoch(method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]) -> None:
+def after_epoch(
+    method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]
+) -> None:
     """Add one epoch to `curves`. Memorisation is measured every few epochs and at the last."""
     how = measures.scored
     _append(curves, "epoch", epoch)
@@ -101,7 +102,7 @@ def _best(by: list[float], accuracy: list[float]) -> dict[str, Any]:
 def _predicted_matrix(predicted: Tensor, true: Tensor, num_classes: int) -> list[list[float]]:
     """[K, K] how the training samples of each true class are predicted, rows summing to one."""
     table = evaluation.confusion(predicted, true, num_classes)
-    return (table / table.sum(1, keepdim=True).clamp_min(1)).tolist()  # type: ignore[no-any-return]
+    return (table / table.sum(1, keepdim=True).clamp_min(1)).tolist()
 
 
 def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -22,7 +22,7 @@ _OWN_KEYS = ("optimizer", "schedule", "clip_norm")
 
 def in_epochs(value: float, epochs: float) -> float:
     """A number of epochs; a float below 1 is that share of `epochs`."""
-    return value * epochs if isinstance(value, float) and value < 1 else value
+    return value * epochs if isinstance(value, float) and value < 1 else float(value)
 
 
 def learning_rate(schedule: Settings, base: float, progress: float, epochs: int) -> float:
@@ -33,7 +33,7 @@ def learning_rate(schedule: Settings, base: float, progress: float, epochs: int)
     clock = math.floor(progress) if schedule["update"] == "epoch" else progress
     warmup = in_epochs(schedule["warmup"], epochs)
     if clock < warmup:
-        return base * min(1.0, (clock + (schedule["update"] == "epoch")) / warmup)
+        return float(base * min(1.0, (clock + (schedule["update"] == "epoch")) / warmup))
     name = schedule["name"]
     if name == "multi_step":
         passed = sum(clock >= in_epochs(milestone, epochs) for milestone in schedule["milestones"])

@@ -88,6 +88,8 @@ class Progress:
         if not self.console.is_terminal:
             yield
             return
-        live = Live(get_renderable=self.view, console=self.console, refresh_per_second=1 / _REFRESH_SECONDS, transient=True)
+        live = Live(
+            get_renderable=self.view, console=self.console, refresh_per_second=1 / _REFRESH_SECONDS, transient=True
+        )
         with live:
             yield

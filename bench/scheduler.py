@@ -1,4 +1,4 @@
-"""Running many specifications: one worker process a slot on this machine. The store says what is done, never a return value."""
+"""Running many specifications: one worker process a slot on this machine. The store alone says what is done."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Queue:
     _observer: lease.Observer = field(default_factory=lease.Observer)
 
     def take(self) -> tuple[Cell, str] | None:
-        """The next cell, with the token of its dead lease if there is one; None when nothing is left for this thread."""
+        """The next cell, with the token of its dead lease if it has one; None when nothing is left."""
         while not self.stopping.is_set():
             with self._lock:
                 if not self.cells:

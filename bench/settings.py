@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Epochs = Annotated[int | float, Field(ge=0, description="a number of epochs, or a float below 1: that share of the run")]
+Epochs = Annotated[int | float, Field(ge=0)]  # a number of epochs, or a float below 1: that share of the run
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -54,7 +54,9 @@ class Optimizer(Table):
     lr: Annotated[float, Field(gt=0)] = Field(0.1, description="learning rate at the start")
     momentum: Fraction = Field(0.9, description="momentum (sgd only)")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd only)")
-    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="decay rates of the moments (adam only)", strict=False)
+    betas: tuple[Fraction, Fraction] = Field(
+        (0.9, 0.999), description="decay rates of the moments (adam only)", strict=False
+    )
     weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 penalty, added to the gradient")
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="largest norm of the gradient of a parameter group; none: no clipping"

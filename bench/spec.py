@@ -24,6 +24,7 @@ _OPTIMIZER_KEYS = {
     "adam": ("name", "lr", "betas", "weight_decay", "clip_norm"),
     "adagrad": ("name", "lr", "weight_decay", "clip_norm"),
 }
+_SHARED_KEYS = ("network", "pretrained", "epochs", "batch_size", "augmentation", "threads", "memorisation_every")
 _SCHEDULE_KEYS = {
     "constant": (),
     "multi_step": ("milestones", "factor"),
@@ -151,12 +152,9 @@ def cells(suite: Suite, where: str, device: str, seeds: int) -> tuple[list[Cell]
     settings = []
     for entry in suite.noise:
         for rate, noise in noise_settings(entry):
-            noise["version"] = noise_models.NOISE_MODELS[entry.model].version if entry.model in (
-                noise_models.NOISE_MODELS
-            ) else 1
-            warnings += noise_models.check_noise(
-                datasets.DATASETS[suite.data.name], entry.model, rate, noise["options"]
-            )
+            info = datasets.DATASETS[suite.data.name]
+            warnings += noise_models.check_noise(info, entry.model, rate, noise["options"])
+            noise["version"] = noise_models.NOISE_MODELS[entry.model].version
             settings.append(noise)
     found: list[Cell] = []
     for noise in settings:
@@ -195,10 +193,10 @@ def _cell(suite: Suite, name: str, row: MethodRow, noise: dict[str, Any], where:
         "optimizer": optimizer_settings(training.optimizer),
         "schedule": schedule_settings(training.schedule),
         "precision": resolve_precision(training.precision, device),
-        **{key: values[key] for key in (
-            "network", "pretrained", "epochs", "batch_size", "augmentation", "threads", "memorisation_every")},
+        **{key: values[key] for key in _SHARED_KEYS},
     }
-    return Cell(name, row.title or info.title, noise_models.title(noise["model"], noise["rate"], noise["options"]), spec)
+    setting = noise_models.title(noise["model"], noise["rate"], noise["options"])
+    return Cell(name, row.title or info.title, setting, spec)
 
 
 def plan(name: str, suite: Suite, planned: Sequence[Cell]) -> dict[str, Any]:

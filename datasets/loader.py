@@ -121,9 +121,7 @@ class MemoryWalk:
         self.index = permutation if rows is None else rows.to(loader.device)[permutation]
         self.bounds = batch_bounds(count, batch_size)
         self.draws = [
-            augmentation.draw(
-                augmentation.strengths(loader.settings, kind), count, loader.size, augment, loader.device
-            )
+            augmentation.draw(augmentation.strengths(loader.settings, kind), count, loader.size, augment, loader.device)
             for kind in views
         ]
 
@@ -133,9 +131,12 @@ class MemoryWalk:
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         for start, stop in self.bounds:
             index = self.index[start:stop]
-            yield index, tuple(
-                self.loader.view(kind, index, _part(draws, start, stop))
-                for kind, draws in zip(self.views, self.draws, strict=True)
+            yield (
+                index,
+                tuple(
+                    self.loader.view(kind, index, _part(draws, start, stop))
+                    for kind, draws in zip(self.views, self.draws, strict=True)
+                ),
             )
 
 

@@ -246,9 +246,7 @@ def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Value]:
     return resolve_hyper(declared.hyper, given, f"method {name!r}")
 
 
-def resolve_hyper(
-    declared: Mapping[str, HyperParameter], given: Mapping[str, Any], where: str
-) -> dict[str, Value]:
+def resolve_hyper(declared: Mapping[str, HyperParameter], given: Mapping[str, Any], where: str) -> dict[str, Value]:
     """As `resolve`, for a table of declarations at hand. Raises MethodError."""
     for key in given:
         if key not in declared:
@@ -262,8 +260,6 @@ def resolve_hyper(
 def in_epochs(declared: Mapping[str, HyperParameter], values: Mapping[str, Value], epochs: int) -> dict[str, Value]:
     """`values` with every share of the run turned into a whole number of epochs (rounded half up)."""
     return {
-        key: int(value * epochs + 0.5)
-        if declared[key].get("unit") == "epochs" and isinstance(value, float)
-        else value
+        key: int(value * epochs + 0.5) if declared[key].get("unit") == "epochs" and isinstance(value, float) else value
         for key, value in values.items()
     }

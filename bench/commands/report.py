@@ -16,9 +16,7 @@ def report(
     records: Annotated[
         Path | None, typer.Option("--records", help="A store, a folder of records, or a .jsonl file (default: DIR).")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder DIR: writes DIR/report (default: output).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder DIR: writes DIR/report (default: output).")] = None,
     select: Annotated[
         str | None,
         typer.Option(help="Selection rule: last, last_mean, best_test, noisy_validation or clean_validation."),

@@ -35,7 +35,7 @@ class Planned:
 
 
 def choose_device(device: str) -> str:
-    """"cpu", "cuda" or "cuda:N" for --device. Raises UserError where it is unknown or absent."""
+    """ "cpu", "cuda" or "cuda:N" for --device. Raises UserError where it is unknown or absent."""
     if device == "auto":
         return "cuda" if has_accelerator() else "cpu"
     if device == "cpu":
@@ -71,8 +71,8 @@ def plan_suite(
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="SUITE|FILE", help="A built-in suite (`list suites`) or a suite file.")],
-    chosen: Annotated[str | None, typer.Option("--methods", help="Only these rows or methods, comma-separated.")] = None,
+    name: Annotated[str, typer.Argument(metavar="SUITE|FILE", help="A suite (`list suites`) or a suite file.")],
+    chosen: Annotated[str | None, typer.Option("--methods", help="Only these, comma-separated.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of every run.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
@@ -87,7 +87,7 @@ def run(
         float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
     ] = 30.0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what is done; execute nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what is done; run nothing.")] = False,
 ) -> None:
     """Execute what is missing of a suite.
 
@@ -160,5 +160,7 @@ def execute_plan(console: Console, planned: Planned, slots: list[Environment], r
         raise
     for cell, message in progress.failed:
         path = store.failed_folder / f"{cell.address}.txt"
-        console.print(f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True)
+        console.print(
+            f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
+        )
     return len(todo) < len(missing) or bool(progress.failed)

@@ -1,0 +1,115 @@
+"""Putting a run's record together: what it was, what came of it, what it cost; and how it was executed."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import platform
+import resource
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import measure, networks, trainer
+from bench.data import RunData
+from datasets import registry as datasets
+from datasets.noise import title as noise_title
+from methods import registry as methods
+from results.record import FORMAT, address
+
+
+def build_record(
+    spec: Mapping[str, Any], data: RunData, run: trainer.Run, curves: dict[str, Any], parts: dict[str, Any]
+) -> dict[str, Any]:
+    """The record without `execution`; `parts` are its `final` and `detection`."""
+    info, dataset = methods.info(spec["method"]["name"]), datasets.DATASETS[spec["dataset"]["name"]]
+    noise = spec["noise"]
+    privileges = sorted(info.needs | info.marks)
+    privileges += ["pretraining"] * bool(spec["pretrained"])
+    privileges += ["clean labels"] * (spec["dataset"]["training_rows"] == "clean_only")
+    counted = run.task.counter.cost / max(run.progress.samples, 1)
+    return {
+        "format": FORMAT,
+        "address": address(spec),
+        "spec": dict(spec),
+        "titles": {
+            "method": info.title,
+            "dataset": dataset.title,
+            "noise": noise_title(noise["model"], noise["rate"], noise["options"]),
+            "network": networks.NETWORKS[spec["network"]].title,
+        },
+        "data": {
+            "num_train": len(data.rows),
+            "num_validation": 0 if data.validation is None else len(data.validation.given),
+            "num_test": len(data.dataset.test.labels),
+            "num_classes": data.dataset.num_classes,
+            "class_names": list(data.dataset.class_names),
+        },
+        "noise": {
+            "fingerprint": data.noise.fingerprint,
+            "nominal_rate": data.noise.nominal_rate,
+            "actual_rate": data.noise.actual_rate,
+            "expected_rate": data.noise.expected_rate,
+            "train_rate": data.train_rate,
+            "matrix": data.noise.matrix.tolist(),
+        },
+        "curves": curves,
+        "selection": measure.selections(curves),
+        **parts,
+        "cost": {
+            "parameters": sum(p.numel() for p in run.method.parameters()),
+            "networks": info.networks,
+            "passes_per_step": round(counted, 6),
+            "steps": run.progress.step,
+        },
+        "privileges": privileges,
+    }
+
+
+def _peak_memory(device: torch.device) -> float:
+    """Peak memory in MiB: of the device where there is one, else of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@functools.cache
+def _commit() -> str | None:
+    """The commit of the checkout with "+" where it has changes; None outside a checkout."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def build_execution(
+    run: trainer.Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
+) -> dict[str, Any]:
+    """All that may differ between two executions of one specification."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "seconds": seconds,
+        "train_seconds": run.progress.seconds,
+        "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
+        "peak_memory_mib": _peak_memory(device),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "device": device.type,
+        "device_name": name,
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
+        "commit": _commit(),
+        "resumes": resumes,
+    }
