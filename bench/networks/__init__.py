@@ -50,6 +50,45 @@ _TABLE = (
         "small_cnn", "Small CNN", "5 convolutions (24, 48, 96, 192, 384), fast on a CPU; memorises 10,000 images",
         "bench.networks.small", (3, 32, 32), 887_266, "this suite",
     ),
+    NetworkInfo(
+        "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching, co-teaching+ and JoCoR",
+        "bench.networks.literature", (3, 32, 32), 4_434_570,
+        "counted by hand from arXiv 1804.06872, table 3; bhanML/Co-teaching", smallest=28,
+    ),
+    NetworkInfo(
+        "apl_cnn", "8-layer CNN", "the CNN of active-passive losses and of SCE",
+        "bench.networks.literature", (3, 32, 32), 1_639_794,
+        "counted by hand from HanxunH/Active-Passive-Losses",
+    ),
+    NetworkInfo(
+        "resnet18", "ResNet-18", "residual network with a 3 x 3 stem for small images",
+        "bench.networks.resnet", (3, 32, 32), 11_173_962, "kuangliu/pytorch-cifar",
+    ),
+    NetworkInfo(
+        "resnet34", "ResNet-34", "residual network with a 3 x 3 stem for small images",
+        "bench.networks.resnet", (3, 32, 32), 21_282_122, "kuangliu/pytorch-cifar",
+    ),
+    NetworkInfo(
+        "preact_resnet18", "PreAct-ResNet-18", "pre-activation residual network of mixup, DivideMix, ELR+, SOP and PES",
+        "bench.networks.resnet", (3, 32, 32), 11_171_274,
+        "facebookresearch/mixup-cifar10; kuangliu/pytorch-cifar has 11,171,146, without the stem's batch normalisation",
+    ),
+    NetworkInfo(
+        "resnet50", "ResNet-50", "torchvision's, for images of about 224 x 224; ImageNet weights can be loaded",
+        "bench.networks.imagenet", (3, 224, 224), 25_557_032, "torchvision, ResNet50_Weights", parameter_classes=1000,
+        smallest=32, channels=3, pretrained=True,
+    ),
+    NetworkInfo(
+        "vgg19_bn", "VGG-19-BN", "torchvision's, with batch normalisation; usual for ANIMAL-10N",
+        "bench.networks.imagenet", (3, 224, 224), 143_678_248, "torchvision, VGG19_BN_Weights", parameter_classes=1000,
+        smallest=32, channels=3, pretrained=True,
+    ),
+    NetworkInfo(
+        "inception_resnet_v2", "Inception-ResNet-v2", "for images of about 299 x 299; usual for mini-WebVision",
+        "bench.networks.inception_resnet", (3, 299, 299), 55_843_464,
+        "osmr/imgclsmob; Keras counts 54,336,736 without the classifier, moving averages in and scales left out",
+        parameter_classes=1000, smallest=75,
+    ),
 )  # fmt: skip
 
 NETWORKS: dict[str, NetworkInfo] = {info.name: info for info in _TABLE}

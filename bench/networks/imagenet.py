@@ -1,0 +1,107 @@
+"""Large-image networks of torchvision, with ImageNet weights where they are at hand; nothing is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from pickle import UnpicklingError
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import nn
+
+from bench.errors import UserError
+from bench.networks.network import Network, reset
+from datasets.torchvision_import import import_torchvision
+
+
+def _read_weights(name: str, weights: Path | None) -> dict[str, Any]:
+    """torchvision's state dictionary, from the file `weights` or from torchvision's cache."""
+    models = import_torchvision("torchvision.models")
+    url = models.get_model_weights(name).IMAGENET1K_V1.url
+    file = weights or Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(url).path).name
+    if not file.is_file():
+        hint = f"put {url} there, or set `pretrained = false`"
+        raise UserError(f"network {name!r}: no ImageNet weights at {file}: {hint}")
+    try:
+        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError, ValueError, OSError) as fault:
+        raise UserError(f"network {name!r}: {file} is no file of weights ({type(fault).__name__})") from None
+    return found
+
+
+def _load_weights(name: str, model: nn.Module, classifier: str, weights: Path | None) -> None:
+    """Load all of `model` but the layer called `classifier`, whose size depends on the task."""
+    found = _read_weights(name, weights)
+    own = {key: value for key, value in model.state_dict().items() if key.startswith(f"{classifier}.")}
+    try:
+        model.load_state_dict({**found, **own})
+    except (RuntimeError, TypeError) as fault:
+        first = str(fault).splitlines()[-1].strip()[:120]
+        raise UserError(f"network {name!r}: the weights are of another network ({first})") from None
+
+
+def _resnet_initialise(layer: nn.Module) -> None:
+    reset(layer)
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+def resnet50(
+    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
+) -> Network:
+    """torchvision's ResNet-50 (He et al. 2016, arXiv 1512.03385; stride 2 in the 3x3 convolution).
+
+    Blocks: stem, four groups of residual blocks, classifier. Raises UserError where pretrained weights are not usable.
+    """
+    model = import_torchvision("torchvision.models").resnet50(num_classes=num_classes)
+    network = Network(
+        [
+            nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool),
+            model.layer1,
+            model.layer2,
+            model.layer3,
+            nn.Sequential(model.layer4, model.avgpool, nn.Flatten()),
+            model.fc,
+        ],
+        _resnet_initialise,
+    )
+    if pretrained:
+        _load_weights("resnet50", model, "fc", weights)
+    return network
+
+
+def _vgg_initialise(layer: nn.Module) -> None:
+    reset(layer)
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(layer, nn.Linear):
+        nn.init.normal_(layer.weight, 0.0, 0.01)
+    if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def vgg19_bn(
+    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
+) -> Network:
+    """torchvision's VGG-19 with batch normalisation (Simonyan and Zisserman 2015, arXiv 1409.1556, configuration E).
+
+    The features are the second hidden layer of 4096. Blocks: five groups of convolutions ending with pooling, two
+    hidden layers, classifier. Raises UserError where pretrained weights are not usable.
+    """
+    model = import_torchvision("torchvision.models").vgg19_bn(num_classes=num_classes, init_weights=False)
+    groups: list[nn.Module] = []
+    group: list[nn.Module] = []
+    for layer in model.features:
+        group.append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append(nn.Sequential(*group))
+            group = []
+    hidden = list(model.classifier.children())
+    network = Network(
+        [*groups, nn.Sequential(model.avgpool, nn.Flatten(), *hidden[:3]), nn.Sequential(*hidden[3:-1]), hidden[-1]],
+        _vgg_initialise,
+    )
+    if pretrained:
+        _load_weights("vgg19_bn", model, "classifier.6", weights)
+    return network
