@@ -171,8 +171,8 @@ def _warnings(
     hopeless = "the task cannot be learnt from these labels"
     found = []
     if matrix is not None and len(lost := noise_maps.unlearnable_classes(matrix)):
-        share = f"{len(lost)} of {len(matrix)} classes"
-        found.append(f"{setting}: {share} carry a wrong label at least as often as the right one: {hopeless}")
+        share = f"{len(lost)} of {len(matrix)} classes carry a wrong label at least as often as the right one"
+        found.append(f"{setting}: {share}: {hopeless if len(lost) == len(matrix) else 'these cannot be learnt'}")
     if model == "instance_dependent":
         mean = noise_instance.mean_flip_rate(rate, options["std"])
         if mean >= 0.5:
