@@ -154,6 +154,8 @@ def cells(suite: Suite, where: str, device: str, seeds: int) -> tuple[list[Cell]
         for rate, noise in noise_settings(entry):
             info = datasets.DATASETS[suite.data.name]
             warnings += noise_models.check_noise(info, entry.model, rate, noise["options"])
+            # all options with their defaults, and what a file holds: the address must change with the content
+            noise["options"] = noise_models.resolve_options(info, entry.model, noise["options"])
             noise["version"] = noise_models.NOISE_MODELS[entry.model].version
             settings.append(noise)
     found: list[Cell] = []
