@@ -68,10 +68,11 @@ def _run_quick() -> None:
 
 
 def _register() -> None:
-    from bench.commands import data, lists, noise, report, run
+    from bench.commands import data, lists, noise, report, run, status
 
     app.command("run")(run.run)
     app.command("report")(report.report)
+    app.command("status")(status.status)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")
     app.command("noise")(noise.noise)

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from joblib.externals.loky import ProcessPoolExecutor
@@ -25,34 +25,44 @@ _WAIT_SECONDS = 0.5
 Finished = Callable[[Cell, Outcome], None]
 
 
-@dataclass
 class Queue:
     """The cells still to be run, shared by the threads that feed the slots.
 
-    A cell that somebody else executes waits until its record is there or its lease is dead.
+    A cell that somebody else executes waits until its record is there or its lease is dead; others are taken first.
+    `finished` is called once a cell, by one thread at a time.
     """
 
-    store: Path
-    cells: deque[Cell]
-    finished: Finished
-    stopping: threading.Event = field(default_factory=threading.Event)
-    _waiting: list[Cell] = field(default_factory=list)
-    _dead: dict[str, str] = field(default_factory=dict)
-    _tries: Counter[str] = field(default_factory=Counter)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _observer: lease.Observer = field(default_factory=lease.Observer)
+    def __init__(self, store: Path, cells: Sequence[Cell], finished: Finished) -> None:
+        self.store, self.finished = store, finished
+        self.stopping = threading.Event()
+        self._cells = deque(cells)
+        self._waiting: list[Cell] = []
+        self._dead: dict[str, str] = {}
+        self._tries: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._observer = lease.Observer()
+
+    def take_ready(self) -> tuple[Cell, str] | None:
+        """The next cell that may be started now, with the token of its dead lease if it has one; else None."""
+        with self._lock:
+            if not self._cells:
+                self._look_after_waiting()
+            if not self._cells:
+                return None
+            cell = self._cells.popleft()
+            return cell, self._dead.get(cell.address, "")
+
+    def is_empty(self) -> bool:
+        """Whether no cell is left to start, now or later; those being executed are not counted."""
+        with self._lock:
+            return not self._cells and not self._waiting
 
     def take(self) -> tuple[Cell, str] | None:
-        """The next cell, with the token of its dead lease if it has one; None when nothing is left."""
+        """As `take_ready`, but waits for cells that somebody else executes; None when nothing is left."""
         while not self.stopping.is_set():
-            with self._lock:
-                if not self.cells:
-                    self._look_after_waiting()
-                if self.cells:
-                    cell = self.cells.popleft()
-                    return cell, self._dead.get(cell.address, "")
-                if not self._waiting:
-                    return None
+            taken = self.take_ready()
+            if taken is not None or self.is_empty():
+                return taken
             time.sleep(_WAIT_SECONDS)
         return None
 
@@ -66,7 +76,7 @@ class Queue:
             elif holder is None or self._observer.is_dead(holder):
                 self._waiting.remove(cell)
                 self._dead[cell.address] = "" if holder is None else holder.token
-                self.cells.append(cell)
+                self._cells.append(cell)
 
     def settle(self, cell: Cell, outcome: Outcome) -> None:
         """Take note of how a cell went; a busy one waits."""
@@ -81,7 +91,7 @@ class Queue:
         with self._lock:
             self._tries[cell.address] += 1
             if self._tries[cell.address] < TRIES:
-                self.cells.appendleft(cell)
+                self._cells.appendleft(cell)
                 return
         message = f"its worker process was killed {TRIES} times (out of memory?)"
         self.settle(cell, failure(self.store, cell, message))
@@ -122,10 +132,10 @@ def _feed(queue: Queue, environment: Environment) -> None:
 def run_local(cells: Sequence[Cell], environments: Sequence[Environment], finished: Finished) -> None:
     """Run all cells, one slot for each of `environments` (they differ in their device at most).
 
-    finished: called once a cell, from one thread at a time. On KeyboardInterrupt the workers are stopped within
+    finished: see `Queue`. On KeyboardInterrupt the workers are stopped within
     seconds; their checkpoints stay.
     """
-    queue = Queue(environments[0].store, deque(cells), finished)
+    queue = Queue(environments[0].store, cells, finished)
     with ThreadPoolExecutor(len(environments)) as threads:
         feeds = [threads.submit(_feed, queue, environment) for environment in environments]
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import scheduler, spec, suite
+from bench import cluster, scheduler, spec, suite
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.environment import Environment
 from bench.errors import UserError
@@ -32,6 +33,14 @@ class Planned:
     suite: Suite
     cells: list[spec.Cell]
     warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What executes cells: how many at a time, and the call that returns when all are finished."""
+
+    slots: int
+    run: Callable[[Sequence[spec.Cell], scheduler.Finished], None]
 
 
 def choose_device(device: str) -> str:
@@ -86,6 +95,9 @@ def run(
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
     ] = 30.0,
+    cluster_address: Annotated[
+        str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what is done; run nothing.")] = False,
 ) -> None:
@@ -109,8 +121,16 @@ def run(
     if dry_run:
         show_plan(Console(), planned, environment.store)
         return
-    slots = scheduler.slots(environment, jobs or os.cpu_count() or 1, runs_per_device)
-    if execute_plan(Console(), planned, slots, retry_failed):
+    if cluster_address is None:
+        slots = scheduler.slots(environment, jobs or os.cpu_count() or 1, runs_per_device)
+        local = Runner(len(slots), lambda cells, done: scheduler.run_local(cells, slots[: len(cells)], done))
+        failed = execute_plan(Console(), planned, environment, local, retry_failed)
+    else:
+        with cluster.connected(cluster_address) as client:
+            workers = cluster.check_workers(client, environment, planned.suite.data.name)
+            remote = Runner(workers, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
+            failed = execute_plan(Console(), planned, environment, remote, retry_failed)
+    if failed:
         raise typer.Exit(EXIT_FAILED_RUN)
 
 
@@ -127,14 +147,15 @@ def show_plan(console: Console, planned: Planned, store: Path) -> None:
     console.print(f"{len(planned.cells)} runs, {done} done, {len(planned.cells) - done} to do", highlight=False)
 
 
-def execute_plan(console: Console, planned: Planned, slots: list[Environment], retry_failed: bool) -> bool:
+def execute_plan(
+    console: Console, planned: Planned, environment: Environment, runner: Runner, retry_failed: bool
+) -> bool:
     """Execute the missing cells; returns whether any run of the suite has failed."""
     for warning in planned.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     # Loading the data once here finds missing or broken files before anything is written.
-    root = slots[0].data
-    datasets.load(planned.suite.data.name, root)
-    store = Store(slots[0].store)
+    datasets.load(planned.suite.data.name, environment.data)
+    store = Store(environment.store)
     store.write_plan(spec.plan(planned.name, planned.suite, planned.cells))
     failures = store.failures()
     missing = [cell for cell in planned.cells if not store.has(cell.address)]
@@ -150,11 +171,11 @@ def execute_plan(console: Console, planned: Planned, slots: list[Environment], r
         )
     for cell in todo:
         store.clear_failure(cell.address)
-    progress = Progress(console, todo, store.root, len(slots))
+    progress = Progress(console, todo, store.root, runner.slots)
     try:
         with progress.shown():
             if todo:
-                scheduler.run_local(todo, slots[: len(todo)], progress.finished)
+                runner.run(todo, progress.finished)
     except KeyboardInterrupt:
         console.print("\nstopped; finished runs and checkpoints are kept: the same command goes on from there")
         raise

@@ -1,0 +1,1 @@
+"""Reports: tables, figures and one HTML page, made from records alone."""
