@@ -1,0 +1,147 @@
+"""NLNL: negative learning for noisy labels, in stages (Kim, Yim, Yun, Kim; ICCV 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Method, Stage
+
+CLAMP = 1e-5  # 1 - p is clamped to at least this inside the logarithm, without gradient below
+
+
+def negative_loss(logits: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor) -> Tensor:
+    """sum over kept i and their labels k of w_k (-log(1 - p_ik)), over the number of kept samples; 0 where none is.
+
+    logits: [B, K] float; complementary: [B, n] int64, classes that a sample is said not to be of; class_weight: [K]
+    float; kept: [B] float, 0 or 1. Equation 2 of the paper. 1 - p is the sum of the other probabilities, so that
+    nothing cancels for p near 1.
+    """
+    classes = logits.shape[1]
+    others = 1 - torch.eye(classes, dtype=logits.dtype, device=logits.device)
+    rest = -(logits.softmax(1) @ others).clamp_min(CLAMP).log()
+    losses = (class_weight.to(logits.dtype)[complementary] * rest.gather(1, complementary)).sum(1)
+    return (kept * losses).sum() / kept.sum().clamp_min(1)
+
+
+def positive_loss(logits: Tensor, labels: Tensor, class_weight: Tensor, kept: Tensor) -> Tensor:
+    """Cross-entropy of the kept samples, a mean weighted by the weight of their class; 0 where none is kept.
+
+    logits: [B, K] float; labels: [B] int64; class_weight: [K] float; kept: [B] float, 0 or 1.
+    """
+    weights = kept * class_weight.to(logits.dtype)[labels]
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    return (weights * losses).sum() / weights.sum().clamp_min(torch.finfo(logits.dtype).tiny)
+
+
+class NegativeLearning(Method):
+    """Learns "not of class k" for random k, then the same on confident samples, then their labels, then pseudo-labels.
+
+    Stages: NL, SelNL (samples whose mean past p_y is at least 1/K), SelPL (at least `cut`), and `pseudo_rounds` rounds
+    of pseudo-labelling, each a new network on labels in which those of samples under `cut` are replaced by the
+    prediction of the network before (that replacement is hard, and that the network starts anew, is inferred). SelNL
+    goes on with the optimiser of NL; the other stages have new ones. Shares are those of the authors' 720, 720, 720 and
+    2 x 480 epochs; the last stage takes what is left.
+    """
+
+    name = "nlnl"
+    title = "NLNL"
+    year = 2019
+    reference = "Kim et al., NLNL: Negative Learning for Noisy Labels, ICCV 2019"
+    hyper = {
+        "negative_epochs": {
+            "default": 0.23,
+            "type": "int",
+            "unit": "epochs",
+            "bounds": (1, 100000),
+            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
+        },
+        "selective_epochs": {
+            "default": 0.23,
+            "type": "int",
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
+        },
+        "positive_epochs": {
+            "default": 0.23,
+            "type": "int",
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
+        },
+        "pseudo_rounds": {"default": 2, "bounds": (0, 10), "source": "ydkim1293/NLNL: 2 times 480 epochs"},
+        "complementary": {"default": 1, "bounds": (1, 1000), "source": "ydkim1293/NLNL (CIFAR-100: 110)"},
+        "cut": {"default": 0.5, "bounds": (0.0, 1.0), "source": "ydkim1293/NLNL"},
+        "history": {"default": 10, "bounds": (1, 100), "source": "inferred: epochs in the mean of past p_y"},
+    }
+    negative_epochs: int
+    selective_epochs: int
+    positive_epochs: int
+    pseudo_rounds: int
+    complementary: int
+    cut: float
+    history: int
+    class_weight: Tensor
+    past: Tensor
+    pseudo: Tensor
+
+    def build(self) -> None:
+        super().build()
+        counts = F.one_hot(self.task.labels, self.task.num_classes).sum(0).float()
+        # The rarest class weighs most; the most frequent one weighs 1.
+        self.register_buffer("class_weight", counts.max() / counts.clamp_min(1))
+        self.register_buffer("past", torch.zeros(self.history, self.task.num_samples))
+        self.register_buffer("pseudo", self.task.labels.clone())
+
+    def lengths(self) -> list[int]:
+        """Epochs of each stage: NL, SelNL, SelPL, and every pseudo-labelling round that has any."""
+        found, left = [], self.task.epochs
+        for wanted in (max(1, self.negative_epochs), self.selective_epochs, self.positive_epochs):
+            found.append(min(wanted, left))
+            left -= found[-1]
+        rounds = min(self.pseudo_rounds, left)
+        if not rounds:
+            return [*found[:2], found[2] + left]
+        return [*found, *[left // rounds] * (rounds - 1), left - left // rounds * (rounds - 1)]
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage(length, restart=number != 1) for number, length in enumerate(self.lengths())]
+
+    def stage_start(self, stage: int) -> None:
+        if stage > 2:
+            kept = self.past.mean(0) >= self.cut
+            predicted = self.task.logits(self.network).argmax(1)
+            self.pseudo.copy_(torch.where(kept, self.task.labels, predicted))
+            self.network.load_state_dict(self.task.network().state_dict())
+
+    def draw(self, labels: Tensor) -> Tensor:
+        """[B, n] int64: classes other than the given one, drawn evenly and independently."""
+        steps = torch.randint(
+            1, self.task.num_classes, (len(labels), self.complementary), generator=self.task.generator
+        )
+        return (labels[:, None] + steps.to(labels.device)) % self.task.num_classes
+
+    def loss(self, batch: Batch) -> Tensor:
+        logits = self.network(batch.views[0])
+        negative, selective, positive = self.lengths()[:3]
+        if batch.epoch > negative + selective + positive:
+            batch.observe(logits)
+            return F.cross_entropy(logits, self.pseudo[batch.index])
+        mean_past = self.past[:, batch.index].sum(0) / max(1, min(self.history, batch.epoch - 1))
+        p_given = logits.detach().softmax(1).gather(1, batch.labels[:, None]).squeeze(1)
+        self.past[(batch.epoch - 1) % self.history, batch.index] = p_given
+        if batch.epoch > negative + selective:
+            kept = (mean_past >= self.cut).to(logits.dtype)
+            batch.observe(logits, selected=kept)
+            return positive_loss(logits, batch.labels, self.class_weight, kept)
+        threshold = 1 / self.task.num_classes if batch.epoch > negative else 0.0
+        kept = (mean_past >= threshold).to(logits.dtype)
+        batch.observe(logits, selected=kept)
+        return negative_loss(logits, self.draw(batch.labels), self.class_weight, kept)
+
+    def clean_scores(self) -> Tensor | None:
+        return self.past.mean(0)
