@@ -15,6 +15,7 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | actual_rate | measured share of wrong labels in the official training set |
 | method, method_title | registry name and title |
 | configuration | hash of the specification without its seed: a mean joins equal ones only |
+| identity | hash of the specification without version numbers: equal for the same run under another protocol |
 | network, epochs, batch_size, precision, seed | as specified |
 | accuracy_last | test accuracy after the last epoch |
 | accuracy_last_mean | its mean over the last min(10, epochs) epochs |
@@ -41,16 +42,16 @@ import pandas as pd
 
 from results import cache, sources
 from results.plan import Plan
-from results.record import Record, configuration, noise_specification
+from results.record import Record, configuration, identity, noise_specification
 from results.sources import Report, warn
 
 _TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
-         "method_title", "configuration", "network", "precision", "privileges")
+         "method_title", "configuration", "identity", "network", "precision", "privileges")
 _WHOLE = ("epochs", "batch_size", "seed", "protocol")
 COLUMNS = (
     "address", "suites", "dataset", "dataset_title", "subset", "noise_model", "noise_rate", "noise",
-    "noise_specification", "fingerprint", "actual_rate", "method", "method_title", "configuration", "network",
-    "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
+    "noise_specification", "fingerprint", "actual_rate", "method", "method_title", "configuration", "identity",
+    "network", "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
     "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own", "ece",
     "nll", "passes_per_step", "images_per_second", "seconds", "peak_memory_mib", "privileges", "protocol",
 )  # fmt: skip
@@ -151,6 +152,7 @@ def row(record: Record) -> dict[str, Any]:
         "method": spec["method"]["name"],
         "method_title": titles["method"],
         "configuration": configuration(spec),
+        "identity": identity(spec),
         "network": spec["network"],
         "precision": str(spec.get("precision", "")),
         "privileges": ",".join(record["privileges"]),

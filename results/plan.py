@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from results.record import StoreError, canonical
+from results.record import Record, StoreError, canonical, configuration, noise_specification
 
 Plan = dict[str, Any]
 
@@ -64,3 +66,41 @@ def joined(old: Plan, new: Plan) -> Plan:
     ]
     trials = {**old.get("trials", {}), **new.get("trials", {})}
     return {**new, "trials": trials, "cells": [*kept, *new["cells"]]}
+
+
+def plan_of(suite: str, records: Iterable[Record]) -> Plan:
+    """A plan made of records that have none: what is there is what was planned.
+
+    It is a `compare` plan only where all records of a data set share their protocol. A method that appears in one
+    setting with several configurations gets a row for each, told apart by the start of the configuration's hash; so
+    does a noise title that stands for several noise specifications.
+    """
+    found = sorted(records, key=lambda record: (record["spec"]["method"]["name"], record["spec"]["seed"]))
+    titles, rows = defaultdict(set), defaultdict(set)
+    for record in found:
+        spec = record["spec"]
+        titles[spec["dataset"]["name"], record["titles"]["noise"]].add(noise_specification(spec))
+        rows[noise_specification(spec), spec["method"]["name"]].add(configuration(spec))
+    cells = [_cell_of(record, titles, rows) for record in found]
+    protocols = defaultdict(set)
+    for cell in cells:
+        protocols[cell["dataset"]].add(shared_protocol(cell["spec"]))
+    purpose = "compare" if all(len(found) == 1 for found in protocols.values()) else "reproduce"
+    return {"format": 1, "suite": suite, "title": suite, "purpose": purpose, "description": "", "cells": cells}
+
+
+def _cell_of(record: Record, titles: Any, rows: Any) -> dict[str, Any]:
+    spec, method, setting = record["spec"], record["spec"]["method"]["name"], record["titles"]["noise"]
+    mark = f" [{configuration(spec)[:6]}]" if len(rows[noise_specification(spec), method]) > 1 else ""
+    several = len(titles[spec["dataset"]["name"], setting]) > 1
+    return {
+        "address": record["address"],
+        "dataset": spec["dataset"]["name"],
+        "noise": spec["noise"],
+        "method": method + mark,
+        "title": record["titles"]["method"] + mark,
+        "setting": f"{setting} {canonical(spec['noise'])}" if several else setting,
+        "seed": spec["seed"],
+        "network": spec["network"],
+        "spec": spec,
+    }

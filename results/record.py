@@ -87,13 +87,13 @@ def _refuse_unplain(value: Any, key: str) -> None:
 
 
 def identity(spec: Mapping[str, Any]) -> str:
-    """The canonical specification without its version numbers: equal for the same run under another protocol."""
+    """Hash (16 hexadecimal digits) of the specification without version numbers: equal under another protocol."""
     bare: dict[str, Any] = copy.deepcopy(dict(spec))
     bare.pop("protocol", None)
     for part in ("dataset", "noise", "method"):
         if isinstance(bare.get(part), dict):
             bare[part].pop("version", None)
-    return canonical(bare)
+    return address(bare)[:16]
 
 
 def configuration(spec: Mapping[str, Any]) -> str:

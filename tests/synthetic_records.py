@@ -178,7 +178,8 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
         "execution": {"seconds": 3.1 * networks, "train_seconds": 2.5 * networks,
                       "images_per_second": 9000.0 / networks, "peak_memory_mib": 410.0,
                       "started": "2026-01-05T10:00:00+00:00", "finished": "2026-01-05T10:00:03+00:00",
-                      "host": "example", "device": "cpu", "versions": {"torch": "2.13.0"}, "commit": "0" * 40, "resumes": 0},
+                      "host": "example", "device": "cpu", "versions": {"torch": "2.13.0"}, "commit": "0" * 40,
+                      "resumes": 0},
     }
     arrays: Arrays = {
         "index": rng.permutation(size).astype(np.int64), "given": given.astype(np.int16), "true": true.astype(np.int16),
