@@ -1,4 +1,4 @@
-"""Noise models: pinned labels, rates, matrices against those of published code, warnings, and bad specifications."""
+"""Noise models: pinned labels, rates, matrices against those of published code, and files as sources."""
 
 from __future__ import annotations
 
@@ -9,54 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
+import toy_data
+from toy_data import PER_CLASS, TOY, toy
 
-from bench.commands import noise as noise_command
-from datasets import cifar, noise_draw, noise_instance, noise_maps, registry
+from datasets import cifar, noise_draw, noise_maps, registry
 from datasets.base import DataError, DataSet, Images
-from datasets.noise import NOISE_MODELS, check_noise, make_noise, resolve_options, stream_seed, title, transition
-from datasets.randomness import integers
-
-PER_CLASS = 200
-SAMPLED = [name for name, info in NOISE_MODELS.items() if "sampling" in info.options]
-
-
-def _toy(name: str = "toy", image_seed: int = 1) -> DataSet:
-    """2,000 images of 4x4 grey pixels, ten classes one after the other round and round, two superclasses."""
-    labels = np.arange(10 * PER_CLASS, dtype=np.int64) % 10
-    pixels = integers(image_seed, len(labels) * 16, 256).astype(np.uint8).reshape(-1, 4, 4, 1)
-    return DataSet(
-        name=name,
-        version=1,
-        train=Images(pixels, labels),
-        test=Images(pixels[:10], labels[:10]),
-        class_names=tuple("abcdefghij"),
-        mean=(0.5,),
-        std=(0.25,),
-        asymmetric_map={2: 0, 3: 5, 4: 7, 5: 3, 9: 1},
-        superclass=(0, 1, 0, 1, 0, 1, 0, 1, 0, 1),
-    )
-
-
-TOY = _toy()
+from datasets.noise import NOISE_MODELS, make_noise, resolve_options, stream_seed, transition
 
 
 @pytest.fixture
 def matrix_file(tmp_path: Path) -> Path:
-    matrix = 0.7 * np.eye(10) + 0.2 * np.roll(np.eye(10), 1, axis=1) + 0.1 * np.roll(np.eye(10), 3, axis=1)
-    path = tmp_path / "chain.npy"
-    np.save(path, matrix)
-    return path
+    return toy_data.write_matrix(tmp_path)
 
 
 @pytest.fixture
 def labels_file(tmp_path: Path) -> Path:
-    path = tmp_path / "given.npz"
-    given = TOY.train.labels.copy()
-    given[:300] = 7
-    np.savez(path, worst=given.astype(np.uint8), clean=TOY.train.labels.astype(np.uint8))
-    return path
+    return toy_data.write_labels(tmp_path)
 
 
 # ---- what must never change ------------------------------------------------------------------------------------------
@@ -107,13 +75,13 @@ def test_digits_at_symmetric_50_percent_are_pinned() -> None:
 
 def test_labels_depend_on_labels_specification_and_seed_alone() -> None:
     reference = make_noise(TOY, "symmetric", 0.4, {}, 3)
-    other_images = replace(_toy(image_seed=9), test=Images(TOY.test.pixels[:3], TOY.test.labels[:3]), mean=(0.1,))
+    other_images = replace(toy(image_seed=9), test=Images(TOY.test.pixels[:3], TOY.test.labels[:3]), mean=(0.1,))
     np.random.seed(0)
     again = make_noise(other_images, "symmetric", 0.4, {"sampling": "exact"}, 3)
     assert again.fingerprint == reference.fingerprint
     others = [
         make_noise(TOY, "symmetric", 0.4, {}, 4),
-        make_noise(_toy("other"), "symmetric", 0.4, {}, 3),
+        make_noise(toy("other"), "symmetric", 0.4, {}, 3),
         make_noise(TOY, "symmetric", 0.41, {}, 3),
         make_noise(TOY, "symmetric", 0.4, {"sampling": "per_sample"}, 3),
         make_noise(TOY, "symmetric_excluding", 0.4, {}, 3),
@@ -347,280 +315,3 @@ def test_resolved_options_follow_the_content_of_a_file(matrix_file: Path) -> Non
     np.save(matrix_file, np.eye(10))
     with pytest.raises(DataError, match="has changed since the run was planned"):
         make_noise(TOY, "matrix", 0.0, first, 0)
-
-
-# ---- instance-dependent noise ----------------------------------------------------------------------------------------
-
-
-def test_instance_dependent_scores_are_exact() -> None:
-    flat = TOY.train.pixels.reshape(2000, -1)
-    weights = noise_instance.projection(7, 3, 16, 10)
-    whole = np.rint(weights * 2**20).astype(np.int64)
-    assert (flat.astype(np.float64) @ weights == (flat.astype(np.int64) @ whole) / 2**20).all()
-    assert abs(weights.mean()) < 0.3 and abs(weights.std() - 1) < 0.2
-    assert (weights != noise_instance.projection(7, 4, 16, 10)).any()
-
-
-def test_instance_dependent_labels_follow_the_images() -> None:
-    noisy = make_noise(TOY, "instance_dependent", 0.4, {}, 0)
-    assert noisy.actual_rate == pytest.approx(0.4, abs=0.03)
-    assert noisy.fingerprint != make_noise(_toy(image_seed=2), "instance_dependent", 0.4, {}, 0).fingerprint
-    stream = stream_seed(TOY, "instance_dependent", 0.4, resolve_options(TOY, "instance_dependent", {}), 0)
-    rows = np.flatnonzero((noisy.labels != TOY.train.labels) & (TOY.train.labels == 6))
-    scores = TOY.train.pixels[rows].reshape(len(rows), -1) @ noise_instance.projection(stream, 6, 16, 10)
-    scores[:, 6] = -np.inf
-    # with raw pixels the softmax all but chooses the largest score
-    assert (noisy.labels[rows] == scores.argmax(axis=1)).mean() > 0.95
-    unit = make_noise(TOY, "instance_dependent", 0.4, {"pixels": "unit"}, 0)
-    assert (unit.expected_matrix > 0).sum() > (noisy.expected_matrix > 1e-6).sum()
-
-
-def test_same_image_and_class_same_kind_of_error() -> None:
-    twin = replace(TOY, train=Images(np.broadcast_to(TOY.train.pixels[:1], TOY.train.pixels.shape), TOY.train.labels))
-    matrix = make_noise(twin, "instance_dependent", 0.4, {}, 0).matrix
-    wrong = matrix - np.diag(np.diag(matrix))
-    assert (wrong.max(axis=1) > 0.95 * wrong.sum(axis=1)).all()
-
-
-@pytest.mark.parametrize(("rate", "std"), [(0.0, 0.1), (0.1, 0.1), (0.4, 0.1), (0.95, 0.1), (0.5, 1.0)])
-def test_mean_of_the_truncated_normal(rate: float, std: float) -> None:
-    flips = noise_instance.flip_rates(rate, std, 200_000, 11)
-    assert flips.min() >= 0 and flips.max() <= 1
-    assert flips.mean() == pytest.approx(noise_instance.mean_flip_rate(rate, std), abs=0.002)
-
-
-@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_instance_dependent_on_real_images(cifar_root: Path, name: str) -> None:
-    noisy = make_noise(registry.load(name, cifar_root), "instance_dependent", 0.4, {}, 0)
-    assert abs(noisy.actual_rate - 0.4) < 0.01
-    assert noisy.fingerprint == PINNED_REAL[name]
-
-
-PINNED_REAL = {
-    "cifar10": "58c72c704228dff41a29a7878d51799d53b1d917a161ab74495f106eb13aa847",
-    "cifar100": "824319c638fe7599d2be57b73da8f9de643e004e721e8486bd931df57367c12b",
-}
-
-
-# ---- warnings and bad specifications ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("model", "fine", "lost"),
-    [
-        ("pair_flip", 0.49, 0.5),
-        ("asymmetric", 0.49, 0.5),
-        ("asymmetric_in_place", 0.49, 0.51),
-        ("asymmetric_block_of_five", 0.49, 0.5),
-        ("asymmetric_superclass", 0.49, 0.5),
-        ("asymmetric_random_pair", 0.49, 0.5),
-        ("symmetric", 0.99, 1.0),
-        ("symmetric_excluding", 0.89, 0.9),
-        ("instance_dependent", 0.49, 0.5),
-    ],
-)
-def test_rates_beyond_learning_warn(model: str, fine: float, lost: float) -> None:
-    assert check_noise(TOY, model, fine, {}) == ()
-    (warning,) = check_noise(TOY, model, lost, {})
-    assert "cannot be learnt" in warning and "\n" not in warning and warning.startswith(title(model, lost, {}))
-    assert make_noise(TOY, model, lost, {}, 0).warnings == (warning,)
-
-
-def test_truncation_that_moves_the_rate_warns() -> None:
-    (warning,) = check_noise(TOY, "instance_dependent", 0.1, {})
-    assert "flips 12.9% of the labels" in warning
-    assert make_noise(TOY, "instance_dependent", 0.1, {}, 0).expected_rate == pytest.approx(0.1288, abs=1e-4)
-
-
-def test_check_accepts_what_is_known_without_data() -> None:
-    assert check_noise(cifar.CIFAR100, "asymmetric_superclass", 0.4, {}) == ()
-    assert check_noise(cifar.CIFAR10, "asymmetric", 0.4, {"sampling": "per_sample"}) == ()
-
-
-@pytest.mark.parametrize(
-    ("model", "rate", "options", "match"),
-    [
-        ("symetric", 0.4, {}, "unknown noise model 'symetric'; did you mean 'symmetric'"),
-        ("symmetric", 1.1, {}, r"rate = 1.1: must be a number in \[0, 1\]"),
-        ("symmetric", -0.1, {}, "rate = -0.1"),
-        ("symmetric", float("nan"), {}, "rate = nan"),
-        ("symmetric", "0.4", {}, "rate = '0.4'"),
-        ("symmetric", True, {}, "rate = True"),
-        ("clean", 0.4, {}, "takes no rate"),
-        ("symmetric", 0.4, {"smapling": "exact"}, "unknown option 'smapling'; did you mean 'sampling'"),
-        ("symmetric", 0.4, {"sampling": "twice"}, "accepted: exact, exact_per_class, per_sample"),
-        ("symmetric", 0.4, {"sampling": ["exact"]}, "accepted: exact, exact_per_class, per_sample"),
-        ("clean", 0.0, {"sampling": "exact"}, "unknown option 'sampling' .accepted: none"),
-        ("instance_dependent", 0.4, {"std": 0}, "option 'std' = 0"),
-        ("instance_dependent", 0.4, {"std": "x"}, "option 'std' = 'x'"),
-        ("instance_dependent", 0.4, {"pixels": "half"}, "accepted: raw, unit"),
-        ("matrix", 0.0, {}, "option 'file' must name a file"),
-        ("matrix", 0.0, {"file": "absent.npy"}, "absent.npy: no such file"),
-        ("matrix", 0.0, {"file": "absent.txt"}, "must be a file ending in .npy, .npz, .csv, .json"),
-        ("labels_file", 0.0, {"file": "absent.npz"}, "absent.npz: no such file"),
-        ("labels_file", 0.0, {"file": "absent.npz", "key": 3}, "option 'key' = 3"),
-    ],
-)
-def test_bad_specifications(model: str, rate: Any, options: dict[str, Any], match: str) -> None:
-    for refuse in (lambda: check_noise(TOY, model, rate, options), lambda: make_noise(TOY, model, rate, options, 0)):
-        with pytest.raises(DataError, match=match) as caught:
-            refuse()
-        assert "\n" not in str(caught.value)
-
-
-def test_data_sets_that_lack_what_a_model_needs() -> None:
-    bare = replace(TOY, asymmetric_map=None, superclass=None, class_names=TOY.class_names[:7])
-    for model, match in [
-        ("asymmetric", "'toy' has no map"),
-        ("asymmetric_in_place", "'toy' has no map"),
-        ("asymmetric_superclass", "'toy' has no superclasses"),
-        ("asymmetric_block_of_five", "7 classes, which make no blocks of five"),
-        ("asymmetric_random_pair", "7 classes, which make no blocks of five"),
-    ]:
-        with pytest.raises(DataError, match=match):
-            check_noise(bare, model, 0.4, {})
-    with pytest.raises(DataError, match="'digits' has no superclasses"):
-        check_noise(registry.DATASETS["digits"], "asymmetric_superclass", 0.4, {})
-
-
-def _rows(change: dict[tuple[int, int], float], size: int = 10) -> np.ndarray:
-    matrix = np.eye(size)
-    for place, value in change.items():
-        matrix[place] = value
-    return matrix
-
-
-@pytest.mark.parametrize(
-    ("matrix", "match"),
-    [
-        (_rows({(3, 3): 0.9}), "row 3 sums to 0.9; rows .true class. must sum to one"),
-        (_rows({(2, 2): 1.5, (2, 3): -0.5}), "finite and not negative"),
-        (_rows({(2, 2): np.nan}), "finite and not negative"),
-        (np.eye(9), "is 9 x 9, expected 10 x 10"),
-        (np.ones(10) / 10, "is 10, expected 10 x 10"),
-    ],
-)
-def test_matrices_that_are_none(tmp_path: Path, matrix: np.ndarray, match: str) -> None:
-    np.save(tmp_path / "m.npy", matrix)
-    with pytest.raises(DataError, match=match):
-        check_noise(TOY, "matrix", 0.0, {"file": str(tmp_path / "m.npy")})
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("m.npy", b""),
-        ("m.npy", b"\x93NUMPY garbage"),
-        ("m.npz", b"PK\x03\x04 garbage"),
-        ("m.npz", b"\x80\x04N."),
-        ("m.json", b"{"),
-        ("m.json", b"\xff\xfe"),
-        ("m.json", b'[["a"]]'),
-        ("m.json", b"[[1, 0], [1]]"),
-        ("m.csv", b"a,b\n1,2\n"),
-        ("m.csv", b"\xff\xfe\x00"),
-    ],
-)
-def test_matrix_files_that_are_none(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=name) as caught:
-        check_noise(TOY, "matrix", 0.0, {"file": str(tmp_path / name)})
-    assert "\n" not in str(caught.value)
-
-
-def test_pickled_arrays_are_not_loaded(tmp_path: Path) -> None:
-    np.save(tmp_path / "m.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    for model in ("matrix", "labels_file"):
-        with pytest.raises(DataError, match="not a NumPy file of plain numbers"):
-            check_noise(TOY, model, 0.0, {"file": str(tmp_path / "m.npy")})
-
-
-@pytest.mark.parametrize(
-    ("labels", "match"),
-    [
-        (np.zeros(1999, np.int64), "holds 1999 labels, expected 2000"),
-        (np.zeros((2000, 1), np.int64), "holds 2000 x 1 labels"),
-        (np.full(2000, 10), "labels run from 10 to 10, expected classes 0 to 9"),
-        (np.full(2000, -1), "labels run from -1 to -1"),
-        (np.full(2000, 0.5), "whole numbers"),
-        (np.full(2000, np.nan), "whole numbers"),
-        (np.full(2000, "cat"), "whole numbers"),
-        (np.zeros(2000, bool), "whole numbers"),
-    ],
-)
-def test_label_files_that_do_not_fit(tmp_path: Path, labels: np.ndarray, match: str) -> None:
-    path = tmp_path / "given.npz"
-    np.savez(path, labels=labels)
-    with pytest.raises(DataError, match=match) as caught:
-        make_noise(TOY, "labels_file", 0.0, {"file": str(path)}, 0)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "match"),
-    [
-        ("", None, "holds no labels"),
-        ("a,b\n1,2\n", None, "several columns, so a key is needed .accepted: a, b"),
-        ("a,b\n1,2\n", "c", "no column 'c' .accepted: a, b"),
-        ("1\n2\n", "c", "no column 'c' .accepted: no header line"),
-        ("a,label\n1,2\n3\n", None, "rows of unequal length"),
-        ("label\ncat\n", None, "whole numbers"),
-        ("label\n1\n", None, "holds 1 labels, expected 2000"),
-    ],
-)
-def test_csv_labels_that_do_not_fit(tmp_path: Path, text: str, key: str | None, match: str) -> None:
-    path = tmp_path / "given.csv"
-    path.write_text(text)
-    with pytest.raises(DataError, match=match):
-        check_noise(TOY, "labels_file", 0.0, {"file": str(path), "key": key})
-
-
-def test_npz_with_several_arrays_needs_a_key(labels_file: Path) -> None:
-    with pytest.raises(DataError, match=r"several arrays, so a key is needed .accepted: worst, clean"):
-        check_noise(TOY, "labels_file", 0.0, {"file": str(labels_file)})
-    with pytest.raises(DataError, match=r"no array 'best' .accepted: worst, clean"):
-        check_noise(TOY, "labels_file", 0.0, {"file": str(labels_file), "key": "best"})
-
-
-# ---- titles and the command ------------------------------------------------------------------------------------------
-
-
-def test_titles() -> None:
-    assert title("symmetric", 0.5, {"sampling": "exact"}) == "symmetric 50%"
-    assert title("symmetric", 0.125, {}) == "symmetric 12.5%"
-    assert title("pair_flip", 0.45, {"sampling": "per_sample"}) == "pair flip 45%, per sample"
-    assert title("instance_dependent", 0.4, {"std": 0.2, "pixels": "unit"}) == "instance-dependent 40%, unit, std 0.2"
-    assert title("matrix", 0.0, {"file": "a/chain.npy"}) == "matrix chain"
-    assert title("labels_file", 0.0, {"file": "cifar10n.npz", "key": "worse"}) == "labels cifar10n:worse"
-    assert title("clean", 0.0, {}) == "clean"
-
-
-def _noise(*arguments: str) -> Any:
-    app = typer.Typer()
-    app.command()(noise_command.noise)
-    return CliRunner().invoke(app, list(arguments))
-
-
-def test_command_writes_labels_that_can_be_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "noisy.npz"
-    result = _noise("digits", "symmetric", "0.5", "--seed", "1", "--out", str(path))
-    assert result.exit_code == 0, result.output
-    clean = registry.load("digits")
-    noisy = make_noise(clean, "symmetric", 0.5, {}, 1)
-    assert f"symmetric 50%, {100 * noisy.actual_rate:.1f}% wrong" in result.output
-    assert noisy.fingerprint in result.output
-    with np.load(path) as held:
-        assert (held["labels"] == noisy.labels).all() and (held["true_labels"] == clean.train.labels).all()
-        assert str(held["fingerprint"]) == noisy.fingerprint and (held["matrix"] == noisy.matrix).all()
-    assert [file.name for file in path.parent.iterdir()] == ["noisy.npz"]
-    again = make_noise(clean, "labels_file", 0.0, {"file": str(path)}, 0)
-    assert again.fingerprint == noisy.fingerprint
-
-
-def test_command_takes_options_and_warns(tmp_path: Path) -> None:
-    path = tmp_path / "noisy.npz"
-    result = _noise("digits", "pair_flip", "0.6", "--set", "sampling=per_sample", "--out", str(path))
-    assert result.exit_code == 0, result.output
-    assert "warning: pair flip 60%, per sample: 10 of 10 classes" in result.output
-    expected = make_noise(registry.load("digits"), "pair_flip", 0.6, {"sampling": "per_sample"}, 0)
-    assert expected.fingerprint in result.output
