@@ -62,13 +62,21 @@ def first_beta(schedule: Settings, base: float, progress: float, epochs: int) ->
 
 @dataclass
 class _Group:
-    """A parameter group with what the schedule and the clipping need to know of it."""
+    """What the schedule and the clipping need to know of a parameter group.
 
-    group: dict[str, Any]
+    It is named by optimiser and position, since loading a state replaces the group's dictionary.
+    """
+
+    optimizer: torch.optim.Optimizer
+    position: int
     base_lr: float
     base_beta: float | None
     scheduled: bool
     clip_norm: float | None
+
+    @property
+    def group(self) -> dict[str, Any]:
+        return self.optimizer.param_groups[self.position]
 
 
 @dataclass
@@ -90,10 +98,11 @@ class Optimizers:
         clock = progress - self.first_epoch
         for entry in self.groups:
             if entry.scheduled:
-                entry.group["lr"] = learning_rate(self.schedule, entry.base_lr, clock, self.epochs)
+                group = entry.group
+                group["lr"] = learning_rate(self.schedule, entry.base_lr, clock, self.epochs)
                 if entry.base_beta is not None:
                     beta = first_beta(self.schedule, entry.base_beta, clock, self.epochs)
-                    entry.group["betas"] = (beta, entry.group["betas"][1])
+                    group["betas"] = (beta, group["betas"][1])
         return float(self.groups[0].group["lr"])
 
     def zero_grad(self) -> None:
@@ -151,7 +160,8 @@ def build(
         group = by_kind[kind].param_groups[-1]
         entries.append(
             _Group(
-                group,
+                by_kind[kind],
+                len(by_kind[kind].param_groups) - 1,
                 base_lr=float(group["lr"]),
                 base_beta=float(group["betas"][0]) if kind == "adam" else None,
                 scheduled=bool(given.get("schedule", True)),

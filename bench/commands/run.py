@@ -153,9 +153,10 @@ def execute_plan(
     """Execute the missing cells; returns whether any run of the suite has failed."""
     for warning in planned.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    # Loading the data once here finds missing or broken files before anything is written.
-    datasets.load(planned.suite.data.name, environment.data)
     store = Store(environment.store)
+    if any(not store.has(cell.address) for cell in planned.cells):
+        # Loading the data once here finds missing or broken files before anything is written.
+        datasets.load(planned.suite.data.name, environment.data)
     store.write_plan(spec.plan(planned.name, planned.suite, planned.cells))
     failures = store.failures()
     missing = [cell for cell in planned.cells if not store.has(cell.address)]
@@ -177,7 +178,8 @@ def execute_plan(
             if todo:
                 runner.run(todo, progress.finished)
     except KeyboardInterrupt:
-        console.print("\nstopped; finished runs and checkpoints are kept: the same command goes on from there")
+        message = "\nstopped; finished runs and checkpoints are kept: the same command goes on from there"
+        console.print(message, highlight=False, soft_wrap=True)
         raise
     for cell, message in progress.failed:
         path = store.failed_folder / f"{cell.address}.txt"
