@@ -142,7 +142,7 @@ def _check_fingerprints(table: pd.DataFrame) -> None:
         if group["fingerprint"].nunique() > 1:
             both = group.drop_duplicates("fingerprint").head(2)
             place = f"{both['dataset'].iloc[0]} / {both['setting'].iloc[0]}, seed {both['seed'].iloc[0]}"
-            names = " and ".join(f"{name[:12]} ({row})" for name, row in zip(both["address"], both["method"], strict=True))
+            names = " and ".join(f"{a[:12]} ({m})" for a, m in zip(both["address"], both["method"], strict=True))
             raise StoreError(
                 f"{place}: two different noisy label sets, in records {names}; "
                 "they come from different noise generators or files"
