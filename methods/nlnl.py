@@ -13,17 +13,19 @@ from methods.base import Batch, Method, Stage
 CLAMP = 1e-5  # 1 - p is clamped to at least this inside the logarithm, without gradient below
 
 
-def negative_loss(logits: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor) -> Tensor:
-    """sum over kept i and their labels k of w_k (-log(1 - p_ik)), over the number of kept samples; 0 where none is.
+def negative_loss(
+    logits: Tensor, labels: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor
+) -> Tensor:
+    """sum over kept i and their classes k of w_(y_i) (-log(1 - p_ik)), over the number of kept samples; 0 without any.
 
-    logits: [B, K] float; complementary: [B, n] int64, classes that a sample is said not to be of; class_weight: [K]
-    float; kept: [B] float, 0 or 1. Equation 2 of the paper. 1 - p is the sum of the other probabilities, so that
-    nothing cancels for p near 1.
+    logits: [B, K] float; labels: [B] int64; complementary: [B, n] int64, classes that a sample is said not to be of;
+    class_weight: [K] float; kept: [B] float, 0 or 1. Equation 2 of the paper. 1 - p is the sum of the other
+    probabilities, so that nothing cancels for p near 1.
     """
     classes = logits.shape[1]
     others = 1 - torch.eye(classes, dtype=logits.dtype, device=logits.device)
     rest = -(logits.softmax(1) @ others).clamp_min(CLAMP).log()
-    losses = (class_weight.to(logits.dtype)[complementary] * rest.gather(1, complementary)).sum(1)
+    losses = class_weight.to(logits.dtype)[labels] * rest.gather(1, complementary).sum(1)
     return (kept * losses).sum() / kept.sum().clamp_min(1)
 
 
@@ -141,7 +143,7 @@ class NegativeLearning(Method):
         threshold = 1 / self.task.num_classes if batch.epoch > negative else 0.0
         kept = (mean_past >= threshold).to(logits.dtype)
         batch.observe(logits, selected=kept)
-        return negative_loss(logits, self.draw(batch.labels), self.class_weight, kept)
+        return negative_loss(logits, batch.labels, self.draw(batch.labels), self.class_weight, kept)
 
     def clean_scores(self) -> Tensor | None:
         return self.past.mean(0)
