@@ -78,6 +78,7 @@ def build_run(
         labels=train.labels,
         num_classes=data.dataset.num_classes,
         epochs=int(spec["epochs"]),
+        batch_size=int(spec["batch_size"]),
         settings=NetworkSettings(
             spec["network"], spec["pretrained"], (shape[3], shape[1], shape[2]), spec["precision"], compiled
         ),

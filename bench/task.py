@@ -40,6 +40,7 @@ class RunTask:
         labels: Tensor,
         num_classes: int,
         epochs: int,
+        batch_size: int,
         settings: NetworkSettings,
         loader: Loader,
         streams: Streams,
@@ -51,6 +52,7 @@ class RunTask:
         self.num_classes = num_classes
         self.num_samples = len(labels)
         self.epochs = epochs
+        self.batch_size = batch_size
         self.counter = PassCounter()
         self._settings, self._loader, self._streams = settings, loader, streams
         self._facts, self._needs, self._device = dict(facts), needs, device
@@ -63,7 +65,7 @@ class RunTask:
         self._streams.seed_global(epoch)
         self.rng = np.random.Generator(np.random.PCG64(self._streams.seed("method", epoch)))
         self.generator.manual_seed(self._streams.seed("method torch", epoch))
-        self._epoch = epoch
+        self._epoch, self._augmented_passes = epoch, 0
 
     def network(self, key: int = 0) -> Network:
         """A freshly initialised network on the device; same key and seed, same weights in every method."""
@@ -89,7 +91,8 @@ class RunTask:
         found = torch.empty(self.num_samples, self.num_classes, device=self._device)
         if augment:
             order = self._streams.generator("logits order", self._epoch)
-            draws = self._streams.generator("logits augmentation", self._epoch)
+            draws = self._streams.generator(f"logits augmentation {self._augmented_passes}", self._epoch)
+            self._augmented_passes += 1
             for index, views in self._loader.walk(None, EVALUATION_BATCH, ("weak",), order, draws):
                 found[index] = network(views[0])
         else:

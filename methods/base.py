@@ -79,13 +79,14 @@ class Network(Protocol):
 class Task(Protocol):
     """What a method may know of the run.
 
-    labels: [N] int64, the given labels, on the training device.
+    labels: [N] int64, the given labels, on the training device. batch_size: samples of a step, as the suite sets it.
     rng, generator: a method's only sources of randomness (NumPy; torch on the CPU), re-seeded at every epoch start.
     """
 
     num_classes: int
     num_samples: int
     epochs: int
+    batch_size: int
     labels: Tensor
     rng: np.random.Generator
     generator: Generator
@@ -94,7 +95,10 @@ class Task(Protocol):
         """A freshly initialised `Network` (an nn.Module); same key and seed, same weights in every method."""
 
     def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
-        """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost."""
+        """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost.
+
+        augment: of weakly augmented images, drawn anew at every call; else of the plain ones.
+        """
 
     def known(self, fact: str) -> Any:
         """A privileged fact: "noise_rate" (expected share of wrong labels, float), "noise_kind" (str) or "matrix"
