@@ -13,9 +13,7 @@ from methods.base import Batch, Method, Stage
 CLAMP = 1e-5  # 1 - p is clamped to at least this inside the logarithm, without gradient below
 
 
-def negative_loss(
-    logits: Tensor, labels: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor
-) -> Tensor:
+def negative_loss(logits: Tensor, labels: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor) -> Tensor:
     """sum over kept i and their classes k of w_(y_i) (-log(1 - p_ik)), over the number of kept samples; 0 without any.
 
     logits: [B, K] float; labels: [B] int64; complementary: [B, n] int64, classes that a sample is said not to be of;
