@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from results.sign_flip import LEVEL, MINIMUM_PAIRS, TIE, SignFlip, holm, paired_interval, sign_flip_test
+from results.inference import LEVEL, MINIMUM_PAIRS, TIE, SignFlip, holm, paired_interval, sign_flip_test
 
 __all__ = [
     "ALPHA", "LEVEL", "MINIMUM_PAIRS", "NOT_TESTABLE", "Best", "CriticalDifference", "SignFlip", "against", "baseline",

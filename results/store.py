@@ -143,19 +143,20 @@ class Store:
     def arrays_path(self, address: str) -> Path:
         return self.records_folder / f"{address}.npz"
 
-    def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """Put a record and its arrays in place, whole or not at all; the first one wins.
+    def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None) -> bool:
+        """Put a record and its arrays (None: it has none) in place, whole or not at all; the first one wins.
 
         Returns whether ours was published (False: there was one already). The arrays come first, so a record never
         lacks them. Where an earlier record was cut short, it is replaced. Raises StoreError: malformed record, NaN
         in it, disk full, read-only, path under a file. A failure leaves no half record behind.
         """
         validate(record)
-        content, packed = dumps(record).encode("ascii"), npz_bytes(arrays)
+        content, packed = dumps(record).encode("ascii"), None if arrays is None else npz_bytes(arrays)
         address = record["address"]
         if self.has(address):
             return False
-        replace_file(self.arrays_path(address), packed)
+        if packed is not None:
+            replace_file(self.arrays_path(address), packed)
         target = self.record_path(address)
         with storage(target, "write"):
             temporary = write_temporary(target, content)
@@ -185,6 +186,10 @@ class Store:
     def load(self, address: str) -> Record:
         """The checked record. Raises StoreError naming the file when it is missing, cut short or malformed."""
         return read_record(self.record_path(address))
+
+    def has_arrays(self, address: str) -> bool:
+        """Whether per-sample arrays lie beside the record (not so where it came from a .jsonl file)."""
+        return self.arrays_path(address).is_file()
 
     def arrays(self, address: str) -> Arrays:
         """The record's per-sample arrays by name. Raises StoreError naming the file."""

@@ -1,4 +1,4 @@
-"""Paired intervals, the exact sign-flip test and Holm's correction, on plain arrays of differences."""
+"""Intervals, the exact sign-flip test and Holm's correction, on plain arrays."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ def paired_interval(differences: ArrayLike, level: float = LEVEL) -> tuple[float
         return math.nan, math.nan
     half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(values.std(ddof=1)) / math.sqrt(count)
     mean = float(values.mean())
+    return mean - half, mean + half
+
+
+def welch_interval(first: ArrayLike, second: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
+    """Interval of the difference of means, `first` minus `second`, of unpaired samples of unequal variance.
+
+    (NaN, NaN) where either has fewer than two values.
+    """
+    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    if min(len(a), len(b)) < 2:
+        return math.nan, math.nan
+    parts = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
+    mean, error = float(a.mean() - b.mean()), math.sqrt(sum(parts))
+    if error == 0:
+        return mean, mean
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     return mean - half, mean + half
 
 
