@@ -47,7 +47,7 @@ _TABLE = (
         "bench.networks.small", (1, 8, 8), 113_386, "this suite",
     ),
     NetworkInfo(
-        "small_cnn", "Small CNN", "5 convolutions (24, 48, 96, 192, 384), fast on a CPU; memorises 10,000 images",
+        "small_cnn", "Small CNN", "5 convolutions (24 stride 2, 48, 96, 192, 384), for work on a CPU",
         "bench.networks.small", (3, 32, 32), 887_266, "this suite",
     ),
     NetworkInfo(
