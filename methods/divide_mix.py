@@ -1,0 +1,210 @@
+"""DivideMix: two networks divide the samples for each other and learn semi-supervised (Li, Socher, Hoi; ICLR 2020)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+from methods.base import Batch, Method, Phase
+from methods.semi_supervised import (
+    larger_share,
+    linear_ramp,
+    mean_probability,
+    mixture,
+    network_clock,
+    rows_where,
+    sharpened,
+    soft_cross_entropy,
+    squared_difference,
+)
+
+
+def normalised_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """[N]: cross-entropies moved and scaled to [0, 1]; all 0 where they are equal. logits: [N, K]; labels: [N]."""
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    lowest, highest = losses.aminmax()
+    return (losses - lowest) / (highest - lowest).clamp_min(torch.finfo(losses.dtype).tiny)
+
+
+def clean_probability(losses: Tensor, seed: int) -> Tensor:
+    """[N]: posterior of the component of smaller mean, of a mixture of two Gaussians fitted to `losses` [N].
+
+    All ones where the losses are equal, as there is then nothing to tell the samples apart. seed: of k-means, the start
+    of the fit. Section 3.1 of the paper; the settings are those of the authors' code.
+    """
+    values = losses.detach().double().cpu().numpy()[:, None]
+    if np.ptp(values) == 0:
+        return torch.ones_like(losses)
+    model = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # ten iterations are all it is meant to have
+        posterior = model.fit(values).predict_proba(values)[:, model.means_.argmin()]
+    return torch.from_numpy(posterior).to(losses)
+
+
+def co_refined(labels: Tensor, probability: Tensor, guess: Tensor, temperature: float) -> Tensor:
+    """[B, K]: w onehot(y) + (1 - w) guess, sharpened. labels: [B] int64; probability: [B], w; guess: [B, K].
+
+    Equations 3 and 4 of the paper.
+    """
+    given, weight = F.one_hot(labels, guess.shape[1]).to(guess.dtype), probability.to(guess.dtype)[:, None]
+    return sharpened(weight * given + (1 - weight) * guess, temperature)
+
+
+def semi_loss(clean_logits: Tensor, clean_targets: Tensor, logits: Tensor, targets: Tensor, strength: float) -> Tensor:
+    """L_X + strength L_U, a scalar: soft cross-entropy of the clean samples, mean squared difference of the others.
+
+    clean_logits, clean_targets: [n, K] float; logits, targets: [m, K] float, m = 0 allowed. Equations 9, 10 and 12.
+    """
+    return soft_cross_entropy(clean_logits, clean_targets) + strength * squared_difference(logits, targets)
+
+
+def prior_penalty(logits: Tensor) -> Tensor:
+    """sum_c pi_c log(pi_c / mean_i p_ic) with pi uniform, a scalar. logits: [B, K] float. Equation 11 of the paper."""
+    log_mean = logits.log_softmax(1).logsumexp(0) - np.log(len(logits))
+    return -(log_mean + np.log(logits.shape[1])).mean()
+
+
+def confidence_penalty(logits: Tensor) -> Tensor:
+    """mean_i sum_c p_ic log p_ic, the negative entropy, a scalar. logits: [B, K] float. Equation 2 of the paper."""
+    log_p = logits.log_softmax(1)
+    return (log_p.exp() * log_p).sum(1).mean()
+
+
+class DivideMix(Method):
+    """After `warm_up` epochs of cross-entropy, a mixture fitted to the losses of one network divides the samples for
+    the other: those held to be clean keep a refined label, the others get one guessed by both networks (MixMatch).
+
+    A step takes a batch of each kind, an epoch walks over the clean samples of both divisions. Where there is none,
+    that network rests for the epoch; where all are clean, their loss stands alone. While one network learns, the other
+    guesses in evaluation mode. In warm-up, batches are the suite's (the authors': twice those of later epochs).
+    Prediction is the sum of both networks' logits. Observed are the guesses of training; a sample's `selected` is the
+    share of the networks for which it was held to be clean.
+    """
+
+    name = "divide_mix"
+    title = "DivideMix"
+    year = 2020
+    reference = "Li, Socher, Hoi, DivideMix: Learning with Noisy Labels as Semi-supervised Learning, ICLR 2020"
+    marks = frozenset({"ensemble", "mixup"})
+    networks = 2
+    passes_per_step = 12.0  # 2 in warm-up; later 2 and, a network, 10 for each clean sample: here half of all are
+    members = "ensemble"
+    views = ("weak", "weak")
+    hyper = {
+        "warm_up": {
+            "default": 10,
+            "unit": "epochs",
+            "bounds": (0, 100000),
+            "source": "LiJunnan1992/DivideMix, CIFAR-10 (CIFAR-100: 30)",
+        },
+        "threshold": {"default": 0.5, "bounds": (0.0, 1.0), "source": "LiJunnan1992/DivideMix (tau)"},
+        "temperature": {"default": 0.5, "bounds": (0.01, 1.0), "source": "LiJunnan1992/DivideMix (T)"},
+        "alpha": {"default": 4.0, "bounds": (0.01, 100.0), "source": "LiJunnan1992/DivideMix, CIFAR"},
+        "guessed_weight": {
+            "default": 25.0,
+            "bounds": (0.0, 1000.0),
+            "source": "LiJunnan1992/DivideMix (lambda_u; of 0, 25, 50, 150 by noise)",
+        },
+        "ramp": {"default": 16, "unit": "epochs", "bounds": (0, 100000), "source": "LiJunnan1992/DivideMix"},
+        "average_last": {
+            "default": 1,
+            "bounds": (1, 100),
+            "source": "LiJunnan1992/DivideMix: losses of one epoch (at 90% noise the mean of 5)",
+        },
+        "confident_warm_up": {
+            "default": True,
+            "source": "LiJunnan1992/DivideMix: false for asymmetric noise, whose warm-up penalises confidence",
+        },
+    }
+    warm_up: int
+    threshold: float
+    temperature: float
+    alpha: float
+    guessed_weight: float
+    ramp: int
+    average_last: int
+    confident_warm_up: bool
+    clean: Tensor
+    past: Tensor
+
+    def build(self) -> None:
+        self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+        self.register_buffer("clean", torch.ones(2, self.task.num_samples))
+        self.register_buffer("past", torch.zeros(self.average_last, 2, self.task.num_samples))
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        # A group for each network: clipping the norm of one must not depend on the other.
+        return [{"params": list(network.parameters())} for network in self.pair]
+
+    def epoch_start(self, epoch: int) -> Sequence[Phase]:
+        if epoch <= self.warm_up:
+            return [Phase(name="warm 0"), Phase(name="warm 1")]
+        done = epoch - 1 - self.warm_up
+        for number, network in enumerate(self.pair):
+            self.past[done % self.average_last, number] = normalised_losses(self.task.logits(network), self.task.labels)
+            losses = self.past[: done + 1, number].mean(0)
+            self.clean[number] = clean_probability(losses, int(self.task.rng.integers(2**31)))
+        return [self.divided(number) for number in (0, 1)]
+
+    def divided(self, number: int) -> Phase:
+        """The phase of network `number`: the samples that the other network holds to be clean, and the rest."""
+        clean = self.clean[1 - number] > self.threshold
+        streams = {"rest": (rows_where(~clean), self.task.batch_size)}
+        return Phase(rows_where(clean), name=f"divided {number}", streams=streams)
+
+    def loss(self, batch: Batch) -> Tensor:
+        kind, _, number = batch.phase.partition(" ")
+        if kind == "warm":
+            logits: Tensor = self.pair[int(number)](batch.views[0])
+            batch.observe(logits)
+            loss = F.cross_entropy(logits, batch.labels)
+            return loss if self.confident_warm_up else loss + confidence_penalty(logits)
+        return self.semi_supervised_loss(batch, int(number))
+
+    def semi_supervised_loss(self, batch: Batch, number: int) -> Tensor:
+        """The loss of network `number` on a batch of clean samples and, where there are any, one of the rest."""
+        network, probability = self.pair[number], self.clean[1 - number]
+        answers, guess = self.answered(batch, [network])
+        weight = probability[batch.index]
+        batch.observe(answers[0], selected=torch.ones_like(weight), clean_probability=weight)
+        targets = [co_refined(batch.labels, weight, guess, self.temperature)] * len(batch.views)
+        images, clean = [*batch.views], len(batch.labels) * len(batch.views)
+        if (rest := batch.streams.get("rest")) is not None:
+            answers, guess = self.answered(rest, [network, self.pair[1 - number]])
+            weight = probability[rest.index]
+            batch.observe(answers[0], rest, selected=torch.zeros_like(weight), clean_probability=weight)
+            targets += [sharpened(guess, self.temperature)] * len(rest.views)
+            images += rest.views
+        mix, wanted = mixture(images, targets, larger_share(self.task.rng, self.alpha), self.task.generator)
+        logits: Tensor = network(mix)
+        clock = network_clock(batch.progress, batch.epoch, number, 2)
+        strength = self.guessed_weight * linear_ramp(clock, self.warm_up, self.ramp)
+        loss = semi_loss(logits[:clean], wanted[:clean], logits[clean:], wanted[clean:], strength)
+        return loss + prior_penalty(logits)
+
+    @torch.no_grad()
+    def answered(self, batch: Batch, networks: Sequence[nn.Module]) -> tuple[list[Tensor], Tensor]:
+        """The logits [B, K] of every network for every view, the first network's first, and their mean probability.
+
+        All but the first network answer in evaluation mode.
+        """
+        for network in networks[1:]:
+            network.eval()
+        answers = [network(view) for network in networks for view in batch.views]
+        for network in networks[1:]:
+            network.train()
+        return answers, mean_probability(answers)
+
+    def predict(self, images: Tensor) -> Tensor:
+        return torch.stack([network(images) for network in self.pair])
+
+    def clean_scores(self) -> Tensor | None:
+        return self.clean.mean(0) if self.warm_up < self.task.epochs else None
