@@ -20,7 +20,7 @@ def disagreement(logits_1: Tensor, logits_2: Tensor) -> Tensor:
 
 
 def kept_of(count: Tensor, size: int, forget: float, at_least: int) -> Tensor:
-    """`kept_count` of `count` samples (scalar int64, at most `size`), at least `at_least`, without leaving the device."""
+    """`kept_count` of `count` samples (int64 scalar, at most `size`), at least `at_least`, found on the device."""
     table = torch.tensor([max(at_least, kept_count(number, forget)) for number in range(size + 1)])
     return table.to(count.device)[count].clamp(max=count)
 

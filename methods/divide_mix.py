@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -68,8 +69,8 @@ def semi_loss(clean_logits: Tensor, clean_targets: Tensor, logits: Tensor, targe
 
 def prior_penalty(logits: Tensor) -> Tensor:
     """sum_c pi_c log(pi_c / mean_i p_ic) with pi uniform, a scalar. logits: [B, K] float. Equation 11 of the paper."""
-    log_mean = logits.log_softmax(1).logsumexp(0) - np.log(len(logits))
-    return -(log_mean + np.log(logits.shape[1])).mean()
+    log_mean = logits.log_softmax(1).logsumexp(0) - math.log(len(logits))
+    return -(log_mean + math.log(logits.shape[1])).mean()
 
 
 def confidence_penalty(logits: Tensor) -> Tensor:
