@@ -19,7 +19,7 @@ from bench.environment import Environment, checkpoint_path
 from bench.observe import Observer
 from bench.run_record import build_execution, build_record
 from bench.seeds import Streams
-from bench.task import EVALUATION_BATCH, NetworkSettings, RunTask
+from bench.task import NetworkSettings, RunTask, evaluation_batch
 from datasets.base import Images
 from datasets.loader import MemoryLoader
 from methods import registry as methods
@@ -97,7 +97,7 @@ def build_run(
         test=_labelled(test, test.labels, data, spec, device),
         validation=None if validation is None else _labelled(validation.images, validation.given, data, spec, device),
         scored=type(method).members if spec["scored"] == "default" else spec["scored"],
-        batch_size=EVALUATION_BATCH,
+        batch_size=evaluation_batch(device),
         memorisation_every=spec["memorisation_every"],
     )
     return trainer.Run(spec, method, task, train.loader, observer, streams, train.labels), measures

@@ -15,7 +15,10 @@ from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
 from datasets.loader import Loader
 
-EVALUATION_BATCH = 1000
+
+def evaluation_batch(device: torch.device) -> int:
+    """Images evaluated at once: large on an accelerator; on a CPU what its caches hold is faster."""
+    return 2000 if device.type == "cuda" else 250
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,16 @@ class RunTask:
         """[N, K] float32 over the training set in evaluation mode; its passes count as cost."""
         was_training = network.training
         network.eval()
+        size = evaluation_batch(self._device)
         found = torch.empty(self.num_samples, self.num_classes, device=self._device)
         if augment:
             order = self._streams.generator("logits order", self._epoch)
             draws = self._streams.generator(f"logits augmentation {self._augmented_passes}", self._epoch)
             self._augmented_passes += 1
-            for index, views in self._loader.walk(None, EVALUATION_BATCH, ("weak",), order, draws):
+            for index, views in self._loader.walk(None, size, ("weak",), order, draws):
                 found[index] = network(views[0])
         else:
-            for index, images in self._loader.plain(EVALUATION_BATCH):
+            for index, images in self._loader.plain(size):
                 found[index] = network(images)
         network.train(was_training)
         return found

@@ -48,7 +48,7 @@ _TABLE = (
     ),
     NetworkInfo(
         "small_cnn", "Small CNN", "5 convolutions (24 stride 2, 48, 96, 192, 384), for work on a CPU",
-        "bench.networks.small", (3, 32, 32), 887_266, "this suite",
+        "bench.networks.small", (3, 32, 32), 887_266, "this suite", smallest=16,
     ),
     NetworkInfo(
         "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching, co-teaching+ and JoCoR",
