@@ -179,7 +179,8 @@ def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
         elif name == "observed":
             for quantity, groups in values.items():
                 for group, measured in groups.items():
-                    yield f"observed.{quantity}.{group}", epochs, measured
+                    if group != "epoch":
+                        yield f"observed.{quantity}.{group}", groups["epoch"], measured
         elif name == "member_test_accuracy":
             for member, measured in enumerate(zip(*values, strict=True), start=1):
                 yield f"{name}.{member}", epochs, list(measured)

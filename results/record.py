@@ -140,12 +140,20 @@ def _check_type(record: Record, key: str, kinds: tuple[type, ...], where: str) -
 
 
 def _check_curves(curves: Record, where: str) -> None:
-    length = len(curves["epoch"])
+    found = {name: values for name, values in curves.items() if name not in _NESTED_CURVES}
+    _check_lengths(found, len(curves["epoch"]), "curves", where)
+    for name, groups in curves.get("observed", {}).items():
+        _check_type(groups, "epoch", (list,), f"{where}: curves.observed.{name}")
+        _check_lengths(groups, len(groups["epoch"]), f"curves.observed.{name}", where)
+    measured = curves.get("memorisation", {"epoch": []})
+    _check_type(measured, "epoch", (list,), f"{where}: curves.memorisation")
+    _check_lengths(measured, len(measured["epoch"]), "curves.memorisation", where)
+
+
+def _check_lengths(curves: Record, length: int, key: str, where: str) -> None:
     for name, values in curves.items():
-        if name in _NESTED_CURVES:
-            continue
         if not isinstance(values, list) or len(values) != length:
-            raise StoreError(f"{where}: key 'curves.{name}' must be a list of {length} values, one an epoch")
+            raise StoreError(f"{where}: key '{key}.{name}' must be a list of {length} values, one an epoch")
 
 
 def result(record: Record) -> Record:

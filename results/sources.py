@@ -58,6 +58,11 @@ class Source:
 def find(path: Path | str) -> Source:
     """What lies at `path`. Raises StoreError with one line where nothing there can hold records."""
     path = Path(path)
+    with storage(path, "read"):
+        return _found(path)
+
+
+def _found(path: Path) -> Source:
     if path.is_file():
         if path.suffix == ".jsonl":
             return Source(path, None, (), (path,))

@@ -181,7 +181,8 @@ class Store:
     def has(self, address: str) -> bool:
         """Whether a whole record lies at the address. One that is cut short doesn't count."""
         path = self.record_path(address)
-        return path.is_file() and damage(path) is None
+        with storage(path, "read"):
+            return path.is_file() and damage(path) is None
 
     def load(self, address: str) -> Record:
         """The checked record. Raises StoreError naming the file when it is missing, cut short or malformed."""

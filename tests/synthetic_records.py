@@ -127,6 +127,7 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
     if method in ("car", "nal"):
         wrong_confidence = 0.9 - 0.6 * rise * (1 - 0.5 * fall)
         curves["observed"]["confidence"] = {
+            "epoch": list(range(1, epochs + 1)),
             "clean": _rounded(0.95 - 0.1 * rise),
             "mislabelled": _rounded(wrong_confidence) if has_wrong else [None] * epochs,
         }

@@ -79,6 +79,10 @@ def test_identity_and_configuration_leave_out_versions_and_seed() -> None:
         ("privileges", "none", "key 'privileges' must be list, not str"),
         ("address", "0" * 64, "key 'address' is 000000000000..."),
         ("curves", {"epoch": [1, 2], "test_accuracy": [0.5]}, "key 'curves.test_accuracy' must be a list of 2"),
+        ("curves", {"epoch": [1], "test_accuracy": [0.5], "memorisation": {"epoch": [1], "clean_given": []}},
+         "key 'curves.memorisation.clean_given' must be a list of 1"),
+        ("curves", {"epoch": [1], "test_accuracy": [0.5], "observed": {"selected": {"epoch": [1], "clean": 5}}},
+         "key 'curves.observed.selected.clean' must be a list of 1"),
     ],
 )
 def test_validate_names_file_and_key(record: dict[str, Any], key: str, value: Any, message: str) -> None:
