@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from golden_support import Case, Got, StubTask, gradients, leaf, make, make_batc
 from torch import Tensor
 
 from methods.co_teaching import co_teaching_loss, kept_count
+from methods.co_teaching_plus import co_teaching_plus_loss
+from methods.jocor import jocor_loss
 
 Step = dict[str, Any]
 
@@ -82,3 +85,59 @@ def whole(step: Step, loss: Tensor, logits_1: Tensor, logits_2: Tensor, selected
             "num_selected": round(float(selected.sum())),
         }
     }
+
+
+def co_teaching_plus_by_function(case: Case, dtype: torch.dtype) -> Iterator[Got]:
+    """A step without an iteration number is one of warm-up: plain co-teaching."""
+    for step in case["steps"]:
+        if "iteration" not in step:
+            yield next(co_teaching_by_function({**case, "steps": [step]}, dtype))
+            continue
+        logits_1, logits_2, labels = pair(step, dtype)
+        loss_1, loss_2, order_1, order_2, kept = co_teaching_plus_loss(
+            logits_1, logits_2, labels, step["forget_rate"], step["iteration"], True
+        )
+        grad = peer_gradients(loss_1, loss_2, logits_1, logits_2)
+        picks = picked(step, order_1[: int(kept)], order_2[: int(kept)])
+        yield {"outputs": {"loss_1": loss_1, "loss_2": loss_2, "grad": grad, **picks}}
+
+
+def co_teaching_plus_by_method(case: Case) -> Iterator[Got]:
+    """The iteration number of the files is the epoch times the number of the batch, here always the second of two."""
+    for step in case["steps"]:
+        logits_1, logits_2, labels = pair(step, torch.float32)
+        facts = {"noise_rate": step["forget_rate"]}
+        task = StubTask(case["table_labels"], case["num_classes"], facts, batch_size=len(case["table_labels"]) // 2)
+        warm_up = 0 if "iteration" in step else 1
+        method = make("co_teaching_plus", task, gradual=0, warm_up=warm_up, authors_behaviour=True)
+        task.network(0).answers, task.network(1).answers = [logits_1], [logits_2]
+        observed: dict[str, Any] = {}
+        epoch = step.get("iteration", 1)
+        batch = make_batch(method, labels.tolist(), step["inputs"]["index"], epoch, observed)
+        loss = method.loss(replace(batch, progress=epoch - 0.5))
+        if case["compare"]:
+            yield whole(step, loss, logits_1, logits_2, observed["selected"])
+        else:
+            yield {"outputs": {"loss": loss}}
+
+
+def jocor_by_function(case: Case, dtype: torch.dtype) -> Iterator[Got]:
+    for step in case["steps"]:
+        logits_1, logits_2, labels = pair(step, dtype)
+        kept = kept_count(len(labels), step["forget_rate"])
+        loss, picks = jocor_loss(logits_1, logits_2, labels, kept, case["settings"]["co_lambda"])
+        grad = gradients(loss, logits_1=logits_1, logits_2=logits_2)
+        yield {"outputs": {"loss_1": loss, "loss_2": loss, "grad": grad, **picked(step, picks, picks)}}
+
+
+def jocor_by_method(case: Case) -> Iterator[Got]:
+    for step in case["steps"]:
+        logits_1, logits_2, labels = pair(step, torch.float32)
+        task = StubTask(case["table_labels"], case["num_classes"], {"noise_rate": step["forget_rate"]})
+        method = make("jocor", task, gradual=0, agreement=case["settings"]["co_lambda"])
+        task.network(0).answers, task.network(1).answers = [logits_1], [logits_2]
+        observed: dict[str, Any] = {}
+        loss = method.loss(make_batch(method, labels.tolist(), step["inputs"]["index"], 1, observed))
+        got = whole(step, loss, logits_1, logits_2, observed["selected"])
+        got["outputs"].update(loss_1=loss, loss_2=loss)
+        yield got

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from golden_support import Case, Got, StubNetwork, StubTask, gradients, leaf, make, make_batch
+from golden_support import Case, FixedShare, Got, StubNetwork, StubTask, gradients, leaf, make, make_batch
 from torch import Tensor
 
 from methods.active_passive import mean_absolute_error, normalized_cross_entropy
@@ -121,16 +121,6 @@ def mixup_by_function(case: Case, dtype: torch.dtype) -> Iterator[Got]:
         yield {"outputs": {"loss": loss, "grad": gradients(loss, logits=logits)}}
 
 
-class FixedShare:
-    """Stands in for a NumPy generator whose Beta draw is known."""
-
-    def __init__(self, share: float) -> None:
-        self.share = share
-
-    def beta(self, a: float, b: float) -> float:
-        return self.share
-
-
 def mixup_by_method(case: Case) -> Iterator[Got]:
     """The partners' labels need not be a permutation of the labels, so the partners ride along as a second half.
 
@@ -141,7 +131,7 @@ def mixup_by_method(case: Case) -> Iterator[Got]:
         a, b = step["inputs"]["labels_a"], step["inputs"]["labels_b"]
         size, classes = len(a), case["num_classes"]
         task = StubTask(a + b, classes)
-        task.rng = FixedShare(case["settings"]["lam"])  # type: ignore[assignment]
+        task.rng = FixedShare(case["settings"]["lam"])
         method = make("mixup", task)
         method.partners = lambda total, size=size: torch.arange(total).roll(size)
         logits = leaf(step["inputs"]["logits"])

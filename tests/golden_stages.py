@@ -32,12 +32,15 @@ def sop_by_function(case: Case, dtype: torch.dtype) -> Iterator[Got]:
 
 
 def sop_by_method(case: Case) -> Iterator[Got]:
-    """The groups that the method asks for are handed to plain SGD. Cases with a second view belong to SOP+."""
+    """The groups that the method asks for are handed to plain SGD. A case with a second view or a balance is SOP+."""
     settings = case["settings"]
-    if settings["ratio_consistency"] or settings["ratio_balance"]:
-        return
     task = StubTask(case["table_labels"], case["num_classes"])
-    method = make("sop", task, lr_u=settings["lr_u"], lr_v=settings["lr_v"])
+    hyper = {"lr_u": settings["lr_u"], "lr_v": settings["lr_v"]}
+    if settings["ratio_consistency"] or settings["ratio_balance"]:
+        more = {"consistency": settings["ratio_consistency"], "balance": settings["ratio_balance"]}
+        method = make("sop_plus", task, **hyper, **more)
+    else:
+        method = make("sop", task, **hyper)
     with torch.no_grad():
         method.u.copy_(torch.tensor(case["init_state"]["u"]))
         method.v.copy_(torch.tensor(case["init_state"]["v"]))

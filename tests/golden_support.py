@@ -70,7 +70,7 @@ class Worst:
 WORST = Worst()
 
 
-def compare(file: str, case: Case, step: int, got: Got, absent: frozenset[str] = frozenset()) -> None:
+def compare(method: str, case: Case, step: int, got: Got, absent: frozenset[str] = frozenset()) -> None:
     """Assert that `got` holds every value of the step, within the tolerance of the files' README.
 
     absent: the last parts of paths that this route cannot give.
@@ -80,7 +80,7 @@ def compare(file: str, case: Case, step: int, got: Got, absent: frozenset[str] =
     for path, want in flatten({key: case["steps"][step].get(key) or {} for key in ("outputs", "state")}):
         if path.rsplit(".", 1)[-1] in absent:
             continue
-        assert path in found, f"{file}: {case['name']}: step {step}: nothing computed for {path}"
+        assert path in found, f"{method}: {case['name']}: step {step}: nothing computed for {path}"
         have = torch.as_tensor(found[path], dtype=torch.float64).detach()
         target = torch.tensor(want, dtype=torch.float64)
         assert have.shape == target.shape, f"{path}: shape {tuple(have.shape)}, expected {tuple(target.shape)}"
@@ -90,11 +90,11 @@ def compare(file: str, case: Case, step: int, got: Got, absent: frozenset[str] =
         allowed = 0.0 if is_whole(want) else floor + 10 * rounding.get(path, 0.0) + 1e-5 * target.abs()
         excess = error - allowed
         assert bool((excess <= 0).all()), (
-            f"{file}: {case['name']}: step {step}: {path} is off by {float(error.max()):.3g} "
+            f"{method}: {case['name']}: step {step}: {path} is off by {float(error.max()):.3g} "
             f"(allowed there {float(torch.as_tensor(allowed).max()):.3g})"
         )
         if error.numel():
-            WORST.add(file, case["name"], path, float(error.max()))
+            WORST.add(method, case["name"], path, float(error.max()))
 
 
 class StubNetwork(nn.Module):
@@ -117,6 +117,16 @@ class StubNetwork(nn.Module):
         return self.classify(self.features(images))
 
 
+class FixedShare:
+    """Stands in for a NumPy generator whose Beta draw is known."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def beta(self, a: float, b: float) -> float:
+        return self.share
+
+
 class StubTask:
     """A task of given labels and facts, whose networks are stubs unless others are handed over."""
 
@@ -126,11 +136,13 @@ class StubTask:
         num_classes: int,
         facts: Mapping[str, Any] | None = None,
         epochs: int = 1000,
+        batch_size: int = 8,
         networks: Mapping[int, nn.Module] | None = None,
     ) -> None:
         self.labels = torch.tensor(labels)
         self.num_classes, self.num_samples, self.epochs = num_classes, len(labels), epochs
-        self.rng = np.random.default_rng(0)
+        self.batch_size = batch_size
+        self.rng: Any = np.random.default_rng(0)
         self.generator = torch.Generator().manual_seed(0)
         self.facts = dict(facts or {})
         self.networks = dict(networks or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -15,9 +16,12 @@ from methods.bootstrap import bootstrap_hard_losses, bootstrap_soft_losses
 from methods.car import car_loss, car_targets
 from methods.cdr import critical_gradients
 from methods.co_teaching import co_teaching_loss, forget_rate, kept_count
+from methods.co_teaching_plus import co_teaching_plus_loss
 from methods.cores import cores_loss, cores_losses, cores_strength
+from methods.divide_mix import confidence_penalty, prior_penalty, semi_loss
 from methods.elr import elr_loss, elr_targets
 from methods.gce import gce_losses, truncated_gce_loss
+from methods.jocor import jocor_loss
 from methods.label_smoothing import label_smoothing_loss
 from methods.loss_correction import backward_losses, estimate_matrix, forward_losses, invert
 from methods.mixup import mixup_loss
@@ -60,6 +64,8 @@ CROSS_ENTROPY_LIMITS: dict[str, Loss] = {
     "selc, one-hot targets": lambda z, y: selc_loss(z, onehot(y, z.dtype)),
     "cores, b = 0": lambda z, y: cores_loss(cores_losses(z, y, 0.0, None)[0], torch.ones(SIZE, dtype=z.dtype)),
     "nlnl, positive": lambda z, y: positive_loss(z, y, torch.ones(CLASSES), torch.ones(SIZE, dtype=z.dtype)),
+    "jocor, nothing forgotten": lambda z, y: jocor_loss(z, z, y, SIZE, 0.0)[0] / 2,
+    "divide-mix, labelled": lambda z, y: semi_loss(z, onehot(y, z.dtype), z[:0], z[:0], 25.0),
     "co-teaching, nothing forgotten": lambda z, y: co_teaching_loss(z, z.flip(1), y, kept_count(SIZE, 0.0))[0],
 }
 
@@ -216,6 +222,28 @@ def test_co_teaching_keeps_a_sample_of_a_batch_of_one() -> None:
     assert observed["selected"].tolist() == [1.0]
 
 
+def test_only_disagreement_counts() -> None:
+    logits, labels = draw()
+    other = logits.clone()
+    other[:5] = other[:5].flip(1)
+    differs = logits.argmax(1) != other.argmax(1)
+    assert 0 < int(differs.sum()) < SIZE
+    loss_1, loss_2, order_1, _, kept = co_teaching_plus_loss(logits, other, labels, 0.0)
+    assert set(order_1[: int(kept)].tolist()) == set(differs.nonzero()[:, 0].tolist())
+    torch.testing.assert_close(loss_1, F.cross_entropy(logits[differs], labels[differs]))
+    torch.testing.assert_close(loss_2, F.cross_entropy(other[differs], labels[differs]))
+    assert float(co_teaching_plus_loss(logits, logits, labels, 0.2)[0]) == 0.0
+
+
+def test_penalties_of_the_mean_and_of_confidence() -> None:
+    uniform = torch.zeros(SIZE, CLASSES, dtype=torch.float64)
+    assert float(prior_penalty(uniform)) == pytest.approx(0.0, abs=1e-12)
+    assert float(confidence_penalty(uniform)) == pytest.approx(-math.log(CLASSES))
+    logits, _ = draw()
+    mean = logits.softmax(1).mean(0)
+    torch.testing.assert_close(prior_penalty(logits), -(CLASSES * mean).log().mean())
+
+
 def test_forward_correction_is_the_likelihood_of_the_noisy_label() -> None:
     logits, labels = draw()
     matrix = torch.rand(CLASSES, CLASSES, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + eye(logits)
@@ -348,6 +376,11 @@ ANYWHERE: dict[str, Loss] = {
     "backward": lambda z, y: backward_losses(z, y, invert(0.7 * eye(z) + 0.3 * eye(z).roll(1, 1))).mean(),
     "cores": lambda z, y: cores_losses(z, y, 2.0, None)[0].mean(),
     "sop": lambda z, y: sop_loss(z, y, torch.full((SIZE, 1), 0.1), torch.full_like(z, 0.1), z.flip(0), 0.9, 0.1),
+    "jocor": lambda z, y: jocor_loss(z, z.flip(1), y, 6, 0.9)[0],
+    "co-teaching+": lambda z, y: co_teaching_plus_loss(z, z.flip(1), y, 0.2)[0],
+    "divide-mix": lambda z, y: semi_loss(z, onehot(y, z.dtype), z.flip(0), onehot(y, z.dtype), 25.0),
+    "prior penalty": lambda z, y: prior_penalty(z),
+    "confidence penalty": lambda z, y: confidence_penalty(z),
     "negative": lambda z, y: negative_loss(
         z, y, (y[:, None] + 1) % CLASSES, torch.ones(CLASSES), torch.ones(SIZE, dtype=z.dtype)
     ),
