@@ -32,12 +32,14 @@ class Observer:
 
     def for_rows(self, index: Tensor) -> Callable[..., None]:
         """The `observe` of a batch of the training rows `index` [B]."""
+        # It holds the two collections only, not this object: no way leads from a batch to the truth.
+        seen, named = self._seen, self._named
 
         def observe(logits: Tensor, batch: Batch | None = None, **values: Tensor) -> None:
             rows = index if batch is None else batch.index
-            self._seen.append((rows, logits.detach()))
+            seen.append((rows, logits.detach()))
             for name, value in values.items():
-                self._named.setdefault(name, []).append((rows, value.detach()))
+                named.setdefault(name, []).append((rows, value.detach()))
 
         return observe
 

@@ -35,7 +35,7 @@ class NetworkSettings:
 class RunTask:
     """The harness's `methods.base.Task`.
 
-    facts: what may be known, by name; reading one that is not in `needs` raises PermissionError.
+    facts: what may be known, by name; only those in `needs` are kept.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class RunTask:
         self.batch_size = batch_size
         self.counter = PassCounter()
         self._settings, self._loader, self._streams = settings, loader, streams
-        self._facts, self._needs, self._device = dict(facts), needs, device
+        self._facts = {name: fact for name, fact in facts.items() if name in needs}
+        self._device = device
         self.rng = np.random.Generator(np.random.PCG64(0))
         self.generator = Generator()
         self.seed_epoch(0)
@@ -106,7 +107,7 @@ class RunTask:
         return found
 
     def known(self, fact: str) -> Any:
-        """A privileged fact. Raises PermissionError unless it is declared in `needs`, KeyError if it is none."""
-        if fact not in self._needs:
+        """A privileged fact. Raises PermissionError unless it is one and declared in `needs`."""
+        if fact not in self._facts:
             raise PermissionError(f"the fact {fact!r} is not declared in `needs`")
         return self._facts[fact]
