@@ -16,30 +16,37 @@ Precision = Literal["fp32", "bf16"]
 class PassCounter:
     """Images that went forward through the networks sharing this counter.
 
-    cost: passes that a method asked for, in training or evaluation mode. evaluation: the harness's own measurements,
-    counted while `evaluating` is set. A deep copy is the same object, so that an averaged copy of a network goes on
-    counting into its run's total.
+    trained, forwarded: passes that a method asked for, with and without gradient; together they are its `cost`.
+    evaluation: the harness's own measurements, counted while `evaluating` is set. A deep copy is the same object, so
+    that an averaged copy of a network goes on counting into its run's total.
     """
 
     def __init__(self) -> None:
-        self.cost = 0
+        self.trained = 0
+        self.forwarded = 0
         self.evaluation = 0
         self.evaluating = False
+
+    @property
+    def cost(self) -> int:
+        return self.trained + self.forwarded
 
     def add(self, images: int) -> None:
         """Count a pass of so many images."""
         if self.evaluating:
             self.evaluation += images
+        elif torch.is_grad_enabled():
+            self.trained += images
         else:
-            self.cost += images
+            self.forwarded += images
 
     def state_dict(self) -> dict[str, int]:
         """The counts, for a checkpoint."""
-        return {"cost": self.cost, "evaluation": self.evaluation}
+        return {"trained": self.trained, "forwarded": self.forwarded, "evaluation": self.evaluation}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Restore what `state_dict` gave."""
-        self.cost, self.evaluation = state["cost"], state["evaluation"]
+        self.trained, self.forwarded, self.evaluation = state["trained"], state["forwarded"], state["evaluation"]
 
     def __copy__(self) -> Self:
         return self
