@@ -68,11 +68,12 @@ def _run_quick() -> None:
 
 
 def _register() -> None:
-    from bench.commands import data, lists, noise, report, run, status
+    from bench.commands import data, lists, noise, report, run, speed, status
 
     app.command("run")(run.run)
     app.command("report")(report.report)
     app.command("status")(status.status)
+    app.command("speed")(speed.speed)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")
     app.command("noise")(noise.noise)

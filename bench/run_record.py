@@ -71,7 +71,7 @@ def build_record(
     }
 
 
-def _peak_memory(device: torch.device) -> float:
+def peak_memory(device: torch.device) -> float:
     """Peak memory in MiB: of the device where there is one, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
@@ -103,7 +103,7 @@ def build_execution(
         "seconds": seconds,
         "train_seconds": run.progress.seconds,
         "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
-        "peak_memory_mib": _peak_memory(device),
+        "peak_memory_mib": peak_memory(device),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
