@@ -1,0 +1,150 @@
+"""Tables of a `compare` suite that say what the runs can bear: differences to cross-entropy, tests, wins and losses."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from reports.gather import Section
+from reports.model import HOLE, Cell, Column, Table, p_text, percent, words
+from reports.tables import BOUND
+from results import aggregate, statistics
+from results.aggregate import RULES
+from results.statistics import Best
+
+
+def competitors(section: Section) -> pd.DataFrame:
+    """The runs that are ranked and tested: all but bounds. Raises StoreError in a `reproduce` suite."""
+    aggregate.comparing([section.plan])
+    bounds = {
+        row for row, marks in zip(section.frame["row"], section.frame["privileges"], strict=True) if BOUND in marks
+    }
+    return section.runs[~section.runs["method"].isin(bounds)]
+
+
+def best_of(section: Section) -> Best | None:
+    """What may be bold; None in a `reproduce` suite. The family of tests are the plan's rows, run or not."""
+    if not section.compares:
+        return None
+    runs = competitors(section)
+    bounds = set(section.runs["method"]) - set(runs["method"])
+    return statistics.best(runs, [name for name in section.methods if name not in bounds])
+
+
+def comparison_tables(section: Section, best: Best) -> list[Table]:
+    """Differences to cross-entropy by cell, tests over all settings, wins and losses; those that there are."""
+    runs = competitors(section)
+    reference = statistics.baseline(runs)
+    found = [_wins_table(section, runs)]
+    if reference is not None:
+        title = section.methods[reference]
+        found = [_differences_table(section, runs, reference, title), _tests_table(section, runs, reference), *found]
+    if not best.table.empty and best.method not in (None, reference):
+        found.insert(-1, _best_table(section, best))
+    return [table for table in found if table is not None]
+
+
+def _interval(low: float, high: float) -> str:
+    return HOLE if math.isnan(low) else f"[{percent(low, sign=True)}, {percent(high, sign=True)}]"
+
+
+def _differences_table(section: Section, runs: pd.DataFrame, reference: str, title: str) -> Table | None:
+    table = statistics.per_cell(runs, reference)
+    if table.empty:
+        return None
+    labels = ("setting", "method", "pairs", "difference", "95% interval", "p (Holm)", "smallest p", "note")
+    columns = tuple(Column(label, 1 < position < 7) for position, label in enumerate(labels))
+    rows = []
+    for cell in table.to_dict("records"):
+        place = section.place_title(cell["dataset"], cell["setting"])
+        compared = section.done(cell["dataset"], cell["setting"])
+        addresses = tuple(compared.loc[compared["row"].isin([cell["method"], reference]), "address"])
+        rows.append((
+            words(place), words(cell["title"]), Cell(str(cell["n"]), float(cell["n"])),
+            Cell(percent(cell["difference"], sign=True), cell["difference"], runs=addresses),
+            Cell(_interval(cell["low"], cell["high"])), Cell(p_text(cell["p_holm"])),
+            Cell(p_text(cell["smallest"]), cell["smallest"]), words(cell["note"]),
+        ))  # fmt: skip
+    notes = (
+        f"Paired differences to {title} in points: equal seed and equal noisy labels, {RULES[section.select].title}. "
+        "Interval: Student's t over pairs, 95%; one pair has none. Exact sign-flip test, Holm over all rows; below "
+        f"{statistics.MINIMUM_PAIRS} pairs a cell is not testable, which does not mean that there is no difference.",
+    )
+    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    name, heading = f"{section.name}-differences", f"{section.title}: differences to {title}"
+    return Table(name, heading, columns, tuple(rows), notes, data)
+
+
+def _test_rows(table: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(
+        (
+            words(row["title"]), Cell(str(row["n"]), float(row["n"])), Cell(str(row["settings"])),
+            Cell(percent(row["difference"], sign=True), row["difference"]),
+            Cell(f"{row['wins']} / {row['ties']} / {row['losses']}", float(row["wins"])),
+            *(Cell(p_text(row[name]), None if math.isnan(row[name]) else row[name]) for name in
+              ("p", "p_holm", "smallest")),
+            words(row["note"]),
+        )
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+_TEST_COLUMNS = tuple(
+    Column(label, 0 < position < 8)
+    for position, label in enumerate(
+        ("method", "pairs", "settings", "difference", "wins / ties / losses", "p", "p (Holm)", "smallest p", "note")
+    )
+)
+
+
+def _test_notes(section: Section, family: int) -> tuple[str, ...]:
+    return (
+        f"Exact two-sided sign-flip test over all pairs of (setting, seed), {RULES[section.select].title}; one family "
+        f"of {family} tests declared by the suite's rows, Holm inside it. Smallest p: what so many pairs can reach at "
+        "best after the correction. Wins, ties and losses: settings by the sign of the mean paired difference "
+        "(points).",
+    )
+
+
+def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
+    bounds = set(section.runs["method"]) - set(runs["method"])
+    table = statistics.against(runs, reference, [name for name in section.methods if name not in bounds])
+    table["title"] = [section.methods[name] for name in table["method"]]
+    title = f"{section.title}: tests against {section.methods[reference]} over all settings"
+    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    notes = _test_notes(section, len(table))
+    return Table(f"{section.name}-tests", title, _TEST_COLUMNS, _test_rows(table), notes, data)
+
+
+def _best_table(section: Section, best: Best) -> Table:
+    table = best.table.assign(title=[section.methods[name] for name in best.table["method"]])
+    title = f"{section.title}: tests against the best mean ({section.methods[str(best.method)]})"
+    notes = list(_test_notes(section, len(table)))
+    if best.incomplete:
+        names = ", ".join(section.methods[name] for name in best.incomplete)
+        notes.append(f"Not ranked, because runs are missing in some setting: {names}.")
+    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    return Table(f"{section.name}-best", title, _TEST_COLUMNS, _test_rows(table), tuple(notes), data)
+
+
+def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
+    table = statistics.wins(runs)
+    if table.empty:
+        return None
+    titles = {name: title for name, title in section.methods.items() if name in set(table["method"])}
+    counts = {(row["method"], row["other"]): row for row in table.to_dict("records")}
+    columns = (Column("method", False), *(Column(f"vs {title}") for title in titles.values()))
+    rows = []
+    for method, title in titles.items():
+        pairs = [counts.get((method, other)) for other in titles]
+        cells = (
+            Cell("") if pair is None
+            else Cell(f"{pair['wins']} / {pair['ties']} / {pair['losses']}", float(pair["wins"] - pair["losses"]))
+            for pair in pairs
+        )  # fmt: skip
+        rows.append((words(title), *cells))
+    notes = ("Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference.",)
+    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    title = f"{section.title}: wins and losses by setting"
+    return Table(f"{section.name}-wins", title, columns, tuple(rows), notes, data)

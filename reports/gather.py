@@ -1,0 +1,157 @@
+"""What a report is made of: records, curves and plans of one place, and one section for each suite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from reports.errors import ReportError
+from results import aggregate, frame
+from results.plan import Plan, plan_of
+from results.record import Record, StoreError
+from results.sources import Source, find
+from results.store import load_npz
+
+OTHERS = "other-records"
+"""Name of the section that holds the records which no plan names."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that lies at one path. curves: long form, as `results.frame.curves`. warnings: what could not be read."""
+
+    source: Source
+    frame: pd.DataFrame
+    curves: pd.DataFrame
+    records: dict[str, Record]
+    plans: list[Plan]
+    failed: dict[str, str]
+    running: frozenset[str]
+    warnings: list[str]
+
+    def arrays(self, address: str) -> dict[str, NDArray[Any]] | None:
+        """The record's per-sample arrays; None where there is no file of them or it can't be read."""
+        store = self.source.store
+        path = store.arrays_path(address) if store else self.source.path / f"{address}.npz"
+        if not path.is_file():
+            return None
+        try:
+            return load_npz(path)
+        except StoreError as fault:
+            self.warnings.append(str(fault))
+            return None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One suite: its plan, its cells by all rules, and its done runs by the section's selection rule.
+
+    cells: of `results.aggregate.cells`. runs: of `results.aggregate.runs`. frame: the rows of `results.frame.load` of
+    its done runs with the cell they stand in (columns setting, row, title).
+    """
+
+    material: Material
+    plan: Plan
+    select: str
+    cells: pd.DataFrame
+    runs: pd.DataFrame
+    frame: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The suite's name, fit for files, anchors and labels."""
+        return re.sub(r"[^A-Za-z0-9-]+", "-", self.plan["suite"]).strip("-") or "suite"
+
+    @property
+    def title(self) -> str:
+        return str(self.plan.get("title") or self.plan["suite"])
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.plan["purpose"] == "compare")
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(dict.fromkeys(self.cells["dataset"]))
+
+    def settings(self, dataset: str) -> list[str]:
+        return list(dict.fromkeys(self.cells.loc[self.cells["dataset"] == dataset, "setting"]))
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """All (data set, setting), in the plan's order."""
+        return list(dict.fromkeys(zip(self.cells["dataset"], self.cells["setting"], strict=True)))
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """Row name -> title, in the plan's order."""
+        return dict(self.cells.drop_duplicates("method")[["method", "title"]].itertuples(index=False, name=None))
+
+    def dataset_title(self, dataset: str) -> str:
+        known = self.frame.loc[self.frame["dataset"] == dataset, "dataset_title"]
+        return dataset if known.empty else str(known.iloc[0])
+
+    def place_title(self, dataset: str, setting: str) -> str:
+        """The setting, with its data set where the suite has several."""
+        return setting if len(self.datasets) == 1 else f"{self.dataset_title(dataset)}, {setting}"
+
+    def done(self, dataset: str, setting: str, method: str | None = None) -> pd.DataFrame:
+        """The rows of `frame` of one setting, or of one cell, by seed."""
+        chosen = (self.frame["dataset"] == dataset) & (self.frame["setting"] == setting)
+        if method is not None:
+            chosen &= self.frame["row"] == method
+        return self.frame[chosen].sort_values("seed", kind="stable")
+
+
+def gather(path: Path, running: Collection[str] = ()) -> Material:
+    """Read everything at `path`. Raises StoreError or ReportError with one line where there is nothing to report."""
+    faults: list[str] = []
+    source = find(path)
+    records = {record["address"]: record for record in frame.records(path, faults.append)}
+    table = frame.load(path, _ignore)
+    plans = list(source.plans().values())
+    planned = {cell["address"] for plan in plans for cell in plan["cells"]}
+    others = [record for address, record in sorted(records.items()) if address not in planned]
+    if others:
+        plans.append(plan_of(OTHERS, others) | {"title": "Other records" if planned else "Records"})
+    if not plans:
+        raise ReportError(f"{path}: no records and no plan of a suite; `run` makes them")
+    failed = source.store.failures() if source.store else {}
+    curves = frame.curves(path, _ignore)
+    return Material(source, table, curves, records, plans, failed, frozenset(running), faults)
+
+
+def _ignore(_: str) -> None:
+    """Faults are told once, by the first reading."""
+
+
+def sections(material: Material, select: str | None = None) -> Iterator[Section]:
+    """One section for each plan: comparisons before reproductions, so that the two never share a table."""
+    for plan in sorted(material.plans, key=lambda plan: (plan["suite"] == OTHERS, plan["purpose"], plan["suite"])):
+        yield section(material, plan, select)
+
+
+def section(material: Material, plan: Plan, select: str | None = None) -> Section:
+    """The section of one plan. Raises StoreError for an unknown rule and for runs that a table may not join."""
+    rule = select or str(plan.get("selection") or "last")
+    cells = aggregate.cells(material.frame, [plan], material.failed, material.running)
+    runs = aggregate.runs(material.frame, [plan], rule)
+    placed = runs[["address", "setting", "method", "title"]].rename(columns={"method": "row"})
+    found = placed.merge(material.frame, on="address", how="left", sort=False)
+    return Section(material, plan, rule, cells, runs, found)
+
+
+def mean_std(values: ArrayLike) -> tuple[float, float, int]:
+    """Mean, sample deviation (NaN for one value) and number of the values that exist."""
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return float("nan"), float("nan"), 0
+    return float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else float("nan"), len(known)

@@ -1,0 +1,85 @@
+"""What a table is, apart from how it is written: columns, cells with the runs behind them, and notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+HOLE = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a table.
+
+    text: plain text as read. value: what sorting goes by (None: last). bold: marked by a test. tone: how far it lies
+    from a published number ("near", "uncertain", "apart"), or "grey" where the two can't be compared. hint: more words,
+    where there is room for them. runs: addresses of the runs behind the number.
+    """
+
+    text: str = ""
+    value: float | str | None = None
+    bold: bool = False
+    tone: str = ""
+    hint: str = ""
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; numbers are set flush right."""
+
+    label: str
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its notes. name: stem of its files. data: header and rows of its CSV file (default: the texts)."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    data: tuple[Sequence[str], Sequence[Sequence[object]]] | None = field(default=None, compare=False)
+
+
+def words(text: str, hint: str = "", bold: bool = False) -> Cell:
+    """A cell of text."""
+    return Cell(text, text.casefold(), bold=bold, hint=hint)
+
+
+def percent(fraction: float, digits: int = 2, sign: bool = False) -> str:
+    """A fraction as percent without the unit: "86.42", with a true minus sign; a dash where there is none."""
+    if math.isnan(fraction):
+        return HOLE
+    text = f"{100 * fraction:+.{digits}f}" if sign else f"{100 * fraction:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def mean_text(mean: float, std: float, n: int, planned: int | None = None, digits: int = 2) -> str:
+    """ "86.42 ± 0.31 (3)"; no deviation for one run; "(2 of 3)" where runs are missing."""
+    count = f"({n})" if planned is None or n == planned else f"({n} of {planned})"
+    spread = "" if math.isnan(std) else f" ± {percent(std, digits)}"
+    return f"{percent(mean, digits)}{spread} {count}"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A plain number, or a dash for NaN."""
+    return HOLE if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def number_cell(value: float, digits: int = 2, runs: Iterable[str] = ()) -> Cell:
+    """A cell of one plain number."""
+    return Cell(number(value, digits), None if math.isnan(value) else value, runs=tuple(runs))
+
+
+def p_text(p: float) -> str:
+    """A p-value: three decimals, or its order of magnitude below a thousandth."""
+    if math.isnan(p):
+        return HOLE
+    return f"{p:.3f}" if p >= 0.0005 else f"{p:.0e}"

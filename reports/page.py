@@ -1,0 +1,92 @@
+"""The page: everything of a report in one HTML file that needs no other file and no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.figure_style import GRID, INK, PAPER, Drawn
+from reports.model import Table
+from reports.render import latex, markdown
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LIVE_COLORS = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it."""
+
+    name: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclass
+class Chapter:
+    """One suite of the page: its main tables stand open, its appendix is folded."""
+
+    name: str
+    title: str
+    about: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    appendix: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+def picture(drawn: Drawn, svg: str) -> Picture:
+    """The figure's SVG made fit to stand in a page: own identifiers, and colours that follow light and dark."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{drawn.name}-", body)
+    for color, live in _LIVE_COLORS.items():
+        body = body.replace(color, live)
+    label = Markup.escape(drawn.title)
+    opening = f'<svg role="img" aria-label="{label}" '
+    return Picture(drawn.name, drawn.title, drawn.caption, Markup(body.replace("<svg ", opening, 1)))
+
+
+def script_data(value: Any) -> Markup:
+    """A value as JSON that may stand inside a script element."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def write_page(
+    title: str, chapters: Sequence[Chapter], tables: Sequence[Table], runs: Sequence[Mapping[str, Any]],
+    provenance: Sequence[tuple[str, str]], warnings: Sequence[str],
+) -> str:  # fmt: skip
+    """The page's HTML.
+
+    tables: those about all runs, after the chapters. runs: what a number's dialog shows of each run (address, label,
+    suite, seed, spec, results, execution). provenance: name and text.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    position = {run["address"]: number for number, run in enumerate(runs)}
+    environment.filters["positions"] = lambda addresses: " ".join(
+        str(position[address]) for address in addresses if address in position
+    )
+    every = [*(table for chapter in chapters for table in (*chapter.tables, *chapter.appendix)), *tables]
+    texts = {table.name: {"latex": latex(table), "markdown": markdown(table)} for table in every}
+    return environment.get_template("index.html").render(
+        title=title,
+        chapters=chapters,
+        tables=tables,
+        provenance=provenance,
+        warnings=warnings,
+        data=script_data({"runs": list(runs), "texts": texts, "colors": {v: k for k, v in _LIVE_COLORS.items()}}),
+        css=Markup((TEMPLATES / "page.css").read_text("utf-8")),
+        script=Markup((TEMPLATES / "page.js").read_text("utf-8")),
+    )

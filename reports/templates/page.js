@@ -1,0 +1,188 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const status = document.getElementById("status");
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  function make(tag, text, properties = {}) {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    return Object.assign(element, properties);
+  }
+
+  let timer;
+  function say(text) {
+    status.textContent = text;
+    clearTimeout(timer);
+    timer = setTimeout(() => { status.textContent = ""; }, 2500);
+  }
+
+  async function copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Where a page read from a file may not use the clipboard: the old way, by a selection.
+      const area = make("textarea", text, { readOnly: true });
+      (document.querySelector("dialog[open]") || document.body).append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    say(`${what} copied`);
+  }
+
+  // Light and dark: the system's choice until the reader makes one.
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => { root.dataset.theme = dark.matches ? "dark" : "light"; };
+  follow();
+  dark.addEventListener("change", follow);
+  document.getElementById("theme").addEventListener("click", () => {
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  });
+
+  // Sorting: numbers by value, words by their letters, cells without a value last.
+  const key = (row, column) => {
+    const value = row.cells[column].dataset.value;
+    if (value === undefined) return null;
+    return value !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
+  };
+  function compare(a, b) {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    return String(a).localeCompare(String(b), "en", { numeric: true });
+  }
+  function sort(header) {
+    const body = header.closest("table").tBodies[0];
+    const column = header.cellIndex;
+    const first = header.classList.contains("number") ? "descending" : "ascending";
+    const other = first === "ascending" ? "descending" : "ascending";
+    const order = header.getAttribute("aria-sort") === first ? other : first;
+    const sign = order === "ascending" ? 1 : -1;
+    const rows = [...body.rows].map((row) => [key(row, column), row]);
+    rows.sort(([a], [b]) => (a === null) - (b === null) || (a === null ? 0 : sign * compare(a, b)));
+    for (const one of header.parentElement.cells) one.setAttribute("aria-sort", one === header ? order : "none");
+    body.append(...rows.map(([, row]) => row));
+  }
+
+  function filter(section, text) {
+    const parts = text.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of section.querySelector("tbody").rows) {
+      const words = row.textContent.toLowerCase();
+      row.hidden = !parts.every((part) => words.includes(part));
+      shown += !row.hidden;
+    }
+    section.querySelector(".none").hidden = shown > 0;
+  }
+
+  for (const section of all("section.table")) {
+    for (const button of all("button.sort", section)) button.addEventListener("click", () => sort(button.closest("th")));
+    const search = section.querySelector('input[type="search"]');
+    search.addEventListener("input", () => filter(section, search.value));
+    for (const button of all("button[data-copy]", section)) {
+      const form = button.dataset.copy;
+      const name = form === "latex" ? "LaTeX" : "Markdown";
+      button.addEventListener("click", () => copy(data.texts[section.dataset.table][form], name));
+    }
+  }
+
+  // The dialog: runs of one configuration share a specification but for the seed.
+  const dialog = document.getElementById("runs-dialog");
+  const pretty = (value) => JSON.stringify(value, null, 2);
+  const share = (value) => (typeof value === "number" ? (100 * value).toFixed(2) + "%" : "–");
+
+  function configurations(runs) {
+    const groups = new Map();
+    for (const run of runs) {
+      const { seed, ...rest } = run.spec;
+      const name = pretty(rest);
+      groups.set(name, [...(groups.get(name) || []), run]);
+    }
+    return [...groups.values()];
+  }
+
+  function describe(runs) {
+    const { seed, ...rest } = runs[0].spec;
+    const spec = pretty({ ...rest, seed: runs.length === 1 ? seed : runs.map((run) => run.seed) });
+    const list = make("ul");
+    for (const run of runs) {
+      const accuracy = Object.entries(run.results["test accuracy"]).map(
+        ([rule, found]) => `${rule} ${share(found.test_accuracy)}`
+      );
+      const item = make("li", `seed ${run.seed}: ${accuracy.join(", ")}; record `);
+      item.append(make("code", run.address.slice(0, 16), { title: run.address }));
+      list.append(item);
+    }
+    const more = make("details");
+    more.append(make("summary", "Results and execution of each run"));
+    for (const run of runs) more.append(make("pre", pretty({ address: run.address, ...run.results, execution: run.execution })));
+    const button = make("button", "Copy specification", { type: "button" });
+    button.addEventListener("click", () => copy(spec, "Specification"));
+    return [make("h3", runs[0].label.replace(/, seed \d+$/, "")), list, make("pre", spec, { className: "spec" }), button, more];
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.runs");
+    if (!button) return;
+    const runs = button.dataset.runs.split(" ").filter(Boolean).map((number) => data.runs[Number(number)]);
+    document.getElementById("dialog-title").textContent = button.textContent;
+    document.getElementById("dialog-body").replaceChildren(...configurations(runs).flatMap(describe));
+    dialog.showModal();
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+  for (const figure of all("figure[data-figure]")) {
+    figure.querySelector(".save").addEventListener("click", () => {
+      let text = figure.querySelector("svg").outerHTML;
+      for (const [live, fixed] of Object.entries(data.colors)) text = text.replaceAll(live, fixed);
+      const link = make("a", "", { download: `${figure.dataset.figure}.svg` });
+      link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  }
+
+  // Two runs' configurations, key by key.
+  function flat(value, prefix = "", into = {}) {
+    if (value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length) {
+      for (const [name, part] of Object.entries(value)) flat(part, prefix ? `${prefix}.${name}` : name, into);
+    } else {
+      into[prefix] = JSON.stringify(value);
+    }
+    return into;
+  }
+  const first = document.getElementById("diff-first");
+  const second = document.getElementById("diff-second");
+  const equalToo = document.getElementById("diff-all");
+  for (const select of [first, second]) {
+    const suites = new Map();
+    data.runs.forEach((run, position) => {
+      if (!suites.has(run.suite)) suites.set(run.suite, make("optgroup", undefined, { label: run.suite }));
+      suites.get(run.suite).append(make("option", run.label, { value: String(position) }));
+    });
+    select.append(...suites.values());
+    select.addEventListener("change", difference);
+  }
+  equalToo.addEventListener("change", difference);
+  function difference() {
+    const body = document.querySelector("#diff-table tbody");
+    body.replaceChildren();
+    if (!data.runs.length) return;
+    const [a, b] = [first, second].map((select) => flat(data.runs[Number(select.value)].spec));
+    const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+    let count = 0;
+    for (const name of names) {
+      const differs = a[name] !== b[name];
+      count += differs;
+      if (!differs && !equalToo.checked) continue;
+      const row = make("tr");
+      row.append(make("th", name, { scope: "row" }), make("td", a[name] ?? "–"), make("td", b[name] ?? "–"));
+      body.append(row);
+    }
+    document.getElementById("diff-none").hidden = count > 0;
+  }
+  if (data.runs.length > 1) second.value = "1";
+  difference();
+
+  addEventListener("beforeprint", () => { for (const one of all("details.appendix")) one.open = true; });
+})();
