@@ -42,7 +42,7 @@ def connected(address: str) -> Iterator[Any]:
             client.close(timeout=_CONNECT_SECONDS)
 
 
-def prove_shared(store: Path, token: str, data_set: str, data: Path | None) -> str:
+def prove_shared(store: Path, token: str, names: list[str], data: Path | None) -> str:
     """Run by each worker before the first run: the reason why it can't take part, or the empty string.
 
     Store and data must be the same folders for the driver and all workers; the token file proves the first.
@@ -55,7 +55,8 @@ def prove_shared(store: Path, token: str, data_set: str, data: Path | None) -> s
     except OSError as fault:
         return f"--out {store} is not shared: {fault.strerror}"
     try:
-        registry.load(data_set, data)
+        for name in names:
+            registry.load(name, data)
     except Exception as fault:
         return f"--data {data}: {fault}"
     from results.record import PROTOCOL as here
@@ -63,8 +64,8 @@ def prove_shared(store: Path, token: str, data_set: str, data: Path | None) -> s
     return "" if here == PROTOCOL else f"it runs protocol {here}, the driver {PROTOCOL}"
 
 
-def check_workers(client: Any, environment: Environment, data_set: str) -> int:
-    """Number of usable workers. Raises UserError naming a worker that can't take part, or where there is none."""
+def check_workers(client: Any, environment: Environment, names: list[str]) -> int:
+    """Number of usable workers; `names` are the data sets they must find. Raises UserError naming a worker that can't take part, or where there is none."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
         raise UserError("--cluster: the scheduler has no worker; start some with `dask worker ADDRESS --nthreads 1`")
@@ -79,7 +80,7 @@ def check_workers(client: Any, environment: Environment, data_set: str) -> int:
     proof = environment.store / f".{token}"
     proof.write_text(token)
     try:
-        answers = client.run(prove_shared, environment.store, token, data_set, environment.data, on_error="return")
+        answers = client.run(prove_shared, environment.store, token, names, environment.data, on_error="return")
     finally:
         proof.unlink()
     for name, answer in answers.items():

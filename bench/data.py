@@ -74,11 +74,17 @@ def _taken(images: Images, rows: IntArray) -> Images:
     return Images(images.pixels[rows], images.labels[rows])
 
 
-def prepare(spec: Mapping[str, Any], root: Path | None) -> RunData:
-    """Load the data set, draw the run's noisy labels, and split. Raises DataError."""
+def prepare(spec: Mapping[str, Any], root: Path | None, noise_files: Mapping[str, Path] | None = None) -> RunData:
+    """Load the data set, draw the run's noisy labels, and split. Raises DataError.
+
+    noise_files: where files of noise lie, by their hash; others are looked for in the current folder.
+    """
     part, noise = spec["dataset"], spec["noise"]
     dataset = _dataset(part["name"], root)
-    noisy = make_noise(dataset, noise["model"], noise["rate"], noise["options"], int(spec["seed"]))
+    options = dict(noise["options"])
+    if options.get("sha256") in (noise_files or {}):
+        options["file"] = str((noise_files or {})[options["sha256"]])
+    noisy = make_noise(dataset, noise["model"], noise["rate"], options, int(spec["seed"]))
     inside, outside = subset_rows(part["name"], dataset.num_train, part["subset"])
     rows, held_out = _split(spec, inside, outside)
     if part["training_rows"] == "clean_only":

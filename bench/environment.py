@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,6 +15,7 @@ class Environment:
     data: Path | None
     device: str = "cpu"
     plugins: tuple[Path, ...] = ()
+    noise_files: Mapping[str, Path] = field(default_factory=dict)  # by the hash that a specification gives
     checkpoint_seconds: float = 30.0  # at least this long between two checkpoints; 0: one every epoch
     compiled: bool = False
 

@@ -124,7 +124,7 @@ def execute(
     _configure(spec, device)
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    data = prepare(spec, environment.data)
+    data = prepare(spec, environment.data, environment.noise_files)
     run, measures = build_run(spec, data, device, environment.compiled)
     path, curves, past = checkpoint_path(environment.store, where), {}, Past()
     state = checkpoint.load(path, device)

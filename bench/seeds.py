@@ -17,7 +17,10 @@ class Streams:
     """The seeds of one run, by purpose and epoch."""
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
-        self._root = derive_seed(int(spec["seed"]), spec["dataset"]["name"], canonical(spec["noise"]))
+        # what a noise file is called is no part of the noise; the hash of its content is
+        options = {key: value for key, value in spec["noise"]["options"].items() if key not in ("file", "key")}
+        noise = canonical({**spec["noise"], "options": options})
+        self._root = derive_seed(int(spec["seed"]), spec["dataset"]["name"], noise)
 
     def seed(self, purpose: str, number: int = 0) -> int:
         """A 63-bit seed."""

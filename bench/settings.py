@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Epochs = Annotated[int | float, Field(ge=0)]  # a number of epochs, or a float below 1: that share of the run
+
+def _whole_as_int(value: int | float) -> int | float:
+    """5.0 as 5: what means the same must have the same address."""
+    return int(value) if value == int(value) else value
+
+
+# a number of epochs, or a float below 1: that share of the run
+Epochs = Annotated[int | float, Field(ge=0), AfterValidator(_whole_as_int)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class Table(BaseModel):
     """A table of a suite file: unknown keys are refused, types are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Validation(Table):
@@ -25,9 +33,13 @@ class Validation(Table):
         description="none; inside: part of the training subset is held out; outside: images of the official training "
         "set outside the subset; official: the data set's own validation set",
     )
-    size: Annotated[int | float, Field(ge=0)] = Field(
+    size: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0, description="a number of images, or a float below 1: that share of the training subset"
     )
+
+    def count(self, subset: int) -> int:
+        """How many images are held out for a training subset of this size."""
+        return round(self.size * subset) if isinstance(self.size, float) else self.size
 
 
 class Data(Table):
@@ -43,8 +55,11 @@ class Noise(Table):
 
     model: str = Field(description="name of a noise model (`list noise`)")
     rate: Fraction | None = Field(None, description="the nominal rate")
-    rates: list[Fraction] | None = Field(None, description="several rates instead of one")
+    rates: Annotated[list[Fraction], Field(min_length=1)] | None = Field(
+        None, description="several rates instead of one"
+    )
     options: dict[str, Any] = Field({}, description="options of the model, such as `file` or `sampling`")
+    datasets: list[str] | None = Field(None, description="the data sets it is for, where a suite has several; none: all")
 
 
 class Optimizer(Table):
@@ -54,13 +69,17 @@ class Optimizer(Table):
     lr: Annotated[float, Field(gt=0)] = Field(0.1, description="learning rate at the start")
     momentum: Fraction = Field(0.9, description="momentum (sgd only)")
     nesterov: bool = Field(False, description="Nesterov momentum (sgd only)")
-    betas: tuple[Fraction, Fraction] = Field(
-        (0.9, 0.999), description="decay rates of the moments (adam only)", strict=False
-    )
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay rates of the moments (adam only)", strict=False)
     weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 penalty, added to the gradient")
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="largest norm of the gradient of a parameter group; none: no clipping"
     )
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.name == "sgd" and self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov = true needs a momentum above 0")
+        return self
 
 
 class Schedule(Table):
@@ -72,9 +91,9 @@ class Schedule(Table):
     milestones: list[Epochs] = Field([], description="multi_step: epochs after which the rate is multiplied")
     factor: Annotated[float, Field(gt=0)] = Field(0.1, description="multi_step: what it is multiplied with")
     minimum: Annotated[float, Field(ge=0)] = Field(0.0, description="cosine, cosine_restarts: the lowest rate")
-    period: Epochs = Field(10, description="cosine_restarts: length of a cycle in epochs")
+    period: Annotated[Epochs, Field(gt=0)] = Field(10, description="cosine_restarts: length of a cycle in epochs")
     start: Epochs = Field(0, description="linear: the epoch from which the rate falls to zero")
-    beta1_after: Fraction | None = Field(None, description="linear: Adam's first beta from `start` on")
+    beta1_after: Decay | None = Field(None, description="linear: Adam's first beta from `start` on")
     warmup: Epochs = Field(0, description="the rate rises linearly over this many epochs first")
     update: Literal["step", "epoch"] = Field("step", description="whether the rate moves every step or every epoch")
 
@@ -124,8 +143,11 @@ class TrainingOverride(Table):
 class When(Table):
     """Settings of a method for some noise settings only; the first match wins."""
 
+    dataset: str | None = Field(None, description="the data set it applies to; none: any")
     model: str | None = Field(None, description="the noise model it applies to; none: any")
-    rates: list[Fraction] | None = Field(None, description="the rates it applies to; none: any")
+    rates: Annotated[list[Fraction], Field(min_length=1)] | None = Field(
+        None, description="the rates it applies to; none: any"
+    )
     hyper: dict[str, Any] = {}
     training: TrainingOverride = TrainingOverride()
 
@@ -162,7 +184,7 @@ class Suite(Table):
     )
     paper: str = Field("", description="name of the published table it reproduces (`report --paper`)")
     seeds: Count = Field(3, description="number of seeds, counted from 0")
-    data: Data
+    data: Data = Field(description="the data set, or a list of several: `[[data]]`")
     noise: Annotated[list[Noise], Field(min_length=1)]
     training: Training
     methods: Annotated[dict[str, MethodRow], Field(min_length=1)]

@@ -10,14 +10,16 @@ from typing import Any
 from bench import networks
 from bench.errors import UserError, unknown
 from bench.precision import resolve_precision
-from bench.settings import MethodRow, Noise, Optimizer, Schedule, Suite, Training, When
+from bench.settings import MethodRow, Noise, Optimizer, Schedule, Suite, Training, Validation, When
 from bench.suite import validate_part
 from datasets import noise as noise_models
 from datasets import registry as datasets
+from datasets.base import DataError, DataSetInfo
 from methods import registry as methods
 from results.record import PROTOCOL, address
 
 Spec = dict[str, Any]
+NoiseSettings = dict[str, Any]
 
 _OPTIMIZER_KEYS = {
     "sgd": ("name", "lr", "momentum", "nesterov", "weight_decay", "clip_norm"),
@@ -69,17 +71,56 @@ def schedule_settings(schedule: Schedule) -> dict[str, Any]:
     return {key: values[key] for key in ("name", *_SCHEDULE_KEYS[schedule.name], "warmup", "update")}
 
 
-def noise_settings(noise: Noise) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Each rate of a noise entry, with the noise part of a specification. Models without a rate stand at 0."""
-    if noise.rate is not None and noise.rates is not None:
-        raise UserError(f"noise {noise.model!r}: give either `rate` or `rates`, not both")
-    rates = noise.rates if noise.rates is not None else [0.0 if noise.rate is None else noise.rate]
-    for rate in rates:
-        yield rate, {"model": noise.model, "rate": rate, "options": _with_full_paths(noise.options)}
+def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[NoiseSettings, tuple[str, ...]]]:
+    """The noise part of a specification for each rate of a suite's entry, with warnings. Raises UserError, DataError.
+
+    All options are there with their defaults; of a file, its name without the folder and the hash of what it holds, so
+    that the address follows the content and not the place (`noise_files` knows that). Models without a rate stand at 0.
+    """
+    if entry.rate is not None and entry.rates is not None:
+        raise UserError(f"noise {entry.model!r}: give either `rate` or `rates`, not both")
+    declared = noise_models.info(entry.model)
+    if declared.takes_rate and entry.rate is None and entry.rates is None:
+        raise UserError(f"noise {entry.model!r}: key 'rate' (or 'rates') is missing: a number in [0, 1]")
+    for rate in entry.rates or [entry.rate or 0.0]:
+        warnings = noise_models.check_noise(info, entry.model, rate, entry.options)
+        options = noise_models.resolve_options(info, entry.model, entry.options)
+        if "file" in options:
+            options["file"] = Path(options["file"]).name
+        yield {"model": entry.model, "rate": rate, "options": options, "version": declared.version}, warnings
 
 
-def _with_full_paths(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: str(Path(value).resolve()) if key == "file" else value for key, value in options.items()}
+def noise_files(suite: Suite) -> dict[str, Path]:
+    """Where the files of a suite's noise lie, by the hash that stands for them in specifications."""
+    found = {}
+    for entry in suite.noise:
+        if "file" in entry.options:
+            options = noise_models.resolve_options(datasets.DATASETS[suite.data.name], entry.model, entry.options)
+            found[options["sha256"]] = Path(options["file"]).expanduser().absolute()
+    return found
+
+
+def _settings(suite: Suite, where: str) -> tuple[list[NoiseSettings], list[str]]:
+    """The noise parts of all settings of a suite, and warnings."""
+    found: list[NoiseSettings] = []
+    warnings: list[str] = []
+    for entry in suite.noise:
+        try:
+            for settings, raised in noise_settings(entry, datasets.DATASETS[suite.data.name]):
+                if settings in found:
+                    name = noise_models.title(settings["model"], settings["rate"], settings["options"])
+                    raise UserError(f"noise {name!r} stands in the suite twice")
+                found.append(settings)
+                warnings += raised
+        except (UserError, DataError) as fault:
+            raise type(fault)(f"{where}: {fault}") from None
+    return found, warnings
+
+
+def _validation_settings(validation: Validation) -> dict[str, Any]:
+    """The settings that say which images are held out; no size where it is not used."""
+    sized = validation.source in ("inside", "outside")
+    return {"source": validation.source, "size": validation.size if sized else 0}
 
 
 def _merged(training: Training, override: Mapping[str, Any], where: str) -> Training:
@@ -110,54 +151,77 @@ def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], whe
         )
 
 
-def _matching(row: MethodRow, model: str, rate: float) -> When | None:
+def _matching(row: MethodRow, dataset: str, model: str, rate: float) -> When | None:
     for when in row.when:
-        if when.model in (None, model) and (when.rates is None or rate in when.rates):
+        if when.dataset in (None, dataset) and when.model in (None, model) and (when.rates is None or rate in when.rates):
             return when
     return None
 
 
-def _check_sizes(suite: Suite, where: str) -> None:
+def _check_validation(suite: Suite, where: str) -> None:
+    """Refuse a subset or a validation set that the data set cannot give, and a selection rule that lacks its set."""
     data, info = suite.data, datasets.DATASETS[suite.data.name]
     if data.subset is not None and data.subset > info.num_train:
         raise UserError(f"{where}: key 'data.subset' = {data.subset}: {data.name} has {info.num_train} training images")
-    subset, validation = data.subset or info.num_train, data.validation
+    validation = data.validation
     if validation.source == "none":
+        if suite.select in ("noisy_validation", "clean_validation"):
+            raise UserError(f"{where}: key 'select' = {suite.select!r} needs a validation set: see 'data.validation'")
         return
-    room = info.num_train - subset if validation.source == "outside" else subset
-    size = validation.size * subset if validation.size < 1 else validation.size
-    if validation.source != "official" and not 0 < size < room + (validation.source == "outside"):
-        raise UserError(
-            f"{where}: key 'data.validation.size' = {validation.size}: must select between 1 and "
-            f"{room - (validation.source == 'inside')} of the {room} images {validation.source} the subset"
-        )
+    if validation.source == "official":
+        raise UserError(f"{where}: key 'data.validation.source' = 'official': {data.name} has no validation set")
+    subset = data.subset or info.num_train
+    room = subset - 1 if validation.source == "inside" else info.num_train - subset
+    if not 1 <= validation.count(subset) <= room:
+        accepted = f"must select between 1 and {room} images" if room > 0 else "no image is left for it"
+        raise UserError(f"{where}: key 'data.validation.size' = {validation.size}: {accepted}")
+
+
+def _check_row(name: str, row: MethodRow, where: str) -> None:
+    """Refuse unknown names, also in settings for noise that the suite does not have."""
+    try:
+        info = methods.info(row.method or name)
+        for when in row.when:
+            methods.resolve(info.name, {**row.hyper, **when.hyper})
+            if when.model is not None:
+                noise_models.info(when.model)
+    except (methods.MethodError, DataError) as fault:
+        raise type(fault)(f"{where}: {fault}") from None
 
 
 def check_names(suite: Suite, where: str) -> None:
     """Raise for an unknown data set, noise model, network or method, before anything is computed or written."""
     if suite.data.name not in datasets.DATASETS:
         raise unknown("data set", suite.data.name, datasets.DATASETS, where)
-    for network in [suite.training.network, *(row.training.network for row in suite.methods.values())]:
+    rows = suite.methods.values()
+    overrides = [row.training for row in rows] + [when.training for row in rows for when in row.when]
+    for network in [suite.training.network, *(part.network for part in overrides)]:
         if network is not None and network not in networks.NETWORKS:
             raise unknown("network", network, networks.NETWORKS, where)
     for name, row in suite.methods.items():
-        methods.info(row.method or name)
-    _check_sizes(suite, where)
+        _check_row(name, row, where)
+    _check_validation(suite, where)
+
+
+def _check_images(suite: Suite, training: Training, where: str) -> None:
+    """Refuse a network or an augmentation that cannot take the data set's images."""
+    height, width, channels = datasets.DATASETS[suite.data.name].image_shape
+    try:
+        networks.check(training.network, (channels, height, width), training.pretrained)
+    except UserError as fault:
+        raise UserError(f"{where}: {fault}") from None
+    padding, mode = training.augmentation.crop_padding, training.augmentation.padding_mode
+    if mode == "reflect" and padding >= min(height, width):
+        raise UserError(
+            f"{where}: key 'training.augmentation.crop_padding' = {padding}: reflected padding must be smaller than "
+            f"the images ({height} x {width})"
+        )
 
 
 def cells(suite: Suite, where: str, device: str, seeds: int) -> tuple[list[Cell], list[str]]:
     """All runs of a suite, ordered by seed, then setting, then row; and warnings. Raises UserError or its kin."""
     check_names(suite, where)
-    warnings: list[str] = []
-    settings = []
-    for entry in suite.noise:
-        for rate, noise in noise_settings(entry):
-            info = datasets.DATASETS[suite.data.name]
-            warnings += noise_models.check_noise(info, entry.model, rate, noise["options"])
-            # all options with their defaults, and what a file holds: the address must change with the content
-            noise["options"] = noise_models.resolve_options(info, entry.model, noise["options"])
-            noise["version"] = noise_models.NOISE_MODELS[entry.model].version
-            settings.append(noise)
+    settings, warnings = _settings(suite, where)
     found: list[Cell] = []
     for noise in settings:
         for name, row in suite.methods.items():
@@ -169,11 +233,12 @@ def cells(suite: Suite, where: str, device: str, seeds: int) -> tuple[list[Cell]
 
 def _cell(suite: Suite, name: str, row: MethodRow, noise: dict[str, Any], where: str, device: str) -> Cell:
     info = methods.info(row.method or name)
-    when = _matching(row, noise["model"], noise["rate"])
+    when = _matching(row, suite.data.name, noise["model"], noise["rate"])
     training = suite.training
     for override in _overrides(row, when):
         _refuse_unfair(suite, name, override, where)
         training = _merged(training, override, f"{where}: methods.{name}")
+    _check_images(suite, training, where)
     try:
         hyper = methods.resolve(info.name, {**row.hyper, **(when.hyper if when else {})})
     except methods.MethodError as fault:
@@ -185,7 +250,7 @@ def _cell(suite: Suite, name: str, row: MethodRow, noise: dict[str, Any], where:
             "name": suite.data.name,
             "version": datasets.DATASETS[suite.data.name].version,
             "subset": suite.data.subset,
-            "validation": suite.data.validation.model_dump(mode="json"),
+            "validation": _validation_settings(suite.data.validation),
             "training_rows": row.training_rows,
         },
         "noise": noise,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,10 +27,11 @@ def locate(name_or_file: str) -> Path:
     if name_or_file in names():
         return FOLDER / f"{name_or_file}.toml"
     path = Path(name_or_file)
-    if path.suffix == ".toml" or path.exists():
-        if not path.is_file():
-            raise UserError(f"{path}: no such suite file")
+    # not Path.exists, which raises for names that no file can have
+    if os.path.isfile(path):  # noqa: PTH113
         return path
+    if path.suffix == ".toml" or os.path.exists(path):  # noqa: PTH110
+        raise UserError(f"{path}: no such suite file")
     raise unknown("suite", name_or_file, names())
 
 
@@ -80,6 +82,31 @@ def override(tables: dict[str, Any], assignments: list[str]) -> None:
         here[parts[-1]] = parse_value(text.strip())
 
 
+def _tables(value: Any) -> list[dict[str, Any]]:
+    """The tables in a list or among a table's values; validation refuses the others later."""
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [part for part in values if isinstance(part, dict)]
+
+
+def impose(tables: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key of `training` for every method, also where a row or one of its `when` has a value of its own."""
+    shared = tables.setdefault("training", {})
+    if isinstance(shared, dict):
+        shared[key] = value
+    for row in _tables(tables.get("methods")):
+        for part in (row, *_tables(row.get("when"))):
+            own = part.get("training")
+            if isinstance(own, dict) and key in own:
+                own[key] = value
+
+
+def choose(tables: dict[str, Any], names: list[str]) -> None:
+    """Keep only the rows `names`. One that the suite lacks is a method with its default settings."""
+    known = tables.get("methods", {})
+    if isinstance(known, dict):
+        tables["methods"] = {name: known.get(name, {}) for name in names}
+
+
 def _model_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
@@ -107,8 +134,18 @@ def _keys_at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str
     return list(model.model_fields) if model else []
 
 
+# pydantic speaks of Python's types; a suite file has TOML's
+_IN_TOML = {
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "too_short": "must not be empty",
+}
+_BRANCHES = ("int", "float", "constrained-int", "constrained-float")  # how pydantic names the parts of `int | float`
+
+
 def _line(path: str, root: type[BaseModel], error: Mapping[str, Any]) -> str:
-    location = tuple(part for part in error["loc"] if part not in ("int", "float", "str", "bool"))
+    location = tuple(part for part in error["loc"] if part not in _BRANCHES)
     key = ".".join(str(part) for part in location)
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -117,7 +154,11 @@ def _line(path: str, root: type[BaseModel], error: Mapping[str, Any]) -> str:
         return f"{path}: unknown key {key!r}{hint} (accepted: {', '.join(accepted)})"
     if kind == "missing":
         return f"{path}: key {key!r} is missing"
-    message = str(error["msg"]).replace("Input should be", "must be")
+    if kind == "value_error":
+        return f"{path}: key {key!r}: {error['ctx']['error']}"
+    if len(location) < len(error["loc"]):
+        return f"{path}: key {key!r} = {error['input']!r}: must be a whole number or a share below 1"
+    message = _IN_TOML.get(kind) or str(error["msg"]).replace("Input should be", "must be")
     return f"{path}: key {key!r} = {error['input']!r}: {message}"
 
 
@@ -137,3 +178,22 @@ def validate_part(model: type[Part], tables: Mapping[str, Any], path: str) -> Pa
 def validate(tables: Mapping[str, Any], path: str) -> Suite:
     """The checked suite. Raises UserError."""
     return validate_part(Suite, tables, path)
+
+
+def parts(tables: Mapping[str, Any], path: str) -> list[Suite]:
+    """The checked suite, one for each data set: `data` may be a list of tables. Raises UserError.
+
+    A noise entry that names `datasets` stands only in the parts of these.
+    """
+    data = tables.get("data")
+    if data == []:
+        raise UserError(f"{path}: key 'data' is an empty list; it needs at least one data set")
+    found = []
+    for one in data if isinstance(data, list) else [data]:
+        whole = validate(tables if one is None else {**tables, "data": one}, path)
+        name = whole.data.name
+        kept = [entry for entry in whole.noise if entry.datasets is None or name in entry.datasets]
+        if not kept:
+            raise UserError(f"{path}: no noise entry is for the data set {name!r}")
+        found.append(whole.model_copy(update={"noise": kept}))
+    return found

@@ -79,13 +79,14 @@ def _suites() -> Rows:
     rows = []
     for name in suite.names():
         path = suite.locate(name)
-        found = suite.validate(suite.read(path), str(path))
+        parts = suite.parts(suite.read(path), str(path))
+        found = parts[0]
         rows.append(
             {
                 "name": name,
                 "title": found.title,
                 "purpose": found.purpose,
-                "dataset": found.data.name,
+                "datasets": [part.data.name for part in parts],
                 "methods": list(found.methods),
                 "description": found.description,
             }

@@ -27,10 +27,10 @@ EXIT_FAILED_RUN = 1
 
 @dataclass(frozen=True)
 class Planned:
-    """A suite as it will be run: its name, its settings, and all its cells."""
+    """A suite as it will be run: its name, its settings (one part for each data set), and all its cells."""
 
     name: str
-    suite: Suite
+    parts: list[Suite]
     cells: list[spec.Cell]
     warnings: list[str]
 
@@ -65,18 +65,21 @@ def plan_suite(
     suite.override(tables, assignments)
     for key, value in overrides.items():
         if value is not None:
-            tables.setdefault("training", {})[key] = value
+            suite.impose(tables, key, value)
     if chosen is not None:
         names = [part.strip() for part in chosen.split(",") if part.strip()]
         if not names:
             raise UserError("--methods: name at least one method, such as --methods elr,car")
-        known = tables.get("methods", {})
-        # A name that is no row of the suite is a method with its default settings.
-        tables["methods"] = {row: known.get(row, {}) for row in names}
-    found = suite.validate(tables, str(path))
-    count = found.seeds if seeds is None else seeds
-    cells, warnings = spec.cells(found, str(path), device, count)
-    return Planned(path.stem, found, cells, warnings)
+        suite.choose(tables, names)
+    parts = suite.parts(tables, str(path))
+    count = parts[0].seeds if seeds is None else seeds
+    cells: list[spec.Cell] = []
+    warnings: list[str] = []
+    for part in parts:
+        more, warned = spec.cells(part, str(path), device, count)
+        cells += more
+        warnings += warned
+    return Planned(path.stem, parts, cells, warnings)
 
 
 def run(
@@ -116,6 +119,7 @@ def run(
         data=data or datasets.default_root(),
         device=where,
         plugins=tuple(methods.added_files()),
+        noise_files={key: path for part in planned.parts for key, path in spec.noise_files(part).items()},
         checkpoint_seconds=checkpoint_seconds,
     )
     if dry_run:
@@ -127,7 +131,7 @@ def run(
         failed = execute_plan(Console(), planned, environment, local, retry_failed)
     else:
         with cluster.connected(cluster_address) as client:
-            workers = cluster.check_workers(client, environment, planned.suite.data.name)
+            workers = cluster.check_workers(client, environment, [part.data.name for part in planned.parts])
             remote = Runner(workers, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
             failed = execute_plan(Console(), planned, environment, remote, retry_failed)
     if failed:
@@ -156,8 +160,9 @@ def execute_plan(
     store = Store(environment.store)
     if any(not store.has(cell.address) for cell in planned.cells):
         # Loading the data once here finds missing or broken files before anything is written.
-        datasets.load(planned.suite.data.name, environment.data)
-    store.write_plan(spec.plan(planned.name, planned.suite, planned.cells))
+        for part in planned.parts:
+            datasets.load(part.data.name, environment.data)
+    store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells))
     failures = store.failures()
     missing = [cell for cell in planned.cells if not store.has(cell.address)]
     todo = [cell for cell in missing if retry_failed or cell.address not in failures]
