@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from datasets.names import Names
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -25,16 +28,46 @@ class Images:
     pixels: Pixels
     labels: IntArray
 
+    def take(self, rows: IntArray) -> Images:
+        """The images `rows`, in that order."""
+        return Images(self.pixels[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Images that are files: the one at row i is `folder / names[numbers[i]]`; labels [N] int64 as in Images."""
+
+    folder: Path
+    names: Names
+    numbers: IntArray
+    labels: IntArray
+
+    def take(self, rows: IntArray) -> ImageFiles:
+        """The images `rows`, in that order; the names are shared, not copied."""
+        return ImageFiles(self.folder, self.names, self.numbers[rows], self.labels[rows])
+
+    def path(self, row: int) -> Path:
+        """The file of one image."""
+        return self.folder / self.names[int(self.numbers[row])]
+
+
+ImageSet: TypeAlias = Images | ImageFiles
+
 
 @dataclass(frozen=True)
 class DataSetInfo:
     """What is known of a data set without reading it.
 
-    image_shape: (H, W, C). mean, std: per channel, of pixels / 255.
+    image_shape: (H, W, C); where images are files, what they are cropped to. mean, std: per channel, of pixels / 255.
+    class_names: empty where a file of the data set gives them.
     asymmetric_map: class -> the class it is mistaken for; classes that keep their label are left out;
         None: no such map.
     superclass: superclass of each class; None: the data set has no superclasses.
     version: raised when the arrays that loading returns change.
+    resize: where images are files, what their shorter side is resized to before the crop; None: images are in memory.
+    own_labels: the data set comes with noisy labels of its own. truth: the true classes of its training images are
+        known. estimated_rate: the published estimate of the share of wrong labels, where the truth is not known.
+    num_validation: images of the official validation set; further_tests: names and sizes of further test sets.
     """
 
     name: str
@@ -51,21 +84,46 @@ class DataSetInfo:
     asymmetric_map: Mapping[int, int] | None = None
     superclass: tuple[int, ...] | None = None
     downloadable: bool = False
+    resize: int | None = None
+    own_labels: bool = False
+    truth: bool = True
+    estimated_rate: float | None = None
+    num_validation: int = 0
+    further_tests: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set in memory; rows of `train` are in the order of the official training set. Fields as in DataSetInfo."""
+    """A data set; rows of `train` are in the order of the official training set. Fields as in DataSetInfo.
+
+    root: the data directory it was read from; None: it has no files.
+    given: [N] the noisy labels that the data set comes with; None: it has none.
+    truth: False where the true classes of the training images are not known; `train.labels` are then the given ones.
+    test_truth: the same of the test images.
+    validation: the official validation set. further_tests: test sets beside `test`, by name.
+    skipped: how many images were left out, by what was wrong with them.
+    """
 
     name: str
     version: int
-    train: Images
-    test: Images
+    train: ImageSet
+    test: ImageSet
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     asymmetric_map: Mapping[int, int] | None = None
     superclass: tuple[int, ...] | None = None
+    root: Path | None = None
+    given: IntArray | None = None
+    truth: bool = True
+    test_truth: bool = True
+    validation: ImageSet | None = None
+    further_tests: Mapping[str, ImageSet] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def own_labels(self) -> bool:
+        return self.given is not None
 
     @property
     def num_classes(self) -> int:

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from datasets import noise_draw, noise_files, noise_instance, noise_maps
-from datasets.base import DataError, DataSet, FloatArray, IntArray
+from datasets import cifar_n, noise_draw, noise_files, noise_instance, noise_maps
+from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
 from datasets.noise_models import NOISE_MODELS, NoiseInfo, info, title
 from datasets.randomness import derive_seed
 
@@ -37,6 +37,10 @@ class Described(Protocol):
     def asymmetric_map(self) -> Mapping[int, int] | None: ...
     @property
     def superclass(self) -> tuple[int, ...] | None: ...
+    @property
+    def own_labels(self) -> bool: ...
+    @property
+    def truth(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,16 @@ class NoisyLabels:
     nominal_rate: the rate of the specification (where the model takes none: the expected rate). actual_rate: share of
     labels that are wrong. expected_rate: the share expected over all draws. matrix, expected_matrix: [C, C] float64,
     rows: true class; `matrix` is counted (rows of absent classes are zero). warnings: one line each.
+    Rates and matrices are None where the true classes are not known.
     """
 
     labels: IntArray
     fingerprint: str
-    nominal_rate: float
-    actual_rate: float
-    expected_rate: float
-    matrix: FloatArray
-    expected_matrix: FloatArray
+    nominal_rate: float | None
+    actual_rate: float | None
+    expected_rate: float | None
+    matrix: FloatArray | None
+    expected_matrix: FloatArray | None
     warnings: tuple[str, ...] = ()
 
 
@@ -116,6 +121,15 @@ def _check_rate(model: str, rate: float) -> None:
 
 def _check_needs(dataset: Described, model: str) -> None:
     needs = info(model).needs
+    if not dataset.truth and model != "own":
+        raise DataError(
+            f"noise {model!r}: the true labels of {dataset.name!r} are not known, so only its own noise can be used "
+            "(accepted: own)"
+        )
+    if info(model).dataset not in (None, dataset.name):
+        raise DataError(f"noise {model!r} exists for data set {info(model).dataset!r}, not for {dataset.name!r}")
+    if "own_labels" in needs and not dataset.own_labels:
+        raise DataError(f"noise {model!r}: data set {dataset.name!r} comes with true labels only (the model 'clean')")
     if "asymmetric_map" in needs and dataset.asymmetric_map is None:
         raise DataError(f"noise {model!r}: data set {dataset.name!r} has no map of look-alike classes")
     if "superclass" in needs and dataset.superclass is None:
@@ -218,7 +232,14 @@ def _draw(
         return noise_draw.from_matrix(true, matrix, stream), matrix
     if model == "asymmetric_in_place":
         return noise_draw.in_place(true, dataset.asymmetric_map or {}, rate, stream), matrix
+    if model == "own":
+        assert dataset.given is not None
+        return dataset.given.copy(), None
+    if model in cifar_n.LABELS:
+        return cifar_n.labels(dataset, model), None
     if model == "instance_dependent":
+        if not isinstance(dataset.train, Images):
+            raise DataError(f"noise {model!r} needs images in memory; those of {dataset.name!r} are files")
         scale = noise_instance.PIXELS[options["pixels"]]
         return noise_instance.draw(dataset.train.pixels, true, classes, rate, options["std"], scale, stream)
     chosen = noise_draw.chosen_rows(true, rate, options["sampling"], stream)
@@ -236,6 +257,9 @@ def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, 
     stream = stream_seed(dataset, model, rate, resolved, seed)
     true, classes = dataset.train.labels, dataset.num_classes
     labels, expected = _draw(dataset, model, rate, resolved, stream)
+    fingerprint = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
+    if not dataset.truth:
+        return NoisyLabels(labels, fingerprint, None, None, None, None, None, warnings)
     counts = np.zeros((classes, classes))
     np.add.at(counts, (true, labels), 1.0)
     matrix = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
@@ -250,7 +274,7 @@ def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, 
     expected_rate = round(expected_rate, 12)
     return NoisyLabels(
         labels=labels,
-        fingerprint=hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest(),
+        fingerprint=fingerprint,
         nominal_rate=float(rate) if info(model).takes_rate else expected_rate,
         actual_rate=float(np.mean(labels != true)),
         expected_rate=expected_rate,

@@ -116,6 +116,11 @@ def read_labels(path: Path, key: str | None, num_samples: int, num_classes: int)
         raise DataError(f"{path}: cannot be read: {fault.strerror}") from None
     except ValueError:
         raise DataError(f"{path}: labels must be whole numbers") from None
+    return checked_labels(held, path, num_samples, num_classes)
+
+
+def checked_labels(held: Any, path: Path, num_samples: int, num_classes: int) -> IntArray:
+    """The array `held`, read from `path`, as [N] int64 labels. Raises DataError where it is anything else."""
     if held.dtype.kind not in "iuf" or (held.dtype.kind == "f" and not (np.floor(held) == held).all()):
         raise DataError(f"{path}: labels must be whole numbers")
     if held.shape != (num_samples,):
@@ -124,4 +129,5 @@ def read_labels(path: Path, key: str | None, num_samples: int, num_classes: int)
     low, high = held.min(), held.max()
     if low < 0 or high >= num_classes:
         raise DataError(f"{path}: labels run from {low:g} to {high:g}, expected classes 0 to {num_classes - 1}")
-    return held.astype(np.int64)
+    found: IntArray = held.astype(np.int64)
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datasets import cifar_n
 from datasets.base import DataError
 
 _EXACT = {"sampling": "exact"}
@@ -17,8 +18,9 @@ _EXACT = {"sampling": "exact"}
 class NoiseInfo:
     """A noise model: `title` with a place for the rate, `options` with defaults, `version` (raised when labels change).
 
-    needs: what a data set must have: "asymmetric_map", "superclass", "blocks_of_five", "images".
+    needs: what a data set must have: "asymmetric_map", "superclass", "blocks_of_five", "images", "own_labels".
     takes_rate: False where the noise comes with its own rate; the rate must then be 0.
+    dataset: the only data set it exists for; None: any.
     """
 
     name: str
@@ -28,6 +30,7 @@ class NoiseInfo:
     needs: frozenset[str] = frozenset()
     takes_rate: bool = True
     version: int = 1
+    dataset: str | None = None
 
 
 _MODELS = (
@@ -102,6 +105,23 @@ _MODELS = (
         "given labels from a .npy, .npz (key: array) or .csv (key: column) file, in the official training order",
         {"file": None, "key": None},
         takes_rate=False,
+    ),
+    NoiseInfo(
+        "own",
+        "own labels",
+        "the noisy labels that the data set comes with",
+        needs=frozenset({"own_labels"}),
+        takes_rate=False,
+    ),
+    *(
+        NoiseInfo(
+            name,
+            published.title,
+            f"the labels that people gave to {published.dataset} (Wei et al. 2022), from the authors' file",
+            takes_rate=False,
+            dataset=published.dataset,
+        )
+        for name, published in cifar_n.LABELS.items()
     ),
 )
 NOISE_MODELS: dict[str, NoiseInfo] = {info.name: info for info in _MODELS}

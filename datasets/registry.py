@@ -5,21 +5,30 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import cifar, digits
+from datasets import cifar, digits, disk
 from datasets.base import DataError, DataSet, DataSetInfo
+from datasets.disk import Choice
 
-DATASETS: dict[str, DataSetInfo] = {info.name: info for info in (digits.INFO, cifar.CIFAR10, cifar.CIFAR100)}
+DATASETS: dict[str, DataSetInfo] = {
+    info.name: info
+    for info in (digits.INFO, cifar.CIFAR10, cifar.CIFAR100, *(module.INFO for module in disk.MODULES.values()))
+}
 
+PLAIN = Choice()
 ROOT_VARIABLE = "NOISY_BENCH_DATA"
 
 
 def default_root() -> Path:
     """Where data lie unless told otherwise: the environment's NOISY_BENCH_DATA, else a per-user cache folder."""
     named = os.environ.get(ROOT_VARIABLE)
-    if named:
-        return Path(named).expanduser()
+    return Path(named).expanduser() if named else user_cache()
+
+
+def user_cache() -> Path:
+    """The per-user cache folder."""
     if sys.platform == "win32":
         cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
@@ -38,12 +47,35 @@ def info(name: str) -> DataSetInfo:
     return DATASETS[name]
 
 
-def load(name: str, root: Path | None = None) -> DataSet:
-    """The data set in memory, from `root` (None: `default_root()`).
+@dataclass(frozen=True)
+class Described:
+    """A data set as a run finds it: its description with what is there, and the hash of that (None: as published)."""
+
+    info: DataSetInfo
+    content: str | None
+
+
+def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Described:
+    """What is known of a data set before its images are read. Raises DataError, also where files are missing.
+
+    Only where images are files anything is read: their lists, which are indexed at the first time.
+    """
+    static = info(name)
+    if name not in disk.MODULES:
+        return Described(static, None)
+    sources = disk.complete(name, default_root() if root is None else root, choice.file)
+    found = disk.opened(name, sources, user_cache())
+    return Described(disk.described(name, sources, found), disk.content(found, choice.skip_broken))
+
+
+def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet:
+    """The data set from `root` (None: `default_root()`), in memory unless its images are files of many sizes.
 
     Raises DataError, one line that says what to run, where files are missing or are not the official ones.
     """
-    described = info(name)
+    described, root = info(name), default_root() if root is None else root
+    if name in disk.MODULES:
+        return disk.load(name, root, choice, user_cache())
     if name in cifar.LAYOUTS:
-        return cifar.load(described, default_root() if root is None else root)
+        return replace(cifar.load(described, root), root=root)
     return digits.load()

@@ -32,6 +32,15 @@ def _options(assignments: list[str]) -> dict[str, Any]:
     return options
 
 
+def _arrays(dataset: DataSet, noisy: NoisyLabels) -> dict[str, Any]:
+    """What is written; where the truth is not known, the given labels alone."""
+    found: dict[str, Any] = {"labels": noisy.labels, "fingerprint": np.array(noisy.fingerprint)}
+    if noisy.matrix is not None:
+        found |= {"true_labels": dataset.train.labels, "actual_rate": np.array(noisy.actual_rate)}
+        found |= {"matrix": noisy.matrix, "expected_matrix": noisy.expected_matrix}
+    return found
+
+
 def _write(path: Path, dataset: DataSet, noisy: NoisyLabels) -> None:
     """Write the npz whole or not at all."""
     try:
@@ -39,15 +48,7 @@ def _write(path: Path, dataset: DataSet, noisy: NoisyLabels) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with temporary.open("wb") as stream:
-                np.savez_compressed(
-                    stream,
-                    labels=noisy.labels,
-                    true_labels=dataset.train.labels,
-                    fingerprint=np.array(noisy.fingerprint),
-                    matrix=noisy.matrix,
-                    expected_matrix=noisy.expected_matrix,
-                    actual_rate=np.array(noisy.actual_rate),
-                )
+                np.savez_compressed(stream, **_arrays(dataset, noisy))
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -121,10 +122,14 @@ def noise(
     console = Console(soft_wrap=True, highlight=False)
     for warning in noisy.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
-    console.print(
-        f"{dataset}, {name}, {100.0 * noisy.actual_rate:.1f}% wrong (expected {100.0 * noisy.expected_rate:.1f}%)"
-    )
+    if noisy.matrix is None or noisy.actual_rate is None or noisy.expected_rate is None:
+        console.print(f"{dataset}, {name}: the true labels are not known, and so no rate is")
+    else:
+        console.print(
+            f"{dataset}, {name}, {100.0 * noisy.actual_rate:.1f}% wrong (expected {100.0 * noisy.expected_rate:.1f}%)"
+        )
     console.print(f"fingerprint {noisy.fingerprint}")
-    table = _matrix_table if clean.num_classes <= WIDEST_MATRIX else _confusion_table
-    console.print(table(noisy.matrix, clean.class_names))
+    if noisy.matrix is not None:
+        table = _matrix_table if clean.num_classes <= WIDEST_MATRIX else _confusion_table
+        console.print(table(noisy.matrix, clean.class_names))
     console.print(f"written to {path}", markup=False)

@@ -1,0 +1,164 @@
+"""Data sets whose images are files: finding them, reading their lists once, and refusing what is broken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from datasets import animal10n, clothing1m, folder, food101n, index, webvision
+from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
+from datasets.index import BROKEN, UNCHECKED, Index, Split
+from datasets.listing import Sources
+
+MODULES: Mapping[str, ModuleType] = {
+    module.INFO.name: module for module in (clothing1m, animal10n, food101n, webvision, folder)
+}
+"""Each has INFO, FOLDERS (what its folder is called below the data directory), `find` and `read`."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen of a data set beyond its name. file: the list of own images; None: that of the usual name.
+
+    skip_broken: leave out what is broken instead of refusing the data set.
+    """
+
+    file: str | None = None
+    skip_broken: bool = False
+
+
+def locate(name: str, root: Path, file: str | None = None) -> Sources:
+    """The data set's lists: in its folder below `root`, or in `root` itself; where nothing is complete, the nearest.
+
+    Raises DataError where `root` is no folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"{name}: {root} is no folder: --data names the folder that holds the data set, or is it")
+    module = MODULES[name]
+    found: list[Sources] = [module.find(root / called, file) for called in module.FOLDERS if (root / called).is_dir()]
+    found.append(module.find(root, file))
+    return min(found, key=lambda sources: len(sources.missing))
+
+
+def complete(name: str, root: Path, file: str | None = None) -> Sources:
+    """As `locate`. Raises DataError naming what is missing."""
+    sources = locate(name, root, file)
+    if sources.missing:
+        raise DataError(f"{name}: missing in {sources.folder}: {', '.join(sources.missing)}")
+    return sources
+
+
+def opened(name: str, sources: Sources, cache: Path) -> Index:
+    """The index of the data set, made from its lists where there is none yet. Raises DataError."""
+    module = MODULES[name]
+    found = index.find(module.INFO, sources, cache)
+    if found is None:
+        try:
+            found = index.make(module.INFO, sources, module.read(sources), cache)
+        except OSError as fault:
+            raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}") from None
+    return found
+
+
+def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
+    """The data set's description with the counts that are there."""
+    info: DataSetInfo = MODULES[name].INFO
+    sizes = {split: len(part.names) for split, part in found.splits.items()}
+    further = {split: size for split, size in sizes.items() if split in info.further_tests}
+    clean = found.splits["train"].clean if "train" in found.splits else None
+    return replace(
+        info,
+        title=folder.title(sources) if name == folder.INFO.name else info.title,
+        num_classes=len(found.class_names),
+        class_names=found.class_names,
+        num_train=sizes.get("train", 0),
+        num_test=sizes.get("test", 0),
+        num_validation=sizes.get("validation", 0),
+        further_tests=further,
+        truth=clean is not None and bool((np.asarray(clean) >= 0).all()),
+    )
+
+
+def content(found: Index, skip_broken: bool) -> str:
+    """SHA-256 (hex) of the names and labels that are used: what makes two runs on a data set the same."""
+    rows = {
+        name: np.flatnonzero(split.status == BROKEN).tolist() for name, split in found.splits.items() if skip_broken
+    }
+    left_out = {name: numbers for name, numbers in rows.items() if numbers}
+    if not left_out:
+        return found.content
+    return hashlib.sha256(json.dumps([found.content, left_out], sort_keys=True).encode()).hexdigest()
+
+
+def skipped(found: Index) -> dict[str, int]:
+    """How many entries and images are broken, by kind."""
+    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
+    return dict(sorted(Counter(fault.kind for fault in faults).items()))
+
+
+def refuse_broken(name: str, found: Index) -> None:
+    """Raise DataError with the first of what is broken, if anything is."""
+    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
+    if faults:
+        first = "; ".join(map(str, faults[:_SHOWN])) + ("; ..." if len(faults) > _SHOWN else "")
+        raise DataError(
+            f"{name}: {len(faults)} broken entries ({first}): `data check {name}` lists them all, "
+            "`run --skip-broken` leaves them out and records it"
+        )
+
+
+def is_checked(found: Index) -> bool:
+    """Whether every image has been read by `data check`."""
+    return not any((split.status == UNCHECKED).any() for split in found.splits.values())
+
+
+def _files(split: Split, skip_broken: bool, true: bool) -> ImageFiles:
+    numbers = np.flatnonzero(split.status != BROKEN) if skip_broken else np.arange(len(split.names))
+    labels = np.array(split.labels)
+    if true and split.clean is not None:
+        labels = np.where(split.clean >= 0, split.clean, labels)
+    return ImageFiles(split.folder, split.names, numbers, labels[numbers])
+
+
+def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
+    """The data set; its images stay on the disk.
+
+    Raises DataError where something is missing, or broken and not to be skipped; images are known to be broken only
+    after `data check` has read them.
+    """
+    sources = complete(name, root, choice.file)
+    found = opened(name, sources, cache)
+    if not choice.skip_broken:
+        refuse_broken(name, found)
+    lacking = [split for split in ("train", "test") if split not in found.splits or not len(found.splits[split].names)]
+    if lacking:
+        raise DataError(f"{name}: {sources.folder} lists no {lacking[0]} image")
+    info = described(name, sources, found)
+    files = {split: _files(part, choice.skip_broken, info.truth or split != "train")
+             for split, part in found.splits.items()}  # fmt: skip
+    train, test = found.splits["train"], found.splits["test"]
+    return DataSet(
+        name=info.name,
+        version=info.version,
+        train=files["train"],
+        test=files["test"],
+        class_names=info.class_names,
+        mean=info.mean,
+        std=info.std,
+        root=root,
+        given=np.array(train.labels)[files["train"].numbers],
+        truth=info.truth,
+        test_truth=name != folder.INFO.name or (test.clean is not None and bool((np.asarray(test.clean) >= 0).all())),
+        validation=files.get("validation"),
+        further_tests={split: files[split] for split in info.further_tests},
+        skipped=skipped(found) if choice.skip_broken else {},
+    )
