@@ -105,15 +105,12 @@ def nal_by_method(case: Case, name: str = "nal", authors_behaviour: bool = True)
 
 
 def clamps_idle(case: Case) -> bool:
-    """Whether none of the authors' clamps of p, h and q would change a value of this NAL case."""
+    """Whether the authors' clamps of h and q change no value of this NAL case (that of p, 1e-12, changes too little)."""
     for step in case["steps"]:
         h = torch.tensor(step["inputs"]["confidence_logits"], dtype=torch.float64).sigmoid()
         p = torch.tensor(step["inputs"]["logits"], dtype=torch.float64).softmax(1)
-        # q is at least the share that the target, itself at least 1e-4, has in it.
-        smallest = torch.minimum((1 - h) * 1e-4 + h * p, p)
-        if bool((h < 1e-12).any() or (h > 1 - 1e-12).any() or (smallest < 1e-12).any()):
-            return False
-        if bool(((1 - h) * 1e-4 + h * p < 1e-7).any()):
+        smallest = h * p + (1 - h) * 1e-4  # q, as no target is below 1e-4
+        if bool((h < 1e-12).any() or (h > 1 - 1e-12).any() or (smallest < 1e-7).any()):
             return False
     return True
 
