@@ -105,7 +105,7 @@ def nal_by_method(case: Case, name: str = "nal", authors_behaviour: bool = True)
 
 
 def clamps_idle(case: Case) -> bool:
-    """Whether the authors' clamps of h and q change no value of this NAL case (that of p, 1e-12, changes too little)."""
+    """Whether the authors' clamps of h and q change no value of this NAL case (that of p changes too little)."""
     for step in case["steps"]:
         h = torch.tensor(step["inputs"]["confidence_logits"], dtype=torch.float64).sigmoid()
         p = torch.tensor(step["inputs"]["logits"], dtype=torch.float64).softmax(1)
