@@ -62,7 +62,10 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor, how: str) -> float:
     return _mean([float(F.cross_entropy(one, labels)) for one in scored_members(logits, how)])
 
 
-def _calibration(logits: Tensor, labels: Tensor) -> dict[str, list[float]]:
+Bins = dict[str, list[float]]
+
+
+def _calibration(logits: Tensor, labels: Tensor) -> Bins:
     """Confidence, accuracy and count in equal-width bins of the top probability (Guo et al. 2017, section 2)."""
     confidence, predicted = logits.softmax(1).max(1)
     right = (predicted == labels).double()
@@ -77,6 +80,23 @@ def _calibration(logits: Tensor, labels: Tensor) -> dict[str, list[float]]:
     }
 
 
+def _calibration_error(bins: Bins) -> float:
+    """Expected calibration error: the mean gap between confidence and accuracy, weighted by the bins' counts."""
+    gaps = (abs(c - a) * n for c, a, n in zip(bins["confidence"], bins["accuracy"], bins["count"], strict=True))
+    return sum(gaps) / sum(bins["count"])
+
+
+def _pooled(binned: Sequence[Bins]) -> Bins:
+    """The bins of all members together: means weighted by each member's count, and the mean count."""
+    counts = [_mean(column) for column in zip(*(one["count"] for one in binned), strict=True)]
+    found = {"count": counts}
+    for key in ("confidence", "accuracy"):
+        weighted = [[v * n for v, n in zip(one[key], one["count"], strict=True)] for one in binned]
+        means = [_mean(column) for column in zip(*weighted, strict=True)]
+        found[key] = [value / count if count else 0.0 for value, count in zip(means, counts, strict=True)]
+    return found
+
+
 def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """[K, K] float64 counts, rows: label, columns: prediction."""
     cells = torch.bincount(labels * num_classes + predicted, minlength=num_classes**2)
@@ -89,17 +109,13 @@ def final_scores(logits: Tensor, labels: Tensor, how: str) -> dict[str, Any]:
     members = scored_members(logits, how)
     table = torch.stack([confusion(one.argmax(1), labels, num_classes) for one in members]).mean(0)
     binned = [_calibration(one, labels) for one in members]
-    calibration = {key: [_mean(column) for column in zip(*(b[key] for b in binned), strict=True)] for key in binned[0]}
-    gaps = [
-        abs(c - a) * n for c, a, n in zip(*(calibration[k] for k in ("confidence", "accuracy", "count")), strict=True)
-    ]
     found: dict[str, Any] = {
         "test_accuracy": accuracy(logits, labels, how),
         "per_class_accuracy": (table.diagonal() / table.sum(1).clamp_min(1)).tolist(),
         "confusion": table.tolist(),
-        "ece": sum(gaps) / len(labels),
+        "ece": _mean([_calibration_error(one) for one in binned]),
         "nll": negative_log_likelihood(logits, labels, how),
-        "calibration": calibration,
+        "calibration": _pooled(binned),
     }
     if len(logits) > 1:
         found["members"] = [{"test_accuracy": accuracy(one[None], labels, "first")} for one in logits]
