@@ -29,6 +29,7 @@ class Progress:
     step: int = 0  # optimiser steps done
     samples: int = 0  # samples of main batches seen
     seconds: float = 0.0  # spent in training epochs, evaluation not counted
+    rate: float = 0.0  # the learning rate of the last step
 
 
 @dataclass
@@ -44,7 +45,6 @@ class Run:
     labels: Tensor
     progress: Progress = field(default_factory=Progress)
     optimizers: optim.Optimizers | None = None
-    rate: float = 0.0  # the learning rate of the last step
     beat: Callable[[float], None] = lambda progress: None  # called with the run's clock after every step
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ def _batches(run: Run, phase: Phase, part: tuple[int, int], generators: tuple[Ge
 def _step(run: Run, batch: Batch) -> None:
     assert run.optimizers is not None
     run.optimizers.zero_grad()
-    run.rate = run.optimizers.set_rates(batch.progress)
+    run.progress.rate = run.optimizers.set_rates(batch.progress)
     loss = run.method.loss(batch)
     if loss.ndim != 0:
         raise ValueError(f"{type(run.method).__name__}.loss returned shape {tuple(loss.shape)}; it must be a scalar")
@@ -161,7 +161,7 @@ def train_epoch(run: Run) -> dict[str, Any]:
             _step(run, batch)
             run.beat(batch.progress)
     summary = run.observer.end_epoch()
-    summary["learning_rate"] = run.rate
+    summary["learning_rate"] = run.progress.rate
     run.progress.epoch = epoch
     run.progress.seconds += time.perf_counter() - started
     return summary
