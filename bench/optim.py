@@ -128,8 +128,9 @@ class Optimizers:
             optimizer.load_state_dict(state[kind])
 
 
-def _fused(parameters: Sequence[Tensor]) -> bool:
-    return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+def _fused(kind: str, parameters: Sequence[Tensor]) -> bool:
+    devices = ("cpu",) if kind == "adagrad" else ("cpu", "cuda")  # torch 2.6 fuses Adagrad on a CPU only
+    return all(p.device.type in devices and p.is_floating_point() for p in parameters)
 
 
 def build(
@@ -154,7 +155,7 @@ def build(
             raise ValueError(f"a parameter group of {kind} has no setting {sorted(extra)[0]!r}")
         arguments = {"lr": settings["lr"], **inherited, **own, "params": list(given["params"])}
         if kind not in by_kind:
-            by_kind[kind] = _CLASSES[kind]([arguments], fused=_fused(arguments["params"]))
+            by_kind[kind] = _CLASSES[kind]([arguments], fused=_fused(kind, arguments["params"]))
         else:
             by_kind[kind].add_param_group(arguments)
         group = by_kind[kind].param_groups[-1]
