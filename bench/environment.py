@@ -23,3 +23,9 @@ class Environment:
 def checkpoint_path(store: Path, where: str) -> Path:
     """The checkpoint of the run with address `where`."""
     return store / "checkpoints" / f"{where}.pt"
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint and what killed processes have left of their attempts to write it."""
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ import torch
 
 from bench import checkpoint, measure, trainer
 from bench.data import RunData, prepare
-from bench.environment import Environment, checkpoint_path
+from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
-from bench.run_record import build_execution, build_record
+from bench.run_record import build_execution, build_record, reset_peak_memory
 from bench.seeds import Streams
 from bench.task import NetworkSettings, RunTask, evaluation_batch
 from datasets.base import Images
@@ -122,6 +122,7 @@ def execute(
         methods.add_file(plugin)
     device = torch.device(environment.device)
     _configure(spec, device)
+    reset_peak_memory(device)
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     data = prepare(spec, environment.data, environment.noise_files)
@@ -129,8 +130,13 @@ def execute(
     path, curves, past = checkpoint_path(environment.store, where), {}, Past()
     state = checkpoint.load(path, device)
     if state is not None:
-        trainer.load_state_dict(run, state["run"])
-        curves, past = state["curves"], Past(state["seconds"], state["resumes"] + 1)
+        try:
+            trainer.load_state_dict(run, state["run"])
+            curves, past = state["curves"], Past(state["seconds"], state["resumes"] + 1)
+        except (KeyError, TypeError, ValueError, RuntimeError):
+            # Written by other code, as where a method has got another buffer since: it fits no more, so start anew.
+            remove_checkpoint(path)
+            run, measures = build_run(spec, data, device, environment.compiled)
     _train(run, measures, curves, environment, path, past, beat)
     parts, arrays = measure.at_the_end(run.method, measures, run.observer)
     record = build_record(spec, data, run, curves, parts)
@@ -138,7 +144,7 @@ def execute(
     record["execution"] = build_execution(run, device, started, seconds, past.resumes)
     rows, pixels = measure.thumbnails(arrays, data.train.pixels)
     store.publish(record, {"index": data.rows, **arrays, "thumbnail_rows": rows, "thumbnails": pixels})
-    path.unlink(missing_ok=True)
+    remove_checkpoint(path)
 
 
 def _train(

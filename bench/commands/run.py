@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench import cluster, scheduler, spec, suite
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
-from bench.environment import Environment
+from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
 from bench.precision import has_accelerator
 from bench.progress import Progress
@@ -175,6 +175,9 @@ def execute_plan(
             f"{len(missing) - len(todo)} failed earlier and are left out (--retry-failed executes them again)",
             highlight=False,
         )
+    for cell in planned.cells:
+        if store.has(cell.address):  # its process may have been killed between publishing and clearing up
+            remove_checkpoint(checkpoint_path(store.root, cell.address))
     for cell in todo:
         store.clear_failure(cell.address)
     progress = Progress(console, todo, store.root, runner.slots)
