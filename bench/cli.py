@@ -68,11 +68,14 @@ def _run_quick() -> None:
 
 
 def _register() -> None:
-    from bench.commands import data, lists, noise, report, run, speed, status
+    from bench.commands import data, lists, merge, noise, report, run, speed, status, suspects
 
     app.command("run")(run.run)
     app.command("report")(report.report)
     app.command("status")(status.status)
+    app.command("suspects")(suspects.suspects)
+    app.command("merge")(merge.merge)
+    app.command("export")(merge.export)
     app.command("speed")(speed.speed)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")

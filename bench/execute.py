@@ -53,12 +53,15 @@ def _labelled(
 
 
 def _facts(spec: Mapping[str, Any], data: RunData) -> dict[str, Any]:
-    told = data.noise.expected_rate + spec["noise_rate_error"]
-    return {
-        "noise_rate": min(max(told, 0.0), 1.0),
-        "noise_kind": spec["noise"]["model"],
-        "matrix": torch.from_numpy(data.noise.expected_matrix).float(),
-    }
+    """What a method may be told. A suite's `noise_rate_error` makes rate and matrix wrong by the same factor."""
+    expected = data.noise.expected_rate
+    told = min(max(expected + spec["noise_rate_error"], 0.0), 1.0)
+    matrix = torch.from_numpy(data.noise.expected_matrix).float()
+    if expected > 0 and told != expected:
+        kept = torch.eye(len(matrix))
+        scaled = (kept + (matrix - kept) * (told / expected)).clamp_min(0)
+        matrix = scaled / scaled.sum(1, keepdim=True)
+    return {"noise_rate": told, "noise_kind": spec["noise"]["model"], "matrix": matrix}
 
 
 def build_method(spec: Mapping[str, Any], task: RunTask, device: torch.device) -> Method:

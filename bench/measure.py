@@ -16,6 +16,7 @@ from datasets.loader import Loader
 from methods.base import Method
 
 LAST_EPOCHS = 10
+KEPT_PROBABILITIES = 2_000_000  # a record keeps the training samples' probabilities up to this many numbers
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[
     final = evaluation.final_scores(logits, test.true, measures.scored)
     ensemble = logits.mean(0)
     confidence, test_predicted = ensemble.softmax(1).max(1)
-    on_train = evaluation.predictions(method, train.loader, measures.batch_size).mean(0).argmax(1)
+    train_logits = evaluation.predictions(method, train.loader, measures.batch_size).mean(0)
+    on_train = train_logits.argmax(1)
     final["predicted_matrix"] = _predicted_matrix(on_train, train.true, logits.shape[-1])
     with evaluation.evaluating(method):
         own = method.clean_scores()
@@ -129,6 +131,8 @@ def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[
     }
     if own is not None:
         arrays["own_score"] = own.float()
+    if train_logits.numel() <= KEPT_PROBABILITIES:
+        arrays["train_probability"] = train_logits.softmax(1).half()
     plain = {name: _array(values) for name, values in arrays.items()}
     mislabelled = plain["given"] != plain["true"]
     detection: dict[str, Any] = {

@@ -166,6 +166,9 @@ class MethodRow(Table):
     scored: Literal["default", "mean", "ensemble", "first"] = Field(
         "default", description="of several networks: mean of their accuracies, their ensemble, or the first"
     )
+    noise_rate_error: Annotated[float, Field(ge=-1.0, le=1.0)] | None = Field(
+        None, description="added to the noise rate that this row is told; none: as the suite says"
+    )
     trials: Annotated[int, Field(ge=0)] = Field(0, description="tuning trials spent on this row's settings")
     source: str = Field("", description="where the settings come from")
 

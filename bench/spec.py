@@ -256,7 +256,7 @@ def _cell(suite: Suite, name: str, row: MethodRow, noise: dict[str, Any], where:
         "noise": noise,
         "method": {"name": info.name, "version": info.version, "hyper": hyper},
         "scored": row.scored,
-        "noise_rate_error": suite.noise_rate_error,
+        "noise_rate_error": suite.noise_rate_error if row.noise_rate_error is None else row.noise_rate_error,
         "optimizer": optimizer_settings(training.optimizer),
         "schedule": schedule_settings(training.schedule),
         "precision": resolve_precision(training.precision, device),

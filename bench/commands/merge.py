@@ -1,0 +1,51 @@
+"""`merge`: take others' records into a store; `export`: write a suite's records as lines for a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.commands.options import DEFAULT_OUT, Out, check_folder
+from bench.errors import UserError, unknown
+from results.store import Store
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Stores, folders of records, .jsonl files.")],
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Take others' records into a store. What is there already is never changed.
+
+    Examples: `merge ../colleague/output`, `merge a b --out all`.
+    """
+    from results.merge import merge as merge_into
+
+    check_folder(out)
+    for folder in folders:
+        if not folder.exists():
+            raise UserError(f"{folder}: no such file or folder")
+    for line in merge_into(folders, Store(out)).lines():
+        Console().print(line, highlight=False, soft_wrap=True)
+
+
+def export(
+    suite: Annotated[str, typer.Argument(help="A started suite.")],
+    target: Annotated[Path, typer.Argument(help="Folder that gets SUITE.jsonl and SUITE.plan.json.")],
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """Write a suite's records as JSON Lines, one file a suite, for committing or handing on.
+
+    Examples: `export quick my-records`.
+    """
+    from results.merge import export_jsonl
+
+    check_folder(target, "TARGET")
+    store = Store(out)
+    plans = store.plans()
+    if suite not in plans:
+        raise unknown("started suite", suite, plans, f"--out {out}")
+    count = export_jsonl(store, suite, target)
+    Console().print(f"{count} records: {target / f'{suite}.jsonl'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,88 @@
+"""`suspects`: the training samples by suspicion of being wrongly labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.commands.options import DEFAULT_OUT, Out
+from bench.errors import UserError, unknown
+from results.plan import Plan
+from results.store import Store
+
+
+def _chosen(store: Store, plan: Plan, method: str | None, setting: str | None, seed: int) -> tuple[list[str], str]:
+    """The done runs of a suite that share labels: one setting, one seed; all its methods or one."""
+    settings = list(dict.fromkeys(cell["setting"] for cell in plan["cells"]))
+    rows = list(dict.fromkeys(cell["method"] for cell in plan["cells"]))
+    if setting is not None and setting not in settings:
+        raise unknown("setting", setting, settings)
+    if method is not None and method not in rows:
+        raise unknown("row", method, rows)
+    wanted = setting or settings[0]
+    cells = [
+        cell
+        for cell in plan["cells"]
+        if cell["setting"] == wanted
+        and cell["seed"] == seed
+        and cell["method"] in ((method,) if method else rows)
+        # an upper bound that knows the truth has other samples, and no suspicion
+        and cell["spec"]["dataset"].get("training_rows", "all") == "all"
+    ]
+    done = [cell for cell in cells if store.has(cell["address"])]
+    if not done:
+        raise UserError(f"suite {plan['suite']!r}: no run of {wanted!r}, seed {seed} is done yet")
+    titles = ", ".join(cell["title"] for cell in done)
+    return [cell["address"] for cell in done], f"{wanted}, seed {seed}: {titles}"
+
+
+def _find(store: Store, target: str, method: str | None, setting: str | None, seed: int) -> tuple[list[str], str]:
+    plans = store.plans()
+    if target in plans:
+        return _chosen(store, plans[target], method, setting, seed)
+    matching = [address for address in store.addresses() if address.startswith(target)]
+    if len(matching) == 1:
+        record = store.load(matching[0])
+        return matching, f"{record['titles']['method']}, {record['titles']['noise']}, seed {record['spec']['seed']}"
+    if len(matching) > 1:
+        raise UserError(f"run {target!r}: {len(matching)} records begin so; give more digits of the address")
+    raise UserError(
+        f"neither a run nor a started suite of {store.root}: {target!r} (suites: {', '.join(plans) or 'none'})"
+    )
+
+
+def suspects(
+    target: Annotated[str, typer.Argument(metavar="RUN|SUITE", help="Address of a run (or its start), or a suite.")],
+    method: Annotated[str | None, typer.Option("--method", help="Only this row of the suite.")] = None,
+    setting: Annotated[
+        str | None, typer.Option(help='Setting of the suite, such as "symmetric 50%" (default: the first).')
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the suite's runs.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")] = None,
+    out: Out = DEFAULT_OUT,
+) -> None:
+    """List the training samples that are most likely wrongly labelled.
+
+    Examples: `suspects quick`, `suspects quick --method car --csv suspects.csv`.
+    """
+    from results.suspects import suspects as ranked
+
+    store = Store(out)
+    addresses, title = _find(store, target, method, setting, seed)
+    if csv is not None and not csv.absolute().parent.is_dir():
+        raise UserError(f"--csv {csv}: no such folder")
+    found = ranked(store, addresses)
+    columns = [name for name in found.columns if not found[name].isna().all()]
+    table = Table(*(name.replace("_", " ") for name in columns), title=title)
+    for row in found.head(count)[columns].itertuples(index=False):
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    console = Console()
+    console.print(table)
+    if csv is not None:
+        found[columns].to_csv(csv, index=False)
+        console.print(f"all {len(found)} samples: {csv}", highlight=False, soft_wrap=True)
