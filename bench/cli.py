@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from bench.errors import UserError
-from datasets.base import DataError
-from methods.registry import MethodError
-from reports.errors import ReportError
-from results.record import StoreError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-USER_ERRORS = (UserError, DataError, MethodError, StoreError, ReportError)
 
 app = typer.Typer(
     add_completion=True,
@@ -68,6 +64,8 @@ def _run_quick() -> None:
 
 
 def _register() -> None:
+    if app.registered_commands:
+        return
     from bench.commands import data, lists, merge, noise, report, run, speed, status, suspects
 
     app.command("run")(run.run)
@@ -84,28 +82,37 @@ def _register() -> None:
 
 def _check_packages() -> None:
     """One clear line where one of the five packages comes from somewhere else (`datasets` is a name others use too)."""
-    import datasets
-    import methods
-    import reports
-    import results
-
     home = Path(__file__).resolve().parent.parent
-    for package in (datasets, methods, results, reports):
-        found = Path(str(package.__file__)).resolve().parent
-        if found.parent != home:
+    for name in ("datasets", "methods", "results", "reports"):
+        found = find_spec(name)  # imports nothing: what another package of that name does is not our concern
+        place = "nowhere" if found is None else Path(str(found.origin)).resolve().parent
+        if place != home / name:
             raise UserError(
-                f"the package {package.__name__!r} comes from {found}, not from {home}: another installed package has "
-                "the same name; run in this project's own environment"
+                f"the package {name!r} comes from {place}, not from {home}: another installed package has the same "
+                "name; run in this project's own environment"
             )
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    from datasets.base import DataError
+    from methods.registry import MethodError
+    from reports.errors import ReportError
+    from results.record import StoreError
+
+    return UserError, DataError, MethodError, StoreError, ReportError
 
 
 def main() -> None:
     """Run the command line and exit."""
     try:
         _check_packages()
+    except UserError as fault:
+        _fail(str(fault))
+    user_errors = _user_errors()
+    try:
         _register()
         status = typer.main.get_command(app).main(prog_name="run_benchmark.py", standalone_mode=False)
-    except USER_ERRORS as fault:
+    except user_errors as fault:
         _fail(" ".join(str(fault).split()))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
@@ -121,6 +128,6 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(line: str) -> None:
+def _fail(line: str) -> NoReturn:
     print(f"error: {line}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
