@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -101,7 +102,7 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.networks: _networks,
     Kind.suites: _suites,
 }
-_HIDDEN = ("hyper", "file", "options")  # too wide for a table; the JSON has them
+_HIDDEN = ("hyper", "file", "options", "reference", "passes_per_step")  # too wide for a table; the JSON has them
 
 
 def list_registered(
@@ -120,7 +121,10 @@ def list_registered(
         typer.echo(json.dumps(rows, indent=1))
         return
     columns = [key for key in rows[0] if key not in _HIDDEN]
-    table = Table(*(column.replace("_", " ") for column in columns))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        # a name is there to be typed, so it is never cut
+        table.add_column(column.replace("_", " "), no_wrap=column == "name", overflow="fold")
     for row in rows:
         values = (row[column] for column in columns)
         table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in values))
