@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,20 +11,28 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage
 
-CLAMP = 1e-5  # 1 - p is clamped to at least this inside the logarithm, without gradient below
+
+def log_complement(logits: Tensor) -> Tensor:
+    """[B, K]: log(1 - p_k) without cancellation: for the likeliest class from the sum of the others. logits: [B, K]."""
+    log_p = logits.log_softmax(1)
+    likeliest = F.one_hot(logits.argmax(1), logits.shape[1]).bool()
+    of_likeliest = log_p.masked_fill(likeliest, -torch.inf).logsumexp(1, keepdim=True)
+    return torch.where(likeliest, of_likeliest, torch.log1p(-log_p.exp().masked_fill(likeliest, 0.0)))
 
 
-def negative_loss(logits: Tensor, labels: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor) -> Tensor:
+def negative_loss(
+    logits: Tensor, labels: Tensor, complementary: Tensor, class_weight: Tensor, kept: Tensor, floor: float = 0.0
+) -> Tensor:
     """sum over kept i and their classes k of w_(y_i) (-log(1 - p_ik)), over the number of kept samples; 0 without any.
 
     logits: [B, K] float; labels: [B] int64; complementary: [B, n] int64, classes that a sample is said not to be of;
-    class_weight: [K] float; kept: [B] float, 0 or 1. Equation 2 of the paper. 1 - p is the sum of the other
-    probabilities, so that nothing cancels for p near 1.
+    class_weight: [K] float; kept: [B] float, 0 or 1. floor: 1 - p is clamped to at least this, without gradient below.
+    Equation 2 of the paper.
     """
-    classes = logits.shape[1]
-    others = 1 - torch.eye(classes, dtype=logits.dtype, device=logits.device)
-    rest = -(logits.softmax(1) @ others).clamp_min(CLAMP).log()
-    losses = class_weight.to(logits.dtype)[labels] * rest.gather(1, complementary).sum(1)
+    rest = log_complement(logits).gather(1, complementary)
+    if floor > 0:
+        rest = rest.clamp_min(math.log(floor))
+    losses = -class_weight.to(logits.dtype)[labels] * rest.sum(1)
     return (kept * losses).sum() / kept.sum().clamp_min(1)
 
 
@@ -45,6 +54,9 @@ class NegativeLearning(Method):
     prediction of the network before (that replacement is hard, and that the network starts anew, is inferred). SelNL
     goes on with the optimiser of NL; the other stages have new ones. Shares are those of the authors' 720, 720, 720 and
     2 x 480 epochs; the last stage takes what is left.
+
+    The paper clamps nothing. `authors_behaviour` clamps 1 - p to at least 1e-5, as their code does: a network that has
+    become sure of a wrong class for all samples then gets no gradient any more, as happens at large learning rates.
     """
 
     name = "nlnl"
@@ -76,6 +88,7 @@ class NegativeLearning(Method):
         "pseudo_rounds": {"default": 2, "bounds": (0, 10), "source": "ydkim1293/NLNL: 2 times 480 epochs"},
         "complementary": {"default": 1, "bounds": (1, 1000), "source": "ydkim1293/NLNL (CIFAR-100: 110)"},
         "cut": {"default": 0.5, "bounds": (0.0, 1.0), "source": "ydkim1293/NLNL"},
+        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
         "history": {"default": 10, "bounds": (1, 100), "source": "inferred: epochs in the mean of past p_y"},
     }
     negative_epochs: int
@@ -85,6 +98,7 @@ class NegativeLearning(Method):
     complementary: int
     cut: float
     history: int
+    authors_behaviour: bool
     class_weight: Tensor
     past: Tensor
     pseudo: Tensor
@@ -141,7 +155,8 @@ class NegativeLearning(Method):
         threshold = 1 / self.task.num_classes if batch.epoch > negative else 0.0
         kept = (mean_past >= threshold).to(logits.dtype)
         batch.observe(logits, selected=kept)
-        return negative_loss(logits, batch.labels, self.draw(batch.labels), self.class_weight, kept)
+        floor = 1e-5 if self.authors_behaviour else 0.0
+        return negative_loss(logits, batch.labels, self.draw(batch.labels), self.class_weight, kept, floor)
 
     def clean_scores(self) -> Tensor | None:
         return self.past.mean(0)

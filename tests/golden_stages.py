@@ -69,7 +69,8 @@ def nlnl_by_function(case: Case, dtype: torch.dtype) -> Iterator[Got]:
         if positive := settings["phase"] == "SelPL":
             loss = positive_loss(logits, labels, weight, kept)
         else:
-            loss = negative_loss(logits, labels, torch.tensor(step["inputs"]["labels_neg"]), weight, kept)
+            drawn = torch.tensor(step["inputs"]["labels_neg"])
+            loss = negative_loss(logits, labels, drawn, weight, kept, settings["clamp_min_1mp"])
         count = int(kept.sum())
         counts = {"num_pl": count if positive else 0, "num_nl": 0 if positive else count}
         yield {"outputs": {"loss": loss, "grad": gradients(loss, logits=logits), **counts}}
@@ -87,6 +88,7 @@ def nlnl_by_method(case: Case) -> Iterator[Got]:
         positive_epochs=1,
         complementary=settings["ln_neg"],
         history=1,
+        authors_behaviour=True,
         cut=settings["select_threshold"] if settings["phase"] == "SelPL" else 0.5,
     )
     method.class_weight.copy_(torch.tensor(settings["class_weight"]))
