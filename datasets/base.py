@@ -35,16 +35,20 @@ class Images:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images that are files: the one at row i is `folder / names[numbers[i]]`; labels [N] int64 as in Images."""
+    """Images that are files: the one at row i is `folder / names[numbers[i]]`; labels [N] int64 as in Images.
+
+    copies: how the files of resized copies are called, which are read instead (see `datasets.resized`).
+    """
 
     folder: Path
     names: Names
     numbers: IntArray
     labels: IntArray
+    copies: Path | None = None
 
     def take(self, rows: IntArray) -> ImageFiles:
         """The images `rows`, in that order; the names are shared, not copied."""
-        return ImageFiles(self.folder, self.names, self.numbers[rows], self.labels[rows])
+        return ImageFiles(self.folder, self.names, self.numbers[rows], self.labels[rows], self.copies)
 
     def path(self, row: int) -> Path:
         """The file of one image."""
@@ -52,6 +56,18 @@ class ImageFiles:
 
 
 ImageSet: TypeAlias = Images | ImageFiles
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A validation set. given: [N] the labels that a user would have; None: the true ones.
+
+    truth: False where the true classes are not known; `images.labels` are then the given ones.
+    """
+
+    images: ImageSet
+    given: IntArray | None = None
+    truth: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +133,7 @@ class DataSet:
     given: IntArray | None = None
     truth: bool = True
     test_truth: bool = True
-    validation: ImageSet | None = None
+    validation: HeldOut | None = None
     further_tests: Mapping[str, ImageSet] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from datasets import animal10n, clothing1m, folder, food101n, index, webvision
-from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
+from datasets.base import DataError, DataSet, DataSetInfo, HeldOut, ImageFiles
 from datasets.index import BROKEN, UNCHECKED, Index, Split
 from datasets.listing import Sources
 
@@ -29,11 +29,12 @@ _SHOWN = 3
 class Choice:
     """What is chosen of a data set beyond its name. file: the list of own images; None: that of the usual name.
 
-    skip_broken: leave out what is broken instead of refusing the data set.
+    skip_broken: leave out what is broken instead of refusing the data set. copies: read resized copies of the images.
     """
 
     file: str | None = None
     skip_broken: bool = False
+    copies: bool = False
 
 
 def locate(name: str, root: Path, file: str | None = None) -> Sources:
@@ -74,7 +75,6 @@ def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
     info: DataSetInfo = MODULES[name].INFO
     sizes = {split: len(part.names) for split, part in found.splits.items()}
     further = {split: size for split, size in sizes.items() if split in info.further_tests}
-    clean = found.splits["train"].clean if "train" in found.splits else None
     return replace(
         info,
         title=folder.title(sources) if name == folder.INFO.name else info.title,
@@ -84,7 +84,7 @@ def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
         num_test=sizes.get("test", 0),
         num_validation=sizes.get("validation", 0),
         further_tests=further,
-        truth=clean is not None and bool((np.asarray(clean) >= 0).all()),
+        truth="train" in found.splits and _is_known(found.splits["train"]),
     )
 
 
@@ -121,12 +121,30 @@ def is_checked(found: Index) -> bool:
     return not any((split.status == UNCHECKED).any() for split in found.splits.values())
 
 
-def _files(split: Split, skip_broken: bool, true: bool) -> ImageFiles:
-    numbers = np.flatnonzero(split.status != BROKEN) if skip_broken else np.arange(len(split.names))
+def _is_known(split: Split) -> bool:
+    """Whether the list gives the true class of every image."""
+    return split.clean is not None and bool((np.asarray(split.clean) >= 0).all())
+
+
+def _files(found: Index, name: str, choice: Choice, true: bool = True) -> ImageFiles:
+    """The images of a split, with their true labels where the list has them or, if not `true`, as given."""
+    split = found.splits[name]
+    numbers = np.flatnonzero(split.status != BROKEN) if choice.skip_broken else np.arange(len(split.names))
     labels = np.array(split.labels)
     if true and split.clean is not None:
         labels = np.where(split.clean >= 0, split.clean, labels)
-    return ImageFiles(split.folder, split.names, numbers, labels[numbers])
+    copies = found.path / name if choice.copies else None
+    return ImageFiles(split.folder, split.names, numbers, labels[numbers], copies)
+
+
+def _held_out(found: Index, choice: Choice, published: bool) -> HeldOut | None:
+    """The validation set: of published data the labels are true, of own images they are so where the list says it."""
+    if "validation" not in found.splits:
+        return None
+    images, split = _files(found, "validation", choice), found.splits["validation"]
+    if published:
+        return HeldOut(images)
+    return HeldOut(images, np.array(split.labels)[images.numbers], _is_known(split))
 
 
 def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
@@ -139,26 +157,24 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
     found = opened(name, sources, cache)
     if not choice.skip_broken:
         refuse_broken(name, found)
-    lacking = [split for split in ("train", "test") if split not in found.splits or not len(found.splits[split].names)]
-    if lacking:
-        raise DataError(f"{name}: {sources.folder} lists no {lacking[0]} image")
-    info = described(name, sources, found)
-    files = {split: _files(part, choice.skip_broken, info.truth or split != "train")
-             for split, part in found.splits.items()}  # fmt: skip
-    train, test = found.splits["train"], found.splits["test"]
+    for split in ("train", "test"):
+        if split not in found.splits or not len(found.splits[split].names):
+            raise DataError(f"{name}: {sources.folder} lists no {split} image")
+    info, published = described(name, sources, found), name != folder.INFO.name
+    train = _files(found, "train", choice, info.truth)
     return DataSet(
         name=info.name,
         version=info.version,
-        train=files["train"],
-        test=files["test"],
+        train=train,
+        test=_files(found, "test", choice),
         class_names=info.class_names,
         mean=info.mean,
         std=info.std,
         root=root,
-        given=np.array(train.labels)[files["train"].numbers],
+        given=np.array(found.splits["train"].labels)[train.numbers],
         truth=info.truth,
-        test_truth=name != folder.INFO.name or (test.clean is not None and bool((np.asarray(test.clean) >= 0).all())),
-        validation=files.get("validation"),
-        further_tests={split: files[split] for split in info.further_tests},
+        test_truth=published or _is_known(found.splits["test"]),
+        validation=_held_out(found, choice, published),
+        further_tests={split: _files(found, split, choice) for split in info.further_tests},
         skipped=skipped(found) if choice.skip_broken else {},
     )

@@ -12,15 +12,17 @@ from torch import Generator, Tensor
 
 from datasets import augmentation
 from datasets.augmentation import Draws
+from datasets.base import Images, ImageSet
 
 
 class Loader(Protocol):
     """What the trainer needs of the training set, whether it lies in memory or on a disk.
 
-    A walk is one shuffled pass over rows of the set; both generators live on the CPU.
+    A walk is one shuffled pass over rows of the set; both generators live on the CPU. image_shape: (C, H, W) of views.
     """
 
     num_samples: int
+    image_shape: tuple[int, int, int]
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
@@ -28,6 +30,10 @@ class Loader(Protocol):
 
     def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(index [B], images [B, C, H, W]) over all rows in order, without augmentation."""
+        ...
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """[m, H, W, C] uint8: the images `rows`, thinned out where they are large."""
         ...
 
 
@@ -46,6 +52,34 @@ def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     return bounds
 
 
+THUMBNAIL = 64  # pixels on a side, at least, of a thumbnail of a larger image
+
+
+class Normaliser:
+    """From pixels to what networks are fed; `mean` and `std` per channel are of pixels / 255."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self.mean = torch.tensor(mean, dtype=torch.float32, device=device)
+        self.std = torch.tensor(std, dtype=torch.float32, device=device)
+        self.scale = 1 / (255 * self.std)
+        self.shift = -self.mean / self.std
+
+    def __call__(self, pixels: Tensor, draws: Draws | None = None, cutout: int = 0) -> Tensor:
+        """[B, H, W, C] uint8 to [B, C, H, W] float32, channels-last in memory, jittered and cut out as drawn.
+
+        cutout: side of the square, in pixels.
+        """
+        if draws is None or draws.jitter is None:
+            values = pixels.float()
+            images = torch.addcmul(self.shift, values, self.scale, out=values).permute(0, 3, 1, 2)
+        else:
+            bright = augmentation.jitter_colours(pixels.permute(0, 3, 1, 2).float() / 255, draws.jitter)
+            images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
+        if draws is not None and draws.cutout is not None:
+            images = augmentation.cut_out(images, draws.cutout, cutout)
+        return images
+
+
 class MemoryLoader:
     """Images [N, H, W, C] uint8 on the device; `mean` and `std` per channel are of pixels / 255."""
 
@@ -62,15 +96,9 @@ class MemoryLoader:
         self.pixels = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
         self.num_samples = len(pixels)
         self.size = (pixels.shape[1], pixels.shape[2])
-        self.mean = torch.tensor(mean, dtype=torch.float32, device=device)
-        self.std = torch.tensor(std, dtype=torch.float32, device=device)
-        self.scale = 1 / (255 * self.std)
-        self.shift = -self.mean / self.std
+        self.image_shape = (pixels.shape[3], *self.size)
+        self.normalised = Normaliser(mean, std, device)
         self._padded: dict[int, Tensor] = {0: self.pixels}
-
-    def normalised(self, pixels: Tensor) -> Tensor:
-        """[B, H, W, C] uint8 to [B, C, H, W] float32 in channels-last memory order."""
-        return torch.addcmul(self.shift, pixels.float(), self.scale).permute(0, 3, 1, 2)
 
     def _source(self, padding: int) -> Tensor:
         if padding not in self._padded:
@@ -82,14 +110,7 @@ class MemoryLoader:
         strengths = augmentation.strengths(self.settings, kind)
         source = self._source(strengths["crop_padding"])
         pixels = augmentation.crop_and_flip(source, index, self.size, draws)
-        if draws.jitter is None:
-            images = self.normalised(pixels)
-        else:
-            bright = augmentation.jitter_colours(pixels.permute(0, 3, 1, 2).float() / 255, draws.jitter)
-            images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
-        if draws.cutout is not None:
-            images = augmentation.cut_out(images, draws.cutout, strengths["cutout"])
-        return images
+        return self.normalised(pixels, draws, strengths["cutout"])
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
@@ -101,6 +122,12 @@ class MemoryLoader:
         """(index, normalised images) over all rows in order, without augmentation."""
         for start, stop in batch_bounds(self.num_samples, batch_size):
             yield torch.arange(start, stop, device=self.device), self.normalised(self.pixels[start:stop])
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """[m, H, W, C] uint8: the images `rows`, thinned out where they are large."""
+        stride = max(1, self.size[0] // THUMBNAIL)
+        kept = self.pixels[torch.from_numpy(rows).to(self.device)][:, ::stride, ::stride]
+        return np.ascontiguousarray(kept.cpu().numpy())
 
 
 class MemoryWalk:
@@ -143,3 +170,20 @@ class MemoryWalk:
 def _part(draws: Draws, start: int, stop: int) -> Draws:
     values = (getattr(draws, field.name) for field in fields(draws))
     return Draws(*(None if value is None else value[start:stop] for value in values))
+
+
+def open_loader(
+    images: ImageSet,
+    mean: Sequence[float],
+    std: Sequence[float],
+    settings: Mapping[str, Any],
+    device: torch.device,
+    workers: int = 0,
+    persistent: bool = True,
+) -> Loader:
+    """The loader of a set of images: of pixels in memory, or of files that `workers` processes read."""
+    if isinstance(images, Images):
+        return MemoryLoader(images.pixels, mean, std, settings, device)
+    from datasets.disk_loader import DiskLoader  # needs torchvision, which small images do not
+
+    return DiskLoader(images, mean, std, settings, device, workers, persistent)

@@ -1,0 +1,50 @@
+"""From an image file to pixels of the size that is trained on."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from datasets.base import DataError
+from datasets.image_check import fault_of
+from datasets.torchvision_import import import_torchvision
+
+
+@cache
+def _functional() -> Any:
+    return import_torchvision("torchvision.transforms.v2.functional")
+
+
+def decode(source: Path | bytes, resize: int) -> Tensor:
+    """[3, H, W] uint8: the image (a file, or its content), its shorter side resized to `resize` pixels, antialiased.
+
+    A JPEG of at least twice that size is decoded at a half, quarter or eighth of its size, which the decoder does for
+    less than it costs to decode all of it. Grey and transparent images become RGB. Raises DataError for a broken file.
+    """
+    from PIL import Image
+
+    functional = _functional()
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            image.draft("RGB", (resize, resize))
+            pixels = functional.pil_to_tensor(image if image.mode == "RGB" else image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError) as fault:
+        found = fault_of(source) if isinstance(source, Path) else None
+        raise DataError(f"{source!s:.200}: {': '.join(found) if found else fault}") from None
+    resized: Tensor = functional.resize(pixels, [resize], antialias=True)
+    return resized
+
+
+def crop(pixels: Tensor, side: int, top: float = 0.5, left: float = 0.5, flipped: bool = False) -> Tensor:
+    """[3, side, side]: a square of the image. top, left: its place, in [0, 1), of those there are; default: centre."""
+    functional = _functional()
+    rows, columns = pixels.shape[1] - side, pixels.shape[2] - side
+    place = int(top * (rows + 1)), int(left * (columns + 1))
+    found: Tensor = functional.crop(pixels, *place, side, side)
+    if flipped:
+        found = functional.horizontal_flip(found)
+    return found

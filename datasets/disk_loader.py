@@ -1,0 +1,229 @@
+"""Batches of a data set whose images are files, read by worker processes that stay; the number of them changes nothing.
+
+What a sample looks like is a function of (walk, row, view): the walk's seed and the rows travel to the workers in the
+sampler, and each sample has random numbers of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from datasets import augmentation, resized
+from datasets.augmentation import Draws
+from datasets.base import DataError, ImageFiles
+from datasets.decode import crop, decode
+from datasets.loader import THUMBNAIL, Normaliser, batch_bounds
+from datasets.randomness import derive_seed, uniforms
+
+_NUMBERS = 8  # random numbers of a view: top, left, flip, cut-out (2), jitter (3)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is asked for: rows [B] int64, seen as `views`, with the random numbers of the walk `seed`."""
+
+    rows: np.ndarray
+    views: tuple[str, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What it hands back: a [B, H, W, 3] uint8 tensor and [B, 8] float32 random numbers per view; or what is wrong."""
+
+    rows: Tensor
+    pixels: tuple[Tensor, ...] = ()
+    numbers: tuple[Tensor, ...] = ()
+    fault: str = ""
+
+
+class Reader(Dataset[Delivery]):
+    """Reads the images of an order; lives in the workers."""
+
+    def __init__(self, files: ImageFiles, resize: int, side: int, flip: bool) -> None:
+        # labels stay where they are needed, in the main process
+        self.files = ImageFiles(files.folder, files.names, files.numbers, files.labels[:0], files.copies)
+        self.resize, self.side, self.flip = resize, side, flip
+
+    def image(self, row: int) -> Tensor:
+        """[3, H, W] uint8, its shorter side resized. Raises DataError naming the file."""
+        if self.files.copies is None:
+            return decode(self.files.path(row), self.resize)
+        return decode(resized.read(self.files.copies, self.resize, int(self.files.numbers[row])), self.resize)
+
+    def view(self, image: Tensor, kind: str, numbers: np.ndarray) -> Tensor:
+        """[H, W, 3] uint8: the crop that the random numbers of this view say."""
+        if kind == "plain":
+            return crop(image, self.side).permute(1, 2, 0)
+        return crop(image, self.side, numbers[0], numbers[1], self.flip and numbers[2] < 0.5).permute(1, 2, 0)
+
+    def __getitem__(self, order: Order) -> Delivery:
+        rows, count = torch.from_numpy(order.rows), len(order.rows)
+        pixels = [torch.empty(count, self.side, self.side, 3, dtype=torch.uint8) for _ in order.views]
+        numbers = np.zeros((len(order.views), count, _NUMBERS))
+        for place, row in enumerate(order.rows.tolist()):
+            try:
+                image = self.image(row)
+            except DataError as fault:
+                return Delivery(rows, fault=str(fault))
+            for number, kind in enumerate(order.views):
+                if kind != "plain":
+                    numbers[number, place] = uniforms(derive_seed(order.seed, row, number), _NUMBERS)
+                pixels[number][place] = self.view(image, kind, numbers[number, place])
+        return Delivery(rows, tuple(pixels), tuple(torch.from_numpy(part).float() for part in numbers))
+
+
+class _Orders(Sampler[Order]):
+    """The orders of one walk, handed to the workers one by one."""
+
+    def __init__(self) -> None:
+        self.orders: Sequence[Order] = ()
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self.orders)
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+
+def _as_it_is(delivery: Any) -> Any:
+    return delivery
+
+
+@dataclass
+class _Feed:
+    """A set of workers and what they are asked for. It can serve one walk at a time."""
+
+    orders: _Orders
+    loader: DataLoader[Delivery]
+    busy: bool = field(default=False)
+
+
+def usable_workers(workers: int) -> int:
+    """Worker processes that may be started here: none in a daemonic process, as Dask's workers are."""
+    return 0 if multiprocessing.current_process().daemon else workers
+
+
+class DiskLoader:
+    """The images of `files`: resized and cropped as `settings` say, normalised by `mean` and `std` of pixels / 255.
+
+    workers: processes that read; 0: this one does. persistent: they stay between walks.
+    """
+
+    def __init__(
+        self,
+        files: ImageFiles,
+        mean: Sequence[float],
+        std: Sequence[float],
+        settings: Mapping[str, Any],
+        device: torch.device,
+        workers: int = 0,
+        persistent: bool = True,
+    ) -> None:
+        self.files, self.settings, self.device = files, settings, device
+        self.num_samples = len(files.numbers)
+        side = int(settings["crop"])
+        self.image_shape = (3, side, side)
+        self.normalised = Normaliser(mean, std, device)
+        self.workers, self.persistent = usable_workers(workers), persistent
+        self._reader = Reader(files, int(settings["resize"]), side, bool(settings["flip"]))
+        self._feeds: list[_Feed] = []
+
+    def _feed(self) -> _Feed:
+        """Workers that are free. Walks that go on side by side each have their own."""
+        for feed in self._feeds:
+            if not feed.busy:
+                return feed
+        orders = _Orders()
+        loader = DataLoader(
+            self._reader,
+            batch_size=None,
+            sampler=orders,
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=self.persistent and self.workers > 0,
+            generator=Generator(),  # its own: the global one belongs to the training
+        )
+        feed = _Feed(orders, loader)
+        if self.persistent:
+            self._feeds.append(feed)
+        return feed
+
+    def deliveries(self, orders: Sequence[Order]) -> Iterator[Delivery]:
+        """What the workers hand back, in order. Raises DataError naming the first image that cannot be read."""
+        feed = self._feed()
+        feed.busy, feed.orders.orders = True, orders
+        try:
+            for delivery in feed.loader:
+                if delivery.fault:
+                    raise DataError(f"{delivery.fault}: run `data check`, then `run --skip-broken`")
+                yield delivery
+        finally:
+            feed.busy, feed.orders.orders = False, ()
+
+    def view(self, kind: str, pixels: Tensor, numbers: Tensor) -> Tensor:
+        """[B, 3, H, W] float32 on the device: the crops of a "plain", "weak" or "strong" view, finished there."""
+        strengths = augmentation.strengths(self.settings, kind)
+        numbers = numbers.to(self.device, non_blocking=True)
+        cutout = jitter = None
+        if strengths["cutout"]:
+            cutout = (numbers[:, 3:5] * self.image_shape[1]).long()
+        if strengths["colour_jitter"]:
+            jitter = 1 + strengths["colour_jitter"] * (2 * numbers[:, 5:8] - 1)
+        draws = Draws(cutout=cutout, jitter=jitter)
+        return self.normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"])
+
+    def walk(
+        self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
+    ) -> DiskWalk:
+        """One shuffled pass over `rows` ([n] int64; None: all); see `datasets.loader.Loader`."""
+        return DiskWalk(self, rows, batch_size, tuple(views), order, augment)
+
+    def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(index, normalised images) over all rows in order, cropped in the middle."""
+        bounds = batch_bounds(self.num_samples, batch_size)
+        orders = [Order(np.arange(start, stop), ("plain",)) for start, stop in bounds]
+        for found in self.deliveries(orders):
+            yield found.rows.to(self.device), self.view("plain", found.pixels[0], found.numbers[0])
+
+    def thumbnails(self, rows: np.ndarray) -> np.ndarray:
+        """[m, 64, 64, 3] uint8: the middle of the images `rows`, small."""
+        small = [crop(decode(self.files.path(row), THUMBNAIL), THUMBNAIL) for row in rows.tolist()]
+        return np.ascontiguousarray(torch.stack(small).permute(0, 2, 3, 1).numpy())
+
+
+class DiskWalk:
+    """One shuffled pass; see `DiskLoader.walk`."""
+
+    def __init__(
+        self,
+        loader: DiskLoader,
+        rows: Tensor | None,
+        batch_size: int,
+        views: tuple[str, ...],
+        order: Generator,
+        augment: Generator,
+    ) -> None:
+        self.loader, self.views = loader, views
+        count = loader.num_samples if rows is None else len(rows)
+        permutation = torch.randperm(count, generator=order)
+        index = (permutation if rows is None else rows.cpu()[permutation]).numpy()
+        seed = int(torch.randint(2**63 - 1, (), generator=augment))
+        self.orders = [Order(index[start:stop], views, seed) for start, stop in batch_bounds(count, batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        for found in self.loader.deliveries(self.orders):
+            views = zip(self.views, found.pixels, found.numbers, strict=True)
+            yield found.rows.to(self.loader.device), tuple(self.loader.view(*view) for view in views)
