@@ -7,13 +7,16 @@ from pathlib import Path
 
 
 @functools.cache
-def cpu_has_bfloat16() -> bool:
-    """Whether the processor computes bfloat16 in hardware (avx512_bf16, amx or Arm's bf16); slower than fp32 if not."""
+def cpu_has_fast_bfloat16() -> bool:
+    """Whether the processor computes bfloat16 faster than float32: Intel's amx_bf16, AMD's avx512_bf16, Arm's bf16.
+
+    Intel's avx512_bf16 alone is not enough: networks were measured slower with it than in float32 (docs/performance.md).
+    """
     try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
     except OSError:
         return False
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+    return bool(words & {"amx_bf16", "bf16"}) or {"avx512_bf16", "AuthenticAMD"} <= words
 
 
 def has_accelerator() -> bool:
@@ -33,4 +36,4 @@ def resolve_precision(precision: str, device: str) -> str:
         import torch
 
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if cpu_has_bfloat16() else "fp32"
+    return "bf16" if cpu_has_fast_bfloat16() else "fp32"

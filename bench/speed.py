@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from bench import execute, networks, optim, trainer
 from bench.data import RunData
-from bench.networks.network import Network, PassCounter
+from bench.networks.network import Network
 from bench.precision import resolve_precision
 from bench.run_record import peak_memory
 from datasets.base import DataSet, Images
@@ -143,24 +143,42 @@ def bare_epoch(
             network(images[: stop - start])
 
 
-def _bare(case: Case, data: RunData, device: torch.device) -> tuple[Network, torch.optim.Optimizer, Any]:
-    height, width, channels = data.train.pixels.shape[1:]
+def _bare(
+    network_name: str,
+    shape: tuple[int, int, int],
+    batch_size: int,
+    precision: str,
+    device: torch.device,
+    compiled: bool,
+) -> tuple[Network, torch.optim.Optimizer, tuple[Tensor, Tensor]]:
+    """A network with its optimiser, and one resident random batch."""
     network = networks.build(
-        case.network,
+        network_name,
         CLASSES,
-        (channels, height, width),
-        precision="bf16" if case.precision == "bf16" else "fp32",
+        shape,
+        precision="bf16" if precision == "bf16" else "fp32",
         channels_last=True,
-        compiled=case.compiled,
-        counter=PassCounter(),
+        compiled=compiled,
     ).to(device)
-    settings = specification(case)
+    settings = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4}
     groups = [{"params": list(network.parameters())}]
-    optimizer = optim.build(groups, settings["optimizer"], settings["schedule"], 0, 1).by_kind["sgd"]
+    optimizer = optim.build(groups, settings, {"name": "constant"}, 0, 1).by_kind["sgd"]
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(case.batch_size, height, width, channels, generator=generator).permute(0, 3, 1, 2)
-    labels = torch.randint(0, CLASSES, (case.batch_size,), generator=generator)
+    channels, height, width = shape
+    images = torch.randn(batch_size, height, width, channels, generator=generator).permute(0, 3, 1, 2)
+    labels = torch.randint(0, CLASSES, (batch_size,), generator=generator)
     return network, optimizer, (images.to(device), labels.to(device))
+
+
+def probe_rate(
+    network_name: str, shape: tuple[int, int, int], batch_size: int, precision: str, device_name: str, steps: int = 5
+) -> float:
+    """Images per second of forward, backward and step, the median of a few single steps."""
+    torch.set_num_threads(1)
+    device = torch.device(device_name)
+    network, optimizer, batch = _bare(network_name, shape, batch_size, precision, device, False)
+    seconds = [_seconds(lambda: bare_epoch(network, optimizer, batch, batch_size, 0), device) for _ in range(steps + 2)]
+    return batch_size / statistics.median(seconds[2:])
 
 
 class _PlainImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
@@ -252,7 +270,7 @@ def measure(case: Case) -> Speed:
     trained, forwarded = counter.trained - before[0], counter.forwarded - before[1]
     samples = run.progress.samples - samples
     memory = peak_memory(device)
-    network, optimizer, batch = _bare(case, data, device)
+    network, optimizer, batch = _bare(case.network, shape, case.batch_size, case.precision, device, case.compiled)
     bare_epoch(network, optimizer, batch, 2 * case.batch_size, 0)
     count = methods.info(case.method).networks
     plain = plain_loop(case, data, device, count, workers=2) if case.plain else None

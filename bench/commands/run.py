@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from bench import cluster, scheduler, spec, suite
+from bench import cluster, price, scheduler, spec, suite
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
@@ -102,6 +101,9 @@ def run(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
+    probing: Annotated[
+        bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what is done; run nothing.")] = False,
 ) -> None:
     """Execute what is missing of a suite.
@@ -123,7 +125,7 @@ def run(
         checkpoint_seconds=checkpoint_seconds,
     )
     if dry_run:
-        show_plan(Console(), planned, environment.store)
+        show_plan(Console(), planned, environment, probing)
         return
     if cluster_address is None:
         slots = scheduler.slots(environment, jobs or os.cpu_count() or 1, runs_per_device)
@@ -138,17 +140,32 @@ def run(
         raise typer.Exit(EXIT_FAILED_RUN)
 
 
-def show_plan(console: Console, planned: Planned, store: Path) -> None:
-    """Print every cell with what the store knows of it."""
-    known = Store(store)
+def show_plan(console: Console, planned: Planned, environment: Environment, probing: bool) -> None:
+    """Print every cell with what the store knows of it, and what the missing ones will cost."""
+    known = Store(environment.store)
     failures = known.failures()
-    done = 0
+    records = [known.load(address) for address in known.addresses()]
+    rates = price.rates(records, environment.device)
+    done = {cell.address for cell in planned.cells if known.has(cell.address)}
+    missing = [cell for cell in planned.cells if cell.address not in done]
+    probed = price.probe(missing, rates, environment.device) if probing else {}
+    total, unknown = 0.0, 0
     for cell in planned.cells:
-        has = known.has(cell.address)
-        done += has
-        status = "done" if has else "failed" if cell.address in failures else "missing"
-        console.print(f"{status:8}{cell.address[:12]}  {cell.label}", highlight=False, soft_wrap=True)
-    console.print(f"{len(planned.cells)} runs, {done} done, {len(planned.cells) - done} to do", highlight=False)
+        status = "done" if cell.address in done else "failed" if cell.address in failures else "missing"
+        line = f"{status:8}{cell.address[:12]}  {cell.label}"
+        if cell.address not in done:
+            cost = price.estimate(cell, rates, probed)
+            total, unknown = total + (cost.seconds or 0.0), unknown + (cost.seconds is None)
+            line += f": {cost.source}" if cost.seconds is None else f": about {_duration(cost.seconds)} ({cost.source})"
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
+    if missing:
+        doubt = f", {unknown} runs not counted" if unknown else ""
+        console.print(f"about {_duration(total)} on one {environment.device} slot{doubt}", highlight=False)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 3600:.2f} h"
 
 
 def execute_plan(
