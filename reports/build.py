@@ -82,7 +82,7 @@ def build_report(
                 svg = figure_style.save(drawn, out / "figures", folder.write)
                 chapter.pictures.append(page.picture(drawn, svg))
             chapters.append(chapter)
-            shown += [_terminal(table) for table in chapter.tables[: len(section.datasets)]]
+            shown += [part for table in chapter.tables[: len(section.datasets)] for part in _terminal(table)]
             warnings += [f"{section.title}: {warning}" for warning in chapter.warnings]
     about_all = [provenance.runs_table(found)]
     for table in [*(t for c in chapters for t in (*c.tables, *c.appendix)), *about_all]:
@@ -124,11 +124,23 @@ def _write_table(table: Table, folder: _Folder) -> None:
         folder.write(folder.root / "tables" / f"{table.name}.{suffix}", render(table).encode("utf-8"))
 
 
-def _terminal(table: Table) -> TerminalTable:
-    shown = TerminalTable(title=table.title, title_justify="left", caption="\n".join(table.notes[:2]),
-                          caption_justify="left")  # fmt: skip
-    for column in table.columns:
-        shown.add_column(column.label, justify="right" if column.number else "left", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(Text(cell.text, style="bold" if cell.bold else "") for cell in row))
-    return shown
+_TERMINAL_SETTINGS = 4
+_APART = ("method", "mean of settings", "passes", "images/s", "s/run", "privileges")
+
+
+def _terminal(table: Table) -> list[TerminalTable]:
+    """The accuracies as terminal tables, a few settings each; what else stands beside them is in the files."""
+    wanted = [n for n, column in enumerate(table.columns) if column.label not in _APART[1:]]
+    mean = [n for n, column in enumerate(table.columns) if column.label == _APART[1]]
+    settings, found = wanted[1:], []
+    for start in range(0, len(settings), _TERMINAL_SETTINGS):
+        part = settings[start : start + _TERMINAL_SETTINGS]
+        last = start + _TERMINAL_SETTINGS >= len(settings)
+        shown = TerminalTable(title=table.title, title_justify="left", caption_justify="left",
+                              caption="\n".join(table.notes[:2]) if last else None)  # fmt: skip
+        for n in (places := [0, *part, *(mean if last else [])]):
+            shown.add_column(table.columns[n].label, justify="right" if n else "left", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*(Text(row[n].text, style="bold" if row[n].bold else "") for n in places))
+        found.append(shown)
+    return found

@@ -72,7 +72,7 @@ def _percent(axes: Iterable[Axes]) -> None:
         axis.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def _lines(section: Section, curves: Curves, name: str, y: str, rows: Sequence[tuple[str, str]]) -> Panels | None:
+def _lines(section: Section, curves: Curves, y: str, rows: Sequence[tuple[str, str]]) -> Panels | None:
     """Panels of all settings (columns) and quantities (rows of title and quantity), one line a method."""
     places = section.places
     lines = {
@@ -84,16 +84,17 @@ def _lines(section: Section, curves: Curves, name: str, y: str, rows: Sequence[t
     kept = [place for place in places if any(key[1] == place for key in lines)]
     if not lines:
         return None
-    titles = [
-        section.place_title(*place) + (f": {title}" if title else "") for title, _ in rows for place in kept
-    ]  # fmt: skip
+    # Quantities stand side by side, settings below each other, where the settings are few; else the other way round.
+    wide = len(rows) > 1 and len(kept) > len(rows)
+    order = [(row, place) for row in rows for place in kept] if wide else [(row, p) for p in kept for row in rows]
+    titles = [section.place_title(*place) + (f": {title}" if title else "") for (title, _), place in order]
     labels = [section.methods[method] for method in used]
-    most = len(kept) if len(rows) > 1 and len(kept) <= 6 else 4
+    most = 4 if len(rows) == 1 else min(len(kept), 6) if wide else len(rows)
     drawn = panels(titles, x="epoch", y=y, most=most, entries=labels)
-    for axis, (quantity, place) in zip(drawn.axes, ((q, p) for _, q in rows for p in kept), strict=True):
-        for order, method in enumerate(used):
+    for axis, ((_, quantity), place) in zip(drawn.axes, order, strict=True):
+        for number, method in enumerate(used):
             if (quantity, place, method) in lines:
-                draw_line(axis, lines[quantity, place, method], style_of(method), order)
+                draw_line(axis, lines[quantity, place, method], style_of(method), number)
     _percent(drawn.axes)
     _epochs(drawn)
     drawn.legend([handle(section.methods[method], style_of(method), marker=True) for method in used])
@@ -102,7 +103,7 @@ def _lines(section: Section, curves: Curves, name: str, y: str, rows: Sequence[t
 
 def test_accuracy(section: Section, curves: Curves) -> Drawn | None:
     """Test accuracy by epoch, one panel a setting."""
-    drawn = _lines(section, curves, "test-accuracy", "test accuracy (%)", [("", "test_accuracy")])
+    drawn = _lines(section, curves, "test accuracy (%)", [("", "test_accuracy")])
     if drawn is None:
         return None
     caption = f"Test accuracy by epoch. {_INTERVAL}"
@@ -115,7 +116,7 @@ def memorisation(section: Section, curves: Curves) -> Drawn | None:
         ("memorised", "memorisation.mislabelled_given"), ("corrected", "memorisation.mislabelled_true"),
         ("clean fitted", "memorisation.clean_given"),
     ]  # fmt: skip
-    drawn = _lines(section, curves, "memorisation", "share of samples (%)", rows)
+    drawn = _lines(section, curves, "share of samples (%)", rows)
     if drawn is None:
         return None
     caption = (

@@ -91,7 +91,7 @@ def house_style() -> Iterator[None]:
         "grid.color": GRID, "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
         "axes.linewidth": 0.7, "grid.linewidth": 0.6, "lines.linewidth": 1.4, "lines.markersize": 3.5,
         "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-        "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "axes.titleweight": "bold", "xtick.labelsize": 7,
+        "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "axes.titley": 1.0, "xtick.labelsize": 7,
         "ytick.labelsize": 7, "legend.fontsize": 7.5, "legend.frameon": False, "axes.titlepad": 4, "axes.labelpad": 2,
         "xtick.major.pad": 2, "ytick.major.pad": 2, "image.interpolation": "nearest", "image.cmap": "cividis",
         "svg.hashsalt": "noisy-label-bench", "svg.fonttype": "none", "pdf.fonttype": 42, "axes.unicode_minus": True,
@@ -110,42 +110,40 @@ class Panels:
 
     def legend(self, handles: Sequence[Any]) -> None:
         """One legend under all panels."""
-        self.figure.legend(handles=handles, loc="lower center", ncols=_legend_columns(self.figure, handles),
-                           borderaxespad=0.2, handlelength=2.6, columnspacing=1.2)  # fmt: skip
-
-
-def _legend_columns(figure: Figure, handles: Sequence[Any]) -> int:
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    return max(1, min(len(handles), int(figure.get_figwidth() / (0.55 + 0.062 * longest))))
+        columns = _across(self.figure.get_figwidth(), [str(entry.get_label()) for entry in handles])
+        self.figure.legend(handles=handles, loc="lower center", ncols=columns, borderaxespad=0.2, handlelength=2.6,
+                           columnspacing=1.2)  # fmt: skip
 
 
 def panels(
     titles: Sequence[str], *, x: str = "", y: str = "", width: float = 2.2, height: float = 1.75, most: int = 4,
     entries: Sequence[str] = (), share_y: bool = True, share_x: bool = True, tall_titles: bool = False,
+    tight: bool = False, left: float = 0.62, right: float = 0.14, bottom: float = 0.42,
 ) -> Panels:  # fmt: skip
     """Panels with a title each, at most `most` in a row; `entries` are the labels of the legend to come.
 
-    Ticks and axis labels stand at the left and lower border only where axes are shared.
+    Ticks and axis labels stand at the left and lower border only where axes are shared. tall_titles: of two lines.
+    tight: nothing stands between the panels but titles. left, right, bottom: margins in inches, the legend apart.
     """
     columns = min(most, len(titles))
     rows = math.ceil(len(titles) / columns)
-    left, right, top, gap_x, gap_y = 0.62, 0.14, 0.27, 0.2 if share_y else 0.5, 0.36 if share_x else 0.55
+    top, gap_x, gap_y = 0.27, 0.2 if share_y else 0.5, 0.36 if share_x else 0.55
+    if tight:
+        gap_x, gap_y = 0.12, 0.26
     if tall_titles:
         top, gap_y = top + 0.13, gap_y + 0.13
     total = max(left + right + columns * width + (columns - 1) * gap_x, 3.4)
-    longest = max((len(entry) for entry in entries), default=0)
-    across = max(1, min(max(1, len(entries)), int(total / (0.55 + 0.062 * longest))))
-    bottom = 0.42 + (0.16 * math.ceil(len(entries) / across) + 0.06 if entries else 0)
+    bottom += 0.16 * math.ceil(len(entries) / _across(total, entries)) + 0.06 if entries else 0
     high = top + bottom + rows * height + (rows - 1) * gap_y
     figure = Figure(figsize=(total, high))
     FigureCanvasAgg(figure)
     found: list[Axes] = []
     for position, title in enumerate(titles):
         row, column = divmod(position, columns)
-        place = (left + column * (width + gap_x), high - top - height - row * (height + gap_y), width, height)
-        first = found[0] if found else None
+        corner = left + column * (width + gap_x), high - top - height - row * (height + gap_y)
+        first = found[0] if found and not tight else None
         axis = figure.add_axes(
-            (place[0] / total, place[1] / high, width / total, height / high),
+            (corner[0] / total, corner[1] / high, width / total, height / high),
             sharex=first if share_x else None, sharey=first if share_y else None,
         )  # fmt: skip
         axis.set_title(title)
@@ -157,6 +155,13 @@ def panels(
             axis.set_ylabel(y)
         found.append(axis)
     return Panels(figure, tuple(found), columns)
+
+
+def _across(width: float, entries: Sequence[str]) -> int:
+    """Entries of a legend that stand side by side in `width` inches."""
+    longest = max((len(entry) for entry in entries), default=0)
+    most = max(1, int(width / (0.55 + 0.062 * longest)))
+    return math.ceil(len(entries) / max(1, math.ceil(len(entries) / most)))
 
 
 def handle(label: str, style: Style, marker: bool = False) -> Line2D:

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports import comparison
 from reports import figure_curves as over_epochs
+from reports import figure_detection as detection
+from reports import figure_matrices as classes
+from reports import figure_overview as overview
+from reports.figure_samples import sample_grids
 from reports.figure_style import Drawn
 from reports.gather import Section
+from results import statistics
 
 
 def draw(section: Section) -> Iterator[Drawn]:
     """Draw what the section's runs allow. Call, and save what comes, inside `figure_style.house_style`."""
     if section.frame.empty:
         return
-    curves = over_epochs.Curves(section)
-    found = [over_epochs.test_accuracy(section, curves), over_epochs.memorisation(section, curves)]
+    curves, scores = over_epochs.Curves(section), detection.Scores(section)
     named = sorted({name.split(".")[1] for name in curves.quantities() if name.startswith("observed.")} - {"selected"})
-    found += [over_epochs.observed(section, curves, name) for name in named]
-    found.append(over_epochs.selection(section, curves))
+    found = [
+        over_epochs.test_accuracy(section, curves),
+        over_epochs.memorisation(section, curves),
+        *(over_epochs.observed(section, curves, name) for name in named),
+        over_epochs.selection(section, curves),
+        overview.noise_rate(section),
+        _ranks(section),
+        overview.cost(section),
+        detection.detection_curves(section, scores),
+        detection.score_histograms(section, scores),
+        *sample_grids(section, scores),
+        classes.transitions(section),
+        classes.class_accuracy(section),
+        classes.confusion(section),
+        overview.calibration(section),
+    ]
     yield from (drawn for drawn in found if drawn is not None)
+
+
+def _ranks(section: Section) -> Drawn | None:
+    if not section.compares:
+        return None
+    found = statistics.critical_difference(comparison.competitors(section))
+    return None if found.reason else overview.critical_difference(section.name, found, section.select)

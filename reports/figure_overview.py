@@ -1,0 +1,178 @@
+"""Figures over settings: accuracy against noise rate and against cost, calibration, critical differences."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from reports.figure_style import INK, Drawn, handle, panels, style_of
+from reports.gather import Section
+from results.aggregate import RULES
+from results.statistics import CriticalDifference
+
+
+def _cell_means(section: Section) -> dict[tuple[str, str, str], tuple[float, float]]:
+    chosen = section.cells[(section.cells["rule"] == section.select) & (section.cells["n"] > 0)]
+    return {
+        (str(cell["dataset"]), str(cell["setting"]), str(cell["method"])): (100 * cell["mean"], 100 * cell["std"])
+        for cell in chosen.to_dict("records")
+    }
+
+
+def _spread(values: list[float]) -> list[float]:
+    """Deviations for error bars: none where there is one run."""
+    return [0.0 if math.isnan(value) else value for value in values]
+
+
+def noise_rate(section: Section) -> Drawn | None:
+    """Accuracy against the nominal noise rate, one panel for each noise model that has several rates."""
+    families: dict[tuple[str, str], dict[float, str]] = defaultdict(dict)
+    for cell in section.plan["cells"]:
+        noise = cell["noise"] if "noise" in cell else cell["spec"]["noise"]
+        families[cell["dataset"], noise["model"]][float(noise["rate"])] = cell["setting"]
+    for (dataset, model), rates in families.items():
+        if model != "clean" and (dataset, "clean") in families:
+            rates.setdefault(0.0, families[dataset, "clean"][0.0])
+    shown = {key: rates for key, rates in families.items() if len(rates) > 1 and key[1] != "clean"}
+    found = _cell_means(section)
+    if not shown or not found:
+        return None
+    titles = [section.place_title(dataset, model.replace("_", " ")) for dataset, model in shown]
+    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    labels = [section.methods[name] for name in used]
+    drawn = panels(titles, x="nominal noise rate (%)", y="test accuracy (%)", width=2.7, height=2.2, entries=labels)
+    for axis, ((dataset, _), rates) in zip(drawn.axes, shown.items(), strict=True):
+        for name in used:
+            points = [
+                (100 * rate, *found[dataset, rates[rate], name])
+                for rate in sorted(rates) if (dataset, rates[rate], name) in found
+            ]  # fmt: skip
+            if points:
+                x, y, spread = (list(part) for part in zip(*points, strict=True))
+                style = style_of(name)
+                axis.errorbar(x, y, _spread(spread), color=style.color, linestyle=style.dash, marker=style.marker,
+                              elinewidth=0.8, capsize=2, markersize=4)  # fmt: skip
+    drawn.legend([handle(section.methods[name], style_of(name), marker=True) for name in used])
+    caption = (
+        f"Test accuracy ({RULES[section.select].title}) against the nominal noise rate; bars: sample standard "
+        "deviation over seeds."
+    )
+    return Drawn(f"{section.name}-noise-rate", "Accuracy against noise rate", caption, drawn.figure)
+
+
+def cost(section: Section) -> Drawn | None:
+    """Accuracy against the time that a run took, one panel a setting."""
+    found = _cell_means(section)
+    places = [place for place in section.places if any(key[:2] == place for key in found)]
+    seconds = {key: float(section.done(*key)["seconds"].mean()) for key in found}
+    known = [value for value in seconds.values() if math.isfinite(value) and value > 0]
+    if not places or not known:
+        return None
+    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    titles = [section.place_title(*place) for place in places]
+    labels = [section.methods[name] for name in used]
+    drawn = panels(titles, x="time of a run (s)", y="test accuracy (%)", entries=labels)
+    for axis, place in zip(drawn.axes, places, strict=True):
+        for name in used:
+            if (*place, name) in found:
+                mean, spread = found[*place, name]
+                style = style_of(name)
+                axis.errorbar(seconds[*place, name], mean, _spread([spread]), color=style.color, marker=style.marker,
+                              elinewidth=0.8, capsize=2, markersize=5.5, linestyle="")  # fmt: skip
+        if max(known) > 5 * min(known):
+            axis.set_xscale("log")
+        else:
+            axis.set_xlim(0, 1.1 * max(known))
+            axis.xaxis.set_major_locator(MaxNLocator(5))
+    drawn.legend([
+        Line2D([], [], color=style_of(name).color, marker=style_of(name).marker, linestyle="",
+               label=section.methods[name], markersize=5) for name in used
+    ])  # fmt: skip
+    caption = (
+        f"Test accuracy ({RULES[section.select].title}) against the mean time of a run on the machine that executed "
+        "it; bars: sample standard deviation over seeds."
+    )
+    return Drawn(f"{section.name}-cost", "Accuracy against cost", caption, drawn.figure)
+
+
+def calibration(section: Section) -> Drawn | None:
+    """Accuracy against confidence on the test set, in bins, joined over seeds."""
+    lines: dict[tuple[tuple[str, str], str], pd.DataFrame] = {}
+    for place in section.places:
+        for name in section.methods:
+            tables = [
+                pd.DataFrame(bins) for address in section.done(*place, name)["address"]
+                if (bins := section.material.records[address]["final"].get("calibration"))
+            ]  # fmt: skip
+            if tables:
+                lines[place, name] = _joined_bins(tables)
+    if not lines:
+        return None
+    places = [place for place in section.places if any(key[0] == place for key in lines)]
+    used = [name for name in section.methods if any(key[1] == name for key in lines)]
+    titles = [section.place_title(*place) for place in places]
+    labels = [section.methods[name] for name in used]
+    drawn = panels(titles, x="confidence", y="accuracy", width=1.9, height=1.9, entries=labels)
+    for axis, place in zip(drawn.axes, places, strict=True):
+        axis.plot([0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
+        for name in used:
+            if (place, name) in lines:
+                style, line = style_of(name), lines[place, name]
+                axis.plot(line["confidence"], line["accuracy"], color=style.color, linestyle=style.dash,
+                          marker=style.marker, markersize=3)  # fmt: skip
+    drawn.axes[0].set(xlim=(0, 1.02), ylim=(0, 1.02))
+    drawn.legend([handle(section.methods[name], style_of(name), marker=True) for name in used])
+    caption = (
+        "Accuracy against confidence on the test set at the last epoch, in 15 bins, joined over seeds; bins with less "
+        "than 1% of the images are left out. Below the dashed diagonal a network is overconfident."
+    )
+    return Drawn(f"{section.name}-calibration", "Calibration", caption, drawn.figure)
+
+
+def _joined_bins(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    joined = pd.concat(tables).reset_index(names="bin")
+    weighted = joined[["confidence", "accuracy"]].astype(float).mul(joined["count"], axis=0)
+    total = weighted.assign(bin=joined["bin"], count=joined["count"]).groupby("bin").sum()
+    kept = total[total["count"] >= 0.01 * total["count"].sum()]
+    return kept[["confidence", "accuracy"]].div(kept["count"], axis=0)
+
+
+def critical_difference(name: str, found: CriticalDifference, rule: str) -> Drawn:
+    """Mean ranks on a line; a bar joins methods that Nemenyi's test does not separate."""
+    titles, low, high = list(found.ranks), 1.0, float(max(math.ceil(max(found.ranks.values())), 2))
+    half = math.ceil(len(titles) / 2)
+    height = 0.75 + 0.2 * half + 0.1 * len(found.groups)
+    figure = Figure(figsize=(7.0, height))
+    FigureCanvasAgg(figure)
+    axis = figure.add_axes((0.3, 0.02, 0.4, 0.82))
+    axis.set(xlim=(low - 0.1, high + 0.1), ylim=(-(half + 1) - 0.5 * len(found.groups), 1.2))
+    axis.axis("off")
+    axis.plot([low, high], [0, 0], color=INK, linewidth=1)
+    for rank in np.arange(low, high + 1):
+        axis.plot([rank, rank], [0, 0.25], color=INK, linewidth=1)
+        axis.text(rank, 0.35, f"{rank:g}", ha="center", va="bottom", fontsize=7)
+    axis.plot([low, low + found.distance], [1.15, 1.15], color=INK, linewidth=2, clip_on=False)
+    axis.text(low + found.distance, 1.15, f"  critical distance {found.distance:.2f}", va="center", fontsize=7)
+    for order, group in enumerate(found.groups):
+        ends = [found.ranks[group[0]] - 0.04, found.ranks[group[-1]] + 0.04]
+        axis.plot(ends, [-0.35 - 0.5 * order] * 2, color=INK, linewidth=3, solid_capstyle="butt")
+    start = -0.35 - 0.5 * len(found.groups)
+    for position, title in enumerate(titles):
+        left = position < half
+        y = start - (position + 0.5 if left else len(titles) - position - 0.5)
+        edge = low - 0.15 if left else high + 0.15
+        axis.plot([found.ranks[title]] * 2 + [edge], [0, y, y], color=INK, linewidth=0.7, clip_on=False)
+        axis.text(edge, y, f"{title} ({found.ranks[title]:.2f}) " if left else f" ({found.ranks[title]:.2f}) {title}",
+                  ha="right" if left else "left", va="center", fontsize=7.5)  # fmt: skip
+    caption = (
+        f"Mean ranks (1 is best) of the cells' means over {found.settings} settings, {RULES[rule].title}; Friedman's "
+        f"test p = {found.p:.2g}. Bars join methods nearer than the critical distance (Nemenyi, level 0.05)."
+    )
+    return Drawn(f"{name}-critical-difference", "Critical-difference diagram", caption, figure)
