@@ -299,3 +299,16 @@ def test_critical_gradients_keep_the_largest_products() -> None:
     torch.testing.assert_close(kept[1], torch.tensor([0.0, -0.8]))
     everything = critical_gradients(weights, gradients, 1.0, 1.0)
     assert all(torch.equal(a, b) for a, b in zip(everything, gradients, strict=True))
+
+
+def test_car_with_full_confidence_is_cross_entropy() -> None:
+    logits, labels = draw(dtype=torch.float32)
+    task = StubTask(labels.tolist(), CLASSES)
+    method = make("car", task, confidence="one", auxiliary=0.0, correct_targets=False, target_floor=0.0)
+    for epoch in (1, 500):
+        task.network().answers = [logits]
+        torch.testing.assert_close(
+            method.loss(make_batch(method, labels.tolist(), epoch=epoch)), F.cross_entropy(logits, labels)
+        )
+    assert method.clean_scores() is None
+    assert not [name for name, _ in method.named_parameters()], "the branch is there without being used"
