@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.util
 import sys
@@ -121,6 +122,16 @@ def _check_hyper(hyper: Any, where: str) -> None:
 def read_file(path: Path, module: str) -> list[MethodInfo]:
     """The methods that the file at `path` declares. Raises MethodError naming file and fault."""
     try:
+        state = path.stat()
+    except OSError as fault:
+        raise MethodError(f"{path}: {fault.strerror}") from None
+    return list(_read_file(path, module, (state.st_ino, state.st_mtime_ns, state.st_size)))
+
+
+@functools.cache
+def _read_file(path: Path, module: str, state: tuple[int, ...]) -> tuple[MethodInfo, ...]:
+    """Parsed once for each state of the file: planning a suite asks for every method many times."""
+    try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError, ValueError) as fault:
         line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
@@ -142,7 +153,7 @@ def read_file(path: Path, module: str) -> list[MethodInfo]:
         for key in ("needs", "marks"):
             declared[key] = frozenset(declared.get(key, ()))
         found.append(MethodInfo(class_name=node.name, module=module, path=path, **declared))
-    return found
+    return tuple(found)
 
 
 def add_file(path: Path) -> list[MethodInfo]:
