@@ -65,7 +65,10 @@ def prove_shared(store: Path, token: str, names: list[str], data: Path | None) -
 
 
 def check_workers(client: Any, environment: Environment, names: list[str]) -> int:
-    """Number of usable workers; `names` are the data sets they must find. Raises UserError naming a worker that can't take part, or where there is none."""
+    """Number of usable workers; `names` are the data sets they must find.
+
+    Raises UserError naming a worker that can't take part, or where there is none.
+    """
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
         raise UserError("--cluster: the scheduler has no worker; start some with `dask worker ADDRESS --nthreads 1`")

@@ -10,7 +10,7 @@ from pathlib import Path
 def cpu_has_fast_bfloat16() -> bool:
     """Whether the processor computes bfloat16 faster than float32: Intel's amx_bf16, AMD's avx512_bf16, Arm's bf16.
 
-    Intel's avx512_bf16 alone is not enough: networks were measured slower with it than in float32 (docs/performance.md).
+    Intel's avx512_bf16 alone is not enough: networks were slower with it than in float32 (docs/performance.md).
     """
     try:
         words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())

@@ -59,7 +59,7 @@ class Noise(Table):
         None, description="several rates instead of one"
     )
     options: dict[str, Any] = Field({}, description="options of the model, such as `file` or `sampling`")
-    datasets: list[str] | None = Field(None, description="the data sets it is for, where a suite has several; none: all")
+    datasets: list[str] | None = Field(None, description="the data sets it is for, of several; none: all")
 
 
 class Optimizer(Table):

@@ -153,7 +153,8 @@ def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], whe
 
 def _matching(row: MethodRow, dataset: str, model: str, rate: float) -> When | None:
     for when in row.when:
-        if when.dataset in (None, dataset) and when.model in (None, model) and (when.rates is None or rate in when.rates):
+        at_rate = when.rates is None or rate in when.rates
+        if when.dataset in (None, dataset) and when.model in (None, model) and at_rate:
             return when
     return None
 
