@@ -57,6 +57,12 @@ def accuracy(logits: Tensor, labels: Tensor, how: str) -> float:
     return _mean([float((one.argmax(1) == labels).double().mean()) for one in scored_members(logits, how)])
 
 
+def top_accuracy(logits: Tensor, labels: Tensor, how: str, count: int = 5) -> float:
+    """Share of images whose label is among the `count` classes of largest logit, scored as `how` says."""
+    hits = [(one.topk(count, 1).indices == labels[:, None]).any(1) for one in scored_members(logits, how)]
+    return _mean([float(one.double().mean()) for one in hits])
+
+
 def negative_log_likelihood(logits: Tensor, labels: Tensor, how: str) -> float:
     """Mean cross-entropy in nats, scored as `how` says."""
     return _mean([float(F.cross_entropy(one, labels)) for one in scored_members(logits, how)])
@@ -66,7 +72,7 @@ Bins = dict[str, list[float]]
 
 
 def _calibration(logits: Tensor, labels: Tensor) -> Bins:
-    """Confidence, accuracy and count in equal-width bins of the top probability (Guo et al. 2017, section 2)."""
+    """Confidence, accuracy and count in equal-width bins of the top probability (after Guo et al. 2017)."""
     confidence, predicted = logits.softmax(1).max(1)
     right = (predicted == labels).double()
     bins = (confidence * CALIBRATION_BINS).long().clamp(0, CALIBRATION_BINS - 1)
@@ -124,7 +130,7 @@ def final_scores(logits: Tensor, labels: Tensor, how: str) -> dict[str, Any]:
 
 
 def memorisation(logits: Tensor, given: Tensor, true: Tensor, how: str) -> dict[str, float | None]:
-    """What the training samples are predicted as, of mislabelled and of clean ones (after Liu et al. 2020, figure 1).
+    """What the training samples are predicted as, of mislabelled and of clean ones (after Liu et al. 2020).
 
     Shares are None where a group is empty.
     """

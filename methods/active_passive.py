@@ -9,7 +9,7 @@ from methods.sce import reverse_cross_entropy
 
 
 def normalized_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """[B]: log p_y / sum_c log p_c, in [0, 1]; equation 3 of the paper. logits: [B, K] float; labels: [B] int64."""
+    """[B]: log p_y / sum_c log p_c, in [0, 1]. logits: [B, K] float; labels: [B] int64."""
     log_p = logits.log_softmax(1)
     return log_p.gather(1, labels[:, None]).squeeze(1) / log_p.sum(1)
 

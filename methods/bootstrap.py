@@ -18,7 +18,7 @@ def clipped_log_softmax(logits: Tensor, clip: float) -> Tensor:
 
 
 def bootstrap_soft_losses(logits: Tensor, labels: Tensor, beta: float, clip: float = 0.0) -> Tensor:
-    """[B]: -sum_c (beta onehot(y)_c + (1 - beta) p_c) log p_c, equation 6; gradients flow through p in the target too.
+    """[B]: -sum_c (beta onehot(y)_c + (1 - beta) p_c) log p_c; gradients flow through p in the target too.
 
     logits: [B, K] float; labels: [B] int64. clip: p is clamped to [clip, 1 - clip], without gradient outside.
     """
@@ -28,7 +28,7 @@ def bootstrap_soft_losses(logits: Tensor, labels: Tensor, beta: float, clip: flo
 
 
 def bootstrap_hard_losses(logits: Tensor, labels: Tensor, beta: float, clip: float = 0.0) -> Tensor:
-    """[B]: -beta log p_y - (1 - beta) log max_c p_c, equation 7. Arguments as in `bootstrap_soft_losses`."""
+    """[B]: -beta log p_y - (1 - beta) log max_c p_c. Arguments as in `bootstrap_soft_losses`."""
     log_p = clipped_log_softmax(logits, clip)
     rows = torch.stack([labels, logits.argmax(1)], 1)
     given, own = log_p.gather(1, rows).unbind(1)

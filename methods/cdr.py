@@ -16,7 +16,7 @@ def critical_gradients(
 ) -> list[Tensor]:
     """Gradients times `scale` where |w g| is among the largest int(share * count) of all the weights, else 0.
 
-    weights, gradients: tensors of equal shapes, taken together for the ranking. Equation 3 of the paper.
+    weights, gradients: tensors of equal shapes, taken together for the ranking.
     """
     products = [(weight * gradient).abs() for weight, gradient in zip(weights, gradients, strict=True)]
     ranked = torch.cat([product.flatten() for product in products])

@@ -36,7 +36,7 @@ def chosen(picks: Tensor, size: int) -> Tensor:
 def co_teaching_loss(
     logits_1: Tensor, logits_2: Tensor, labels: Tensor, kept: int, authors_behaviour: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Each network's mean cross-entropy over the `kept` samples that its peer finds easiest (algorithm 1 of the paper).
+    """Each network's mean cross-entropy over the `kept` samples that its peer finds easiest.
 
     logits_1, logits_2: [B, K] float; labels: [B] int64. Returns loss_1, loss_2 (scalars) and picks_1, picks_2 ([kept]
     int64, positions in the batch, smallest loss first): loss_1 is over picks_2, loss_2 over picks_1.

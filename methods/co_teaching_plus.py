@@ -38,7 +38,7 @@ def co_teaching_plus_loss(
     logits_1, logits_2: [B, K] float; labels: [B] int64; forget: share left out of the disagreement, of which at least
     one sample is kept. Returns loss_1, loss_2 (scalars), order_1, order_2 ([B] int64, positions in the batch, those of
     the disagreement first, smallest loss first) and kept (scalar int64): loss_1 is over the first `kept` of order_2,
-    loss_2 over those of order_1. Without disagreement kept and losses are 0. Algorithm 1 of the paper.
+    loss_2 over those of order_1. Without disagreement kept and losses are 0.
 
     authors_behaviour: the disagreement's cross-entropies are of softmax(softmax(z)) and are divided by `kept` twice;
     where none would be kept, all are; and a batch without disagreement has the mean over all its samples, in batch
@@ -105,7 +105,7 @@ class CoTeachingPlus(CoTeaching):
             "bounds": (0, 100000),
             "source": "xingruiyu/coteaching_plus, CIFAR-10: 20 of 200 epochs (CIFAR-100: 5)",
         },
-        "authors_behaviour": {"default": False, "source": "the paper's algorithm 1"},
+        "authors_behaviour": {"default": False, "source": "the paper"},
     }
     warm_up: int
 

@@ -25,7 +25,7 @@ def cores_losses(logits: Tensor, labels: Tensor, beta: float, prior: Tensor | No
     """Losses CE_i - beta sum_c prior_c l_ic and scores CE_i - mean_c l_ic, with l_ic = -log(p_ic + 1e-8); both [B].
 
     logits: [B, K] float; labels: [B] int64; prior: [K] float, None for uniform. Scores are detached; a sample is held
-    to be clean where its score is at most 0. Equations 4 and 6 of the paper.
+    to be clean where its score is at most 0.
     """
     ce = F.cross_entropy(logits, labels, reduction="none")
     all_classes = -(logits.softmax(1) + EPSILON).log()
@@ -74,7 +74,7 @@ class Cores(Method):
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: after epoch 30 of 100, counted from 0",
         },
-        "use_prior": {"default": True, "source": "the paper (equation 4); uniform where false"},
+        "use_prior": {"default": True, "source": "the paper; uniform where false"},
         "divide": {"default": True, "source": "haochenglouis/cores: learning rate over 1 + beta"},
     }
     beta: float

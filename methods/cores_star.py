@@ -60,7 +60,7 @@ class CoresStar(Cores):
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: after epoch 30 of the 100 of phase 1, counted from 0",
         },
-        "use_prior": {"default": True, "source": "the paper (equation 4); uniform where false"},
+        "use_prior": {"default": True, "source": "the paper; uniform where false"},
         "divide": {"default": True, "source": "haochenglouis/cores: learning rate over 1 + beta"},
         "sieve": {
             "default": 0.41,

@@ -38,7 +38,7 @@ def clean_probability(losses: Tensor, seed: int) -> Tensor:
     """[N]: posterior of the component of smaller mean, of a mixture of two Gaussians fitted to `losses` [N].
 
     All ones where the losses are equal, as there is then nothing to tell the samples apart. seed: of k-means, the start
-    of the fit. Section 3.1 of the paper; the settings are those of the authors' code.
+    of the fit. The settings are those of the authors' code.
     """
     values = losses.detach().double().cpu().numpy()[:, None]
     if np.ptp(values) == 0:
@@ -53,7 +53,6 @@ def clean_probability(losses: Tensor, seed: int) -> Tensor:
 def co_refined(labels: Tensor, probability: Tensor, guess: Tensor, temperature: float) -> Tensor:
     """[B, K]: w onehot(y) + (1 - w) guess, sharpened. labels: [B] int64; probability: [B], w; guess: [B, K].
 
-    Equations 3 and 4 of the paper.
     """
     given, weight = F.one_hot(labels, guess.shape[1]).to(guess.dtype), probability.to(guess.dtype)[:, None]
     return sharpened(weight * given + (1 - weight) * guess, temperature)
@@ -62,19 +61,19 @@ def co_refined(labels: Tensor, probability: Tensor, guess: Tensor, temperature: 
 def semi_loss(clean_logits: Tensor, clean_targets: Tensor, logits: Tensor, targets: Tensor, strength: float) -> Tensor:
     """L_X + strength L_U, a scalar: soft cross-entropy of the clean samples, mean squared difference of the others.
 
-    clean_logits, clean_targets: [n, K] float; logits, targets: [m, K] float, m = 0 allowed. Equations 9, 10 and 12.
+    clean_logits, clean_targets: [n, K] float; logits, targets: [m, K] float, m = 0 allowed.
     """
     return soft_cross_entropy(clean_logits, clean_targets) + strength * squared_difference(logits, targets)
 
 
 def prior_penalty(logits: Tensor) -> Tensor:
-    """sum_c pi_c log(pi_c / mean_i p_ic) with pi uniform, a scalar. logits: [B, K] float. Equation 11 of the paper."""
+    """sum_c pi_c log(pi_c / mean_i p_ic) with pi uniform, a scalar. logits: [B, K] float."""
     log_mean = logits.log_softmax(1).logsumexp(0) - math.log(len(logits))
     return -(log_mean + math.log(logits.shape[1])).mean()
 
 
 def confidence_penalty(logits: Tensor) -> Tensor:
-    """mean_i sum_c p_ic log p_ic, the negative entropy, a scalar. logits: [B, K] float. Equation 2 of the paper."""
+    """mean_i sum_c p_ic log p_ic, the negative entropy, a scalar. logits: [B, K] float."""
     log_p = logits.log_softmax(1)
     return (log_p.exp() * log_p).sum(1).mean()
 

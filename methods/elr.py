@@ -14,14 +14,14 @@ CLAMP = 1e-4  # probabilities are kept inside [CLAMP, 1 - CLAMP], as in the auth
 def elr_targets(targets: Tensor, logits: Tensor, momentum: float) -> Tensor:
     """The batch's running targets after this step: t <- m t + (1 - m) p / sum(p), detached.
 
-    targets, logits: [B, K] float32 or float64. Returns [B, K] of the logits' dtype. Equation 9 of the paper.
+    targets, logits: [B, K] float32 or float64. Returns [B, K] of the logits' dtype.
     """
     p = logits.detach().softmax(1).clamp(CLAMP, 1 - CLAMP)
     return momentum * targets + (1 - momentum) * p / p.sum(1, keepdim=True)
 
 
 def elr_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float) -> Tensor:
-    """L = CE(z, y) + lambda mean_i log(1 - <p_i, t_i>), a scalar. Equation 6 of the paper.
+    """L = CE(z, y) + lambda mean_i log(1 - <p_i, t_i>), a scalar.
 
     logits, targets: [B, K] float; labels: [B] int64. `targets` are those after this step's update.
     """

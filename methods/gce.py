@@ -12,7 +12,7 @@ from methods.base import Batch, Method, Phase
 
 
 def gce_losses(logits: Tensor, labels: Tensor, q: float, floor: float = 0.0) -> Tensor:
-    """[B]: (1 - p_y^q) / q, equation 6 of the paper; cross-entropy for q towards 0, 1 - p_y at q = 1.
+    """[B]: (1 - p_y^q) / q; cross-entropy for q towards 0, 1 - p_y at q = 1.
 
     logits: [B, K] float; labels: [B] int64. floor: p_y is clamped to at least this, without gradient below it.
     """
@@ -23,7 +23,7 @@ def gce_losses(logits: Tensor, labels: Tensor, q: float, floor: float = 0.0) -> 
 
 
 def truncated_gce_loss(logits: Tensor, labels: Tensor, weights: Tensor, q: float, k: float) -> Tensor:
-    """mean_i w_i ((1 - p_y^q)/q - (1 - k^q)/q), a scalar; equation 10 of the paper up to a constant.
+    """mean_i w_i ((1 - p_y^q)/q - (1 - k^q)/q), a scalar, up to a constant.
 
     weights: [B] float, 1 for a sample in use and 0 for a pruned one. The mean is over the whole batch, so the value can
     be negative.

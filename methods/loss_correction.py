@@ -21,7 +21,7 @@ WORST_CONDITION = 1e6  # a float32 matrix that is worse conditioned cannot be to
 
 
 def forward_losses(logits: Tensor, labels: Tensor, matrix: Tensor, clip: float = 0.0) -> Tensor:
-    """[B]: -log sum_i p_i T[i, y], theorem 2 of the paper, in log space.
+    """[B]: -log sum_i p_i T[i, y], in log space.
 
     logits: [B, K] float; labels: [B] int64; matrix: [K, K] float, rows the true class. clip: p is clamped to
     [clip, 1 - clip], without gradient outside.
@@ -31,7 +31,7 @@ def forward_losses(logits: Tensor, labels: Tensor, matrix: Tensor, clip: float =
 
 
 def backward_losses(logits: Tensor, labels: Tensor, inverse: Tensor, clip: float = 0.0) -> Tensor:
-    """[B]: -sum_j inverse[y, j] log p_j, with inverse = T^-1 ([K, K] float); theorem 1. Else as `forward_losses`."""
+    """[B]: -sum_j inverse[y, j] log p_j, with inverse = T^-1 ([K, K] float). Else as `forward_losses`."""
     return -(inverse.to(logits.dtype)[labels] * clipped_log_softmax(logits, clip)).sum(1)
 
 
@@ -45,7 +45,7 @@ def invert(matrix: Tensor) -> Tensor:
 
 
 def estimate_matrix(probabilities: Tensor, percentile: float = 97.0) -> Tensor:
-    """[K, K]: row i is the prediction for the sample that is most surely of class i; rows sum to 1. Equations 12, 13.
+    """[K, K]: row i is the prediction for the sample that is most surely of class i; rows sum to 1.
 
     probabilities: [N, K] float. Samples from the given percentile of p_i upwards count as outliers (100: none does).
     """

@@ -27,7 +27,6 @@ def negative_loss(
 
     logits: [B, K] float; labels: [B] int64; complementary: [B, n] int64, classes that a sample is said not to be of;
     class_weight: [K] float; kept: [B] float, 0 or 1. floor: 1 - p is clamped to at least this, without gradient below.
-    Equation 2 of the paper.
     """
     rest = log_complement(logits).gather(1, complementary)
     if floor > 0:

@@ -25,7 +25,7 @@ def reverse_cross_entropy(logits: Tensor, labels: Tensor, floor: float = 0.0) ->
 def sce_loss(
     logits: Tensor, labels: Tensor, alpha: float, beta: float, ce_floor: float = 0.0, rce_floor: float = 0.0
 ) -> Tensor:
-    """mean_i alpha CE_i + beta RCE_i, a scalar; equation 7 of the paper.
+    """mean_i alpha CE_i + beta RCE_i, a scalar.
 
     logits: [B, K] float; labels: [B] int64. The floors clamp p in the one term or the other, without gradient below.
     """

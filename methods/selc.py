@@ -9,7 +9,7 @@ from methods.base import Batch, Method
 
 
 def selc_targets(targets: Tensor, logits: Tensor, momentum: float) -> Tensor:
-    """[B, K]: t <- a t + (1 - a) p, detached; equation 5 of the paper. targets, logits: [B, K] float."""
+    """[B, K]: t <- a t + (1 - a) p, detached. targets, logits: [B, K] float."""
     return momentum * targets + (1 - momentum) * logits.detach().softmax(1)
 
 

@@ -44,7 +44,7 @@ def mean_probability(logits: Sequence[Tensor]) -> Tensor:
 
 
 def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
-    """[B, K]: p^(1/T), normalised to sum to 1 in every row. Equation 7 of MixMatch (Berthelot et al., 2019)."""
+    """[B, K]: p^(1/T), normalised to sum to 1 in every row. As in MixMatch (Berthelot et al., 2019)."""
     powered = probabilities ** (1 / temperature)
     return powered / powered.sum(1, keepdim=True)
 

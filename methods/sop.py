@@ -26,7 +26,7 @@ def sop_loss(
 
     logits: [B, K] float; labels: [B] int64; u: [B, 1], v: [B, K] float, the rows of the batch. U = u^2 onehot(y) and
     V = v^2 (1 - onehot(y)), both clamped to [0, 1]; V' is V without gradient, so that v learns from the squared term
-    alone, and u from both. Equations 4 to 7 of the paper.
+    alone, and u from both.
     strong_logits: [B, K], of a strongly augmented view; adds consistency KL(p || p_strong), p detached. balance: weight
     of the cross-entropy from the uniform distribution to the batch's mean prediction. Both make SOP+.
     """
