@@ -186,6 +186,8 @@ def _check_row(name: str, row: MethodRow, where: str) -> None:
             methods.resolve(info.name, {**row.hyper, **when.hyper})
             if when.model is not None:
                 noise_models.info(when.model)
+            if when.dataset is not None:
+                datasets.info(when.dataset)
     except (methods.MethodError, DataError) as fault:
         raise type(fault)(f"{where}: {fault}") from None
 

@@ -188,12 +188,22 @@ def parts(tables: Mapping[str, Any], path: str) -> list[Suite]:
     data = tables.get("data")
     if data == []:
         raise UserError(f"{path}: key 'data' is an empty list; it needs at least one data set")
-    found = []
-    for one in data if isinstance(data, list) else [data]:
-        whole = validate(tables if one is None else {**tables, "data": one}, path)
-        name = whole.data.name
-        kept = [entry for entry in whole.noise if entry.datasets is None or name in entry.datasets]
-        if not kept:
-            raise UserError(f"{path}: no noise entry is for the data set {name!r}")
-        found.append(whole.model_copy(update={"noise": kept}))
-    return found
+    each = data if isinstance(data, list) else [data]
+    found = [validate(tables if one is None else {**tables, "data": one}, path) for one in each]
+    names = [whole.data.name for whole in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}: key 'data': the data set {name!r} stands there twice")
+    for name in (name for entry in found[0].noise for name in entry.datasets or ()):
+        if name not in names:
+            raise unknown("data set", name, names, f"{path}: key 'noise.datasets'")
+    return [_part(whole, path) for whole in found]
+
+
+def _part(whole: Suite, path: str) -> Suite:
+    """The suite with those noise entries alone that are for its data set."""
+    name = whole.data.name
+    kept = [entry for entry in whole.noise if entry.datasets is None or name in entry.datasets]
+    if not kept:
+        raise UserError(f"{path}: no noise entry is for the data set {name!r}")
+    return whole.model_copy(update={"noise": kept})
