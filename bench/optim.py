@@ -22,7 +22,8 @@ _OWN_KEYS = ("optimizer", "schedule", "clip_norm")
 
 def in_epochs(value: float, epochs: float) -> float:
     """A number of epochs; a float below 1 is that share of `epochs`."""
-    return value * epochs if isinstance(value, float) and value < 1 else float(value)
+    # rounded, since .55 * 100 is a little more than 55: a step at epoch 55 would wait for epoch 56
+    return round(value * epochs, 9) if isinstance(value, float) and value < 1 else float(value)
 
 
 def learning_rate(schedule: Settings, base: float, progress: float, epochs: int) -> float:
