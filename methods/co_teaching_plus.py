@@ -74,7 +74,9 @@ class CoTeachingPlus(CoTeaching):
 
     A batch that the networks agree on moves nothing but through momentum and weight decay; the authors train on the
     whole of it early on, which comes with `authors_behaviour`, as do their other departures from the paper (see
-    `co_teaching_plus_loss`). Each network is scored by itself, as in the paper.
+    `co_teaching_plus_loss`). What is observed as `selected` is the mean of the two choices; a sample that the networks
+    agree on is in none, so that it says little of whether its label is wrong. Each network is scored by itself, as in
+    the paper.
     """
 
     name = "co_teaching_plus"

@@ -35,7 +35,7 @@ class CoresStar(Cores):
     year = 2021
     reference = "Cheng et al., Learning with Instance-Dependent Label Noise: A Sample Sieve Approach, ICLR 2021"
     marks = frozenset({"strong augmentation"})
-    passes_per_step = 1.3  # 1 in the sieve; then 2 for each kept sample
+    passes_per_step = 1.1  # 1 in the sieve; then 2 for each kept sample
     views = ("weak", "strong")
     hyper = {
         "beta": {"default": 2.0, "bounds": (0.0, 100.0), "source": "haochenglouis/cores"},

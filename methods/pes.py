@@ -44,6 +44,9 @@ class ProgressiveEarlyStopping(Method):
     of their classes. The warm-up has a constant learning rate and the last stage the suite's whole schedule, where the
     authors have one schedule over all but the refinement (whose epochs they do not count). Their optimiser goes on
     holding the replaced layers, so that the new ones never learn after the refinement: `authors_behaviour` does that.
+
+    Their `refine_lr` is made for thousands of steps. In a run whose refinement has tens of them, the new layers do not
+    get beyond chance with it, and a class that they never predict is lost, as none of its samples is confident: raise it.
     """
 
     name = "pes"

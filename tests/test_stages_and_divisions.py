@@ -1,0 +1,271 @@
+"""Methods with stages, two networks or guessed labels, through the real training loop on a small synthetic problem."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench import trainer
+from bench.check_problem import Problem, Training, difference, start
+from methods import divide_mix, pes
+from methods.base import Batch
+from methods.divide_mix import prior_penalty
+from methods.mixup import mixup_loss
+
+EPOCHS = 6
+PROBLEM = Problem(epochs=EPOCHS)
+SHORT: dict[str, dict[str, Any]] = {  # settings that reach every phase and stage within six epochs
+    "co_teaching_plus": {"warm_up": 2, "gradual": 3},
+    "jocor": {"gradual": 3},
+    "divide_mix": {"warm_up": 2, "ramp": 2, "average_last": 2},
+    "elr_plus": {"average_ramp": 3, "penalty_ramp": 3},
+    "sop_plus": {},
+    "pes": {"warm_up": 2, "refine_blocks": 1, "refine_classifier": 1},
+    "pes_semi": {"warm_up": 2, "refine_classifier": 1, "ramp": 2},
+    "cores_star": {"warm_up": 1, "ramp": 1, "select_after": 1, "sieve": 3},
+}
+
+
+def trained(name: str, epochs: int | None = None, **hyper: Any) -> Training:
+    return start(name, PROBLEM, {**SHORT.get(name, {}), **hyper}).train(epochs)
+
+
+def weights(training: Training, prefix: str = "") -> dict[str, Tensor]:
+    """The parameters whose names begin with `prefix`, without it."""
+    found = [(name, value) for name, value in training.run.method.named_parameters() if name.startswith(prefix)]
+    return {name.removeprefix(prefix): value.detach().clone() for name, value in found}
+
+
+def first_batch(training: Training, epoch: int) -> Batch:
+    """Enter the epoch and draw the first batch of its first phase."""
+    run = training.run
+    run.task.seed_epoch(epoch)
+    run.progress.epoch = epoch - 1
+    run.method.train()
+    phase = run.method.epoch_start(epoch)[0]
+    generators = (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
+    return next(iter(trainer._batches(run, phase, (0, 1), generators)))
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_cut_after_any_epoch_it_resumes_bit_identically(name: str) -> None:
+    """Through a file, as a checkpoint is. The cuts fall behind and inside of every phase and stage."""
+    checkpoints: list[io.BytesIO] = []
+    whole = start(name, PROBLEM, SHORT[name])
+
+    def keep() -> None:
+        checkpoints.append(io.BytesIO())
+        torch.save(trainer.state_dict(whole.run), checkpoints[-1])
+
+    whole.train(after_epoch=keep)
+    for epoch, file in enumerate(checkpoints[:-1], 1):
+        resumed = start(name, PROBLEM, SHORT[name])
+        file.seek(0)
+        trainer.load_state_dict(resumed.run, torch.load(file, weights_only=True))
+        assert resumed.run.progress.epoch == epoch
+        assert difference(whole.outcome(), resumed.train().outcome()) is None, f"cut after epoch {epoch}"
+
+
+@pytest.mark.parametrize("name", ["divide_mix", "elr_plus", "pes_semi"])
+def test_killed_inside_a_phase_it_resumes_bit_identically(name: str) -> None:
+    """Killed in the second half of epoch 5, in which two networks take turns: the checkpoint is that of epoch 4."""
+    whole, killed = trained(name), trained(name, 4)
+    state = io.BytesIO()
+    torch.save(trainer.state_dict(killed.run), state)
+
+    def beat(progress: float) -> None:
+        if progress >= 4.5:
+            raise KeyboardInterrupt
+
+    killed.run.beat = beat
+    with pytest.raises(KeyboardInterrupt):
+        killed.train()
+    resumed = start(name, PROBLEM, SHORT[name])
+    state.seek(0)
+    trainer.load_state_dict(resumed.run, torch.load(state, weights_only=True))
+    assert difference(whole.outcome(), resumed.train().outcome()) is None
+
+
+@pytest.mark.parametrize("name", ["co_teaching_plus", "jocor", "divide_mix", "elr_plus"])
+def test_networks_are_members(name: str) -> None:
+    training = trained(name, 1)
+    assert training.predictions().shape == (2, PROBLEM.samples, PROBLEM.classes)
+    assert training.curves["member_test_accuracy"][0] != []
+    assert training.measures.scored == ("ensemble" if name in ("divide_mix", "elr_plus") else "mean")
+
+
+@pytest.mark.parametrize("name", ["pes", "pes_semi"])
+def test_without_a_later_stage_pes_is_cross_entropy(name: str) -> None:
+    assert difference(weights(trained("cross_entropy")), weights(trained(name, warm_up=1.0))) is None
+
+
+def test_without_a_later_stage_cores_star_is_cores() -> None:
+    hyper = {key: SHORT["cores_star"][key] for key in ("warm_up", "ramp", "select_after")}
+    assert difference(weights(trained("cores", **hyper)), weights(trained("cores_star", sieve=1.0))) is None
+
+
+def test_in_warm_up_co_teaching_plus_is_co_teaching() -> None:
+    reference = trained("co_teaching", gradual=3)
+    assert difference(weights(reference), weights(trained("co_teaching_plus", warm_up=1.0))) is None
+
+
+def blocks_moved(before: Training, after: Training) -> set[int]:
+    old, new = weights(before, "network.blocks."), weights(after, "network.blocks.")
+    return {int(name.split(".")[0]) for name in old if not torch.equal(old[name], new[name])}
+
+
+def test_each_stage_of_pes_moves_its_blocks() -> None:
+    """Two epochs of warm-up, one for the last two of four blocks, one for the classifier, then all of them again."""
+    found = [trained("pes", epochs) for epochs in (1, 2, 3, 4, 5)]
+    changes = [blocks_moved(one, other) for one, other in pairwise(found)]
+    assert changes == [{0, 1, 2, 3}, {2, 3}, {3}, {0, 1, 2, 3}]
+
+
+def test_as_the_authors_have_it_refined_blocks_never_learn_again() -> None:
+    found = [trained("pes", epochs, authors_behaviour=True) for epochs in (4, 5, 6)]
+    assert blocks_moved(found[0], found[1]) == blocks_moved(found[1], found[2]) == {0, 1}
+    semi = [trained("pes_semi", epochs, authors_behaviour=True) for epochs in (3, 4)]
+    assert blocks_moved(*semi) == {0, 1, 2}
+
+
+def test_pes_reports_the_division_of_all_samples() -> None:
+    training = trained("pes")
+    method: Any = training.run.method
+    torch.testing.assert_close(training.run.observer.last["selected"], method.confident().float())
+    given = method.predicted.gather(1, training.run.labels[:, None])[:, 0]
+    torch.testing.assert_close(training.run.observer.probability_last, given)
+    assert torch.equal(training.clean_scores(), given)
+    assert 0 < method.confident().sum() < PROBLEM.samples
+
+
+@pytest.mark.parametrize("name", ["pes", "pes_semi", "divide_mix"])
+def test_scores_of_its_own_need_a_division(name: str) -> None:
+    assert trained(name, warm_up=1.0).clean_scores() is None
+    scores = trained(name).clean_scores()
+    assert scores is not None and scores.shape == (PROBLEM.samples,) and ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("clean", [1.0, 0.0])
+def test_divide_mix_takes_a_division_of_one_kind(clean: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clean: their loss alone. None clean: both networks rest."""
+    monkeypatch.setattr(divide_mix, "clean_probability", lambda losses, seed: torch.full_like(losses, clean))
+    before, after = (weights(trained("divide_mix", epochs)) for epochs in (2, 3))
+    assert (difference(before, after) is not None) == (clean == 1.0)
+
+
+def test_divide_mix_of_clean_samples_is_supervised_mixup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With w = 1 the refined label is the given one: mixup of the two views, and the prior's penalty."""
+    monkeypatch.setattr(divide_mix, "clean_probability", lambda losses, seed: torch.ones_like(losses))
+    training = start("divide_mix", PROBLEM, {**SHORT["divide_mix"], "alpha": 0.3})
+    batch, method, task = first_batch(training, 3), training.run.method, training.run.task
+    task.seed_epoch(3)
+    share = task.rng.beta(0.3, 0.3)
+    share = max(share, 1 - share)
+    images, labels = torch.cat(batch.views), batch.labels.repeat(2)
+    partner = torch.randperm(len(images), generator=task.generator)
+    task.seed_epoch(3)
+    loss = method.loss(batch)
+    network: Any = method.pair[0]
+    logits = network(share * images + (1 - share) * images[partner])
+    torch.testing.assert_close(loss, mixup_loss(logits, labels, labels[partner], share) + prior_penalty(logits))
+
+
+def test_divide_mix_guesses_with_both_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ramp and nothing mixed: the other samples' loss is the squared distance to the sharpened mean of four."""
+    probability = torch.linspace(0, 1, PROBLEM.samples)
+    monkeypatch.setattr(divide_mix, "clean_probability", lambda losses, seed: probability)
+    monkeypatch.setattr(divide_mix, "larger_share", lambda rng, alpha: 1.0)
+    monkeypatch.setattr(divide_mix, "prior_penalty", lambda logits: logits.sum() * 0)
+    hyper = {**SHORT["divide_mix"], "ramp": 0, "guessed_weight": 7.0}
+    batch = first_batch(training := start("divide_mix", PROBLEM, hyper), 3)
+    method: Any = training.run.method
+    one, two, rest = method.pair[0], method.pair[1], batch.streams["rest"]
+    assert (probability[batch.index] > 0.5).all() and (probability[rest.index] <= 0.5).all()
+    with torch.no_grad():
+        own = [one(view).softmax(1) for view in rest.views]
+        two.eval()
+        mean = (sum(own) + sum(two(view).softmax(1) for view in rest.views)) / 4
+        two.train()
+        guess = mean**2 / (mean**2).sum(1, keepdim=True)
+        weight = probability[batch.index][:, None]
+        refined = weight * F.one_hot(batch.labels, PROBLEM.classes) + (1 - weight) * sum(
+            one(view).softmax(1) / 2 for view in batch.views
+        )
+        refined = refined**2 / (refined**2).sum(1, keepdim=True)
+    loss = method.loss(batch)
+    logits = one(torch.cat([*batch.views, *rest.views]))
+    known, unknown = logits.split([2 * len(batch.labels), 2 * len(rest.labels)])
+    supervised = -(refined.repeat(2, 1) * known.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(loss, supervised + 7 * ((unknown.softmax(1) - guess.repeat(2, 1)) ** 2).mean())
+
+
+@pytest.mark.parametrize(("average", "equal_to"), [(0.0, "pair"), (1.0, "initial")])
+def test_weight_averages_in_their_limits(average: float, equal_to: str) -> None:
+    training = start("elr_plus", PROBLEM, {"average": average, "average_ramp": 0})
+    initial = weights(training, "pair.")
+    training.train(2)
+    want = weights(training, "pair.") if equal_to == "pair" else initial
+    assert difference(want, weights(training, "averages.")) is None
+
+
+def test_elr_plus_takes_targets_from_the_other_networks_average() -> None:
+    training = start("elr_plus", PROBLEM, {"momentum": 0.7})
+    batch, method = first_batch(training, 1), training.run.method
+    averages: Any = method.averages
+    method.loss(batch)
+    targets: Any = method.targets
+    torch.testing.assert_close(targets[0, batch.index], 0.3 * averages[1](batch.views[0]).softmax(1))
+    untouched = torch.ones(PROBLEM.samples, dtype=torch.bool)
+    untouched[batch.index] = False
+    assert not targets[0, untouched].any() and not targets[1].any()
+
+
+def test_confident_pes_semi_without_mixing_is_balanced_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pes, "larger_share", lambda rng, alpha: 1.0)
+    monkeypatch.setattr(pes.ProgressiveEarlyStopping, "confident", lambda self: torch.ones_like(self.task.labels) > 0)
+    training = start("pes_semi", PROBLEM, SHORT["pes_semi"])
+    batch, method = first_batch(training, 4), training.run.method
+    assert "rest" not in batch.streams
+    loss = method.loss(replace(batch, progress=3.5))
+    network: Any = method.network
+    losses = F.cross_entropy(network(torch.cat(batch.views)), batch.labels.repeat(2), reduction="none")
+    counts = torch.bincount(training.run.labels).float()
+    torch.testing.assert_close(loss, (losses * (counts.mean() / counts)[batch.labels.repeat(2)]).mean())
+
+
+@pytest.mark.parametrize("score", [-1.0, 1.0])
+def test_consistency_training_on_all_or_none(score: float) -> None:
+    """Where the sieve kept all, cross-entropy alone; where it kept none, the new network stays as drawn."""
+    training = trained("cores_star", 3)
+    method: Any = training.run.method
+    method.scores.fill_(score)
+    training.train(4)
+    fresh = dict(training.run.task.network(1).named_parameters())
+    now = dict(method.network.named_parameters())
+    assert all(torch.equal(now[key], value) for key, value in fresh.items()) == (score > 0)
+
+
+def test_consistency_training_starts_from_new_weights() -> None:
+    training = trained("cores_star", 4)
+    assert training.run.progress.stage == 1
+    observed = training.run.observer.last["selected"]
+    method: Any = training.run.method
+    assert (observed[method.scores > 0] == 0).all() and (observed[method.scores <= 0] == 1).all()
+
+
+def test_augmented_evaluation_passes_are_drawn_anew_each_time() -> None:
+    training = start("pes", PROBLEM)
+    task, network = training.run.task, training.run.method.network
+    task.seed_epoch(1)
+    first, second = (task.logits(network, augment=True) for _ in range(2))
+    task.seed_epoch(1)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, task.logits(network, augment=True))
+    assert torch.equal(task.logits(network), task.logits(network))
