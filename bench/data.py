@@ -11,20 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.sampling import draw
 from datasets import registry
-from datasets.base import DataError, DataSet, Images
+from datasets.base import DataError, DataSet, HeldOut, ImageSet
+from datasets.disk import Choice
 from datasets.noise import NoisyLabels, make_noise
 from datasets.randomness import derive_seed, permutation
 
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Validation images with the labels a user would have (`given`) and the true ones."""
-
-    images: Images
-    given: IntArray
 
 
 @dataclass(frozen=True)
@@ -34,19 +28,24 @@ class RunData:
     dataset: DataSet
     noise: NoisyLabels
     rows: IntArray
-    train: Images  # labels: the true ones
+    train: ImageSet  # labels: the true ones, where they are known
     given: IntArray
     validation: HeldOut | None
 
     @property
-    def train_rate(self) -> float:
-        """Share of the training images whose given label is wrong."""
-        return float((self.given != self.train.labels).mean())
+    def train_rate(self) -> float | None:
+        """Share of the training images whose given label is wrong; None where the true labels are not known."""
+        return float((self.given != self.train.labels).mean()) if self.dataset.truth else None
 
 
 @functools.lru_cache(maxsize=2)
-def _dataset(name: str, root: Path | None) -> DataSet:
-    return registry.load(name, root)
+def _dataset(name: str, root: Path | None, choice: Choice) -> DataSet:
+    return registry.load(name, root, choice)
+
+
+def choice_of(part: Mapping[str, Any], skip_broken: bool) -> Choice:
+    """How the data set of a specification's part `dataset` is read."""
+    return Choice(part.get("file"), skip_broken, part.get("copies", False))
 
 
 def subset_rows(name: str, count: int, size: int | None) -> tuple[IntArray, IntArray]:
@@ -70,17 +69,35 @@ def _split(spec: Mapping[str, Any], inside: IntArray, outside: IntArray) -> tupl
     return np.sort(inside[order[count:]]), np.sort(inside[order[:count]])
 
 
-def _taken(images: Images, rows: IntArray) -> Images:
-    return Images(images.pixels[rows], images.labels[rows])
+def _held_out(dataset: DataSet, noisy: NoisyLabels, rows: IntArray) -> HeldOut:
+    """Training images that are held out."""
+    return HeldOut(dataset.train.take(rows), noisy.labels[rows], dataset.truth)
 
 
-def prepare(spec: Mapping[str, Any], root: Path | None, noise_files: Mapping[str, Path] | None = None) -> RunData:
+def _sampled(spec: Mapping[str, Any], given: IntArray, rows: IntArray) -> IntArray:
+    """The fixed subset of a suite whose epochs all walk over the same few batches; drawn by the run's seed."""
+    sampling = spec.get("sampling")
+    if sampling is None or sampling["fresh"]:
+        return rows
+    order = permutation(derive_seed(int(spec["seed"]), spec["dataset"]["name"], "sample"), len(rows))
+    count = int(sampling["batches"]) * int(spec["batch_size"])
+    return np.sort(rows[draw(given[rows], count, bool(sampling["balanced"]), order)])
+
+
+def prepare(
+    spec: Mapping[str, Any],
+    root: Path | None,
+    noise_files: Mapping[str, Path] | None = None,
+    skip_broken: bool = False,
+) -> RunData:
     """Load the data set, draw the run's noisy labels, and split. Raises DataError.
 
     noise_files: where files of noise lie, by their hash; others are looked for in the current folder.
     """
     part, noise = spec["dataset"], spec["noise"]
-    dataset = _dataset(part["name"], root)
+    dataset = _dataset(part["name"], root, choice_of(part, skip_broken))
+    if dataset.content != part.get("content"):
+        raise DataError(f"{part['name']}: the data have changed since the run was planned, or other images are broken")
     options = dict(noise["options"])
     if options.get("sha256") in (noise_files or {}):
         options["file"] = str((noise_files or {})[options["sha256"]])
@@ -91,5 +108,8 @@ def prepare(spec: Mapping[str, Any], root: Path | None, noise_files: Mapping[str
         rows = rows[noisy.labels[rows] == dataset.train.labels[rows]]
     if not len(rows):
         raise DataError(f"{part['name']}: no training image is left")
-    validation = HeldOut(_taken(dataset.train, held_out), noisy.labels[held_out]) if len(held_out) else None
-    return RunData(dataset, noisy, rows, _taken(dataset.train, rows), noisy.labels[rows], validation)
+    rows = _sampled(spec, noisy.labels, rows)
+    validation = _held_out(dataset, noisy, held_out) if len(held_out) else None
+    if part["validation"]["source"] == "official":
+        validation = dataset.validation
+    return RunData(dataset, noisy, rows, dataset.train.take(rows), noisy.labels[rows], validation)

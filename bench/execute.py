@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from bench import checkpoint, measure, trainer
+from bench import checkpoint, measure, plugins, trainer
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
 from bench.run_record import build_execution, build_record, reset_peak_memory
+from bench.sampling import Sampler
 from bench.seeds import Streams
 from bench.task import NetworkSettings, RunTask, evaluation_batch
-from datasets.base import Images
-from datasets.loader import MemoryLoader
+from datasets.base import HeldOut, ImageSet, IntArray
+from datasets.loader import open_loader
 from methods import registry as methods
 from methods.base import Method
 from results.record import address
@@ -45,23 +45,42 @@ class Beat:
     images_per_second: float
 
 
-def _labelled(
-    images: Images, given: np.ndarray, data: RunData, spec: Mapping[str, Any], device: torch.device
-) -> measure.Labelled:
-    loader = MemoryLoader(images.pixels, data.dataset.mean, data.dataset.std, spec["augmentation"], device)
-    return measure.Labelled(loader, torch.from_numpy(given).to(device), torch.from_numpy(images.labels).to(device))
+def _opener(
+    spec: Mapping[str, Any], data: RunData, device: torch.device, workers: int
+) -> Callable[[ImageSet, IntArray | None, bool], measure.Labelled]:
+    """What opens a set of images with its given labels (None: the true ones); the truth may be unknown."""
+
+    def opened(images: ImageSet, given: IntArray | None, truth: bool) -> measure.Labelled:
+        settings = spec["augmentation"]
+        # workers that read the training set stay; it is read over and over
+        stay = images is data.train
+        loader = open_loader(images, data.dataset.mean, data.dataset.std, settings, device, workers, persistent=stay)
+        true = torch.from_numpy(images.labels).to(device)
+        labels = true if given is None else torch.from_numpy(given).to(device)
+        return measure.Labelled(loader, labels, true if truth else None, noisy=given is not None)
+
+    return opened
 
 
 def _facts(spec: Mapping[str, Any], data: RunData) -> dict[str, Any]:
-    """What a method may be told. A suite's `noise_rate_error` makes rate and matrix wrong by the same factor."""
-    expected = data.noise.expected_rate
+    """What a method may be told; None: what nobody knows.
+
+    A suite's `noise_rate` stands for the expected rate; its `noise_rate_error` makes rate and matrix wrong by the same
+    factor.
+    """
+    expected, known = spec.get("noise_rate", data.noise.expected_rate), data.noise.expected_matrix
+    kind = spec["noise"]["model"]
+    if expected is None:
+        return {"noise_rate": None, "noise_kind": kind, "matrix": None}
     told = min(max(expected + spec["noise_rate_error"], 0.0), 1.0)
-    matrix = torch.from_numpy(data.noise.expected_matrix).float()
-    if expected > 0 and told != expected:
+    if known is None or data.noise.expected_rate is None:
+        return {"noise_rate": told, "noise_kind": kind, "matrix": None}
+    matrix = torch.from_numpy(known).float()
+    if data.noise.expected_rate > 0 and told != data.noise.expected_rate:
         kept = torch.eye(len(matrix))
-        scaled = (kept + (matrix - kept) * (told / expected)).clamp_min(0)
+        scaled = (kept + (matrix - kept) * (told / data.noise.expected_rate)).clamp_min(0)
         matrix = scaled / scaled.sum(1, keepdim=True)
-    return {"noise_rate": told, "noise_kind": spec["noise"]["model"], "matrix": matrix}
+    return {"noise_rate": told, "noise_kind": kind, "matrix": matrix}
 
 
 def build_method(spec: Mapping[str, Any], task: RunTask, device: torch.device) -> Method:
@@ -70,20 +89,48 @@ def build_method(spec: Mapping[str, Any], task: RunTask, device: torch.device) -
     return made.to(device)
 
 
+def _measures(
+    spec: Mapping[str, Any],
+    data: RunData,
+    train: measure.Labelled,
+    opened: Callable[[ImageSet, IntArray | None, bool], measure.Labelled],
+    members: str,
+    device: torch.device,
+) -> measure.Measures:
+    def held_out(validation: HeldOut | None) -> measure.Labelled | None:
+        return None if validation is None else opened(validation.images, validation.given, validation.truth)
+
+    return measure.Measures(
+        train=train,
+        test=opened(data.dataset.test, None, True),
+        validation=held_out(data.validation),
+        scored=members if spec["scored"] == "default" else spec["scored"],
+        batch_size=evaluation_batch(device, train.loader.image_shape),
+        memorisation_every=spec["memorisation_every"],
+        further={name: opened(images, None, True) for name, images in data.dataset.further_tests.items()},
+        top5=data.dataset.top5,
+    )
+
+
 def build_run(
-    spec: Mapping[str, Any], data: RunData, device: torch.device, compiled: bool
+    spec: Mapping[str, Any],
+    data: RunData,
+    device: torch.device,
+    compiled: bool,
+    workers: int = 0,
+    weights: Path | None = None,
 ) -> tuple[trainer.Run, measure.Measures]:
     """Everything of a run before its first epoch."""
     streams = Streams(spec)
-    train = _labelled(data.train, data.given, data, spec, device)
-    shape = data.train.pixels.shape
+    opened = _opener(spec, data, device, workers)
+    train = opened(data.train, data.given, data.dataset.truth)
     task = RunTask(
         labels=train.labels,
         num_classes=data.dataset.num_classes,
         epochs=int(spec["epochs"]),
         batch_size=int(spec["batch_size"]),
         settings=NetworkSettings(
-            spec["network"], spec["pretrained"], (shape[3], shape[1], shape[2]), spec["precision"], compiled
+            spec["network"], spec["pretrained"], train.loader.image_shape, spec["precision"], compiled, weights
         ),
         loader=train.loader,
         streams=streams,
@@ -92,18 +139,11 @@ def build_run(
         device=device,
     )
     method = build_method(spec, task, device)
-    observer = Observer(train.labels, train.labels != train.true)
-    validation = data.validation
-    test = data.dataset.test
-    measures = measure.Measures(
-        train=train,
-        test=_labelled(test, test.labels, data, spec, device),
-        validation=None if validation is None else _labelled(validation.images, validation.given, data, spec, device),
-        scored=type(method).members if spec["scored"] == "default" else spec["scored"],
-        batch_size=evaluation_batch(device),
-        memorisation_every=spec["memorisation_every"],
-    )
-    return trainer.Run(spec, method, task, train.loader, observer, streams, train.labels), measures
+    observer = Observer(train.labels, None if train.true is None else train.labels != train.true)
+    measures = _measures(spec, data, train, opened, type(method).members, device)
+    sampling = spec.get("sampling")
+    sampler = Sampler(data.given, sampling) if sampling is not None and sampling["fresh"] else None
+    return trainer.Run(spec, method, task, train.loader, observer, streams, train.labels, sampler), measures
 
 
 def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
@@ -114,6 +154,12 @@ def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def _built(
+    spec: Mapping[str, Any], data: RunData, device: torch.device, environment: Environment
+) -> tuple[trainer.Run, measure.Measures]:
+    return build_run(spec, data, device, environment.compiled, environment.workers, environment.weights)
+
+
 def execute(
     spec: Mapping[str, Any], environment: Environment, beat: Callable[[Beat], None] = lambda beat: None
 ) -> None:
@@ -121,15 +167,14 @@ def execute(
 
     `beat` is called at most about once a second. Raises what data, method or store raise.
     """
-    for plugin in environment.plugins:
-        methods.add_file(plugin)
+    plugins.register(environment.plugins, tell=lambda line: None)  # the driver has told of those left out
     device = torch.device(environment.device)
     _configure(spec, device)
     reset_peak_memory(device)
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-    data = prepare(spec, environment.data, environment.noise_files)
-    run, measures = build_run(spec, data, device, environment.compiled)
+    data = prepare(spec, environment.data, environment.noise_files, environment.skip_broken)
+    run, measures = _built(spec, data, device, environment)
     path, curves, past = checkpoint_path(environment.store, where), {}, Past()
     state = checkpoint.load(path, device)
     if state is not None:
@@ -139,13 +184,13 @@ def execute(
         except (KeyError, TypeError, ValueError, RuntimeError):
             # Written by other code, as where a method has got another buffer since: it fits no more, so start anew.
             remove_checkpoint(path)
-            run, measures = build_run(spec, data, device, environment.compiled)
+            run, measures = _built(spec, data, device, environment)
     _train(run, measures, curves, environment, path, past, beat)
     parts, arrays = measure.at_the_end(run.method, measures, run.observer)
     record = build_record(spec, data, run, curves, parts)
     seconds = past.seconds + time.perf_counter() - clock
     record["execution"] = build_execution(run, device, started, seconds, past.resumes)
-    rows, pixels = measure.thumbnails(arrays, data.train.pixels)
+    rows, pixels = measure.thumbnails(arrays, measures.train.loader)
     store.publish(record, {"index": data.rows, **arrays, "thumbnail_rows": rows, "thumbnails": pixels})
     remove_checkpoint(path)
 

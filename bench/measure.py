@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,25 @@ KEPT_PROBABILITIES = 2_000_000  # a record keeps the training samples' probabili
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with the labels that predictions are scored against, on the device."""
+    """Images with the labels that predictions are scored against, on the device.
+
+    labels: [n] those that a user has. true: [n] the true ones; None where they are not known. noisy: `labels` are those
+    of a noisy set; False where they are the published, true ones.
+    """
 
     loader: Loader
     labels: Tensor
-    true: Tensor
+    true: Tensor | None
+    noisy: bool = True
 
 
 @dataclass(frozen=True)
 class Measures:
-    """The image sets of a run, and how several members are scored."""
+    """The image sets of a run, and how several members are scored.
+
+    test.labels are what predictions are scored against. further: test sets beside it, by name. top5: the top-5 accuracy
+    is measured too.
+    """
 
     train: Labelled
     test: Labelled
@@ -38,6 +47,8 @@ class Measures:
     scored: str
     batch_size: int
     memorisation_every: int
+    further: Mapping[str, Labelled] = field(default_factory=dict)
+    top5: bool = False
 
 
 Curves = dict[str, Any]
@@ -50,34 +61,49 @@ def _append(curves: Curves, name: str, value: Any) -> None:
 def after_epoch(
     method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]
 ) -> None:
-    """Add one epoch to `curves`. Memorisation is measured every few epochs and at the last."""
-    how = measures.scored
+    """Add one epoch to `curves`. Memorisation is measured every few epochs and at the last, where the truth is known."""
     _append(curves, "epoch", epoch)
     for name in ("learning_rate", "train_loss", "train_accuracy"):
         _append(curves, name, seen[name])
     for name, values in seen["observed"].items():
-        part = curves.setdefault("observed", {}).setdefault(name, {"epoch": [], "clean": [], "mislabelled": []})
+        part = curves.setdefault("observed", {}).setdefault(name, {key: [] for key in ("epoch", *values)})
         for key, value in {"epoch": epoch, **values}.items():
             part[key].append(value)
-    logits = evaluation.predictions(method, measures.test.loader, measures.batch_size)
-    _append(curves, "test_accuracy", evaluation.accuracy(logits, measures.test.true, how))
-    _append(curves, "test_nll", evaluation.negative_log_likelihood(logits, measures.test.true, how))
-    if len(logits) > 1:
-        _append(
-            curves,
-            "member_test_accuracy",
-            [evaluation.accuracy(one[None], measures.test.true, "first") for one in logits],
-        )
-        _append(curves, "ensemble_test_accuracy", evaluation.accuracy(logits, measures.test.true, "ensemble"))
+    _test(method, measures, curves)
     if measures.validation is not None:
-        logits = evaluation.predictions(method, measures.validation.loader, measures.batch_size)
-        _append(curves, "noisy_validation_accuracy", evaluation.accuracy(logits, measures.validation.labels, how))
-        _append(curves, "clean_validation_accuracy", evaluation.accuracy(logits, measures.validation.true, how))
-    if epoch % measures.memorisation_every == 0 or epoch == epochs:
-        logits = evaluation.predictions(method, measures.train.loader, measures.batch_size)
-        found = evaluation.memorisation(logits, measures.train.labels, measures.train.true, how)
+        _validate(method, measures, measures.validation, curves)
+    train = measures.train
+    if train.true is not None and (epoch % measures.memorisation_every == 0 or epoch == epochs):
+        logits = evaluation.predictions(method, train.loader, measures.batch_size)
+        found = evaluation.memorisation(logits, train.labels, train.true, measures.scored)
         for name, value in {"epoch": epoch, **found}.items():
             curves.setdefault("memorisation", {}).setdefault(name, []).append(value)
+
+
+def _test(method: Method, measures: Measures, curves: Curves) -> None:
+    how, labels = measures.scored, measures.test.labels
+    logits = evaluation.predictions(method, measures.test.loader, measures.batch_size)
+    _append(curves, "test_accuracy", evaluation.accuracy(logits, labels, how))
+    _append(curves, "test_nll", evaluation.negative_log_likelihood(logits, labels, how))
+    if len(logits) > 1:
+        _append(curves, "member_test_accuracy", [evaluation.accuracy(one[None], labels, "first") for one in logits])
+        _append(curves, "ensemble_test_accuracy", evaluation.accuracy(logits, labels, "ensemble"))
+    if measures.top5:
+        _append(curves, "test_top5", evaluation.top_accuracy(logits, labels, how))
+    for name, further in measures.further.items():
+        logits = evaluation.predictions(method, further.loader, measures.batch_size)
+        _append(curves, f"{name}_accuracy", evaluation.accuracy(logits, further.labels, how))
+        if measures.top5:
+            _append(curves, f"{name}_top5", evaluation.top_accuracy(logits, further.labels, how))
+
+
+def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Curves) -> None:
+    logits = evaluation.predictions(method, held_out.loader, measures.batch_size)
+    if held_out.noisy:
+        accuracy = evaluation.accuracy(logits, held_out.labels, measures.scored)
+        _append(curves, "noisy_validation_accuracy", accuracy)
+    if held_out.true is not None:
+        _append(curves, "clean_validation_accuracy", evaluation.accuracy(logits, held_out.true, measures.scored))
 
 
 def selections(curves: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -107,43 +133,67 @@ def _predicted_matrix(predicted: Tensor, true: Tensor, num_classes: int) -> list
 
 
 def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The record's `final` and `detection` parts, and the per-sample arrays of the .npz beside it."""
+    """The record's `final` and `detection` parts, and the per-sample arrays of the .npz beside it.
+
+    Where the true labels are not known, there is no array `true`, and `detection` is empty.
+    """
     train, test = measures.train, measures.test
     logits = evaluation.predictions(method, test.loader, measures.batch_size)
-    final = evaluation.final_scores(logits, test.true, measures.scored)
+    final = evaluation.final_scores(logits, test.labels, measures.scored)
+    if measures.top5:
+        final["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
+    if measures.further:
+        final["further_tests"] = {name: _further(method, measures, one) for name, one in measures.further.items()}
     ensemble = logits.mean(0)
     confidence, test_predicted = ensemble.softmax(1).max(1)
     train_logits = evaluation.predictions(method, train.loader, measures.batch_size).mean(0)
     on_train = train_logits.argmax(1)
-    final["predicted_matrix"] = _predicted_matrix(on_train, train.true, logits.shape[-1])
     with evaluation.evaluating(method):
         own = method.clean_scores()
     arrays = {
         "given": train.labels,
-        "true": train.true,
         "predicted": on_train,
         "given_probability_last": observer.probability_last,
         "given_probability_mean": observer.probability_mean(),
-        "test_true": test.true,
+        "test_true": test.labels,
         "test_predicted": test_predicted,
         "test_confidence": confidence,
         **{f"observed_{name}": values for name, values in observer.last.items()},
     }
+    if train.true is not None:
+        arrays["true"] = train.true
+        final["predicted_matrix"] = _predicted_matrix(on_train, train.true, logits.shape[-1])
     if own is not None:
         arrays["own_score"] = own.float()
     if train_logits.numel() <= KEPT_PROBABILITIES:
         arrays["train_probability"] = train_logits.softmax(1).half()
     plain = {name: _array(values) for name, values in arrays.items()}
-    mislabelled = plain["given"] != plain["true"]
-    detection: dict[str, Any] = {
-        "given_label_last": detection_scores(plain["given_probability_last"], mislabelled),
-        "given_label_mean": detection_scores(plain["given_probability_mean"], mislabelled),
+    return {"final": final, "detection": _detection(plain)}, plain
+
+
+def _further(method: Method, measures: Measures, test: Labelled) -> dict[str, float]:
+    """What a record says of a test set beside the first."""
+    logits = evaluation.predictions(method, test.loader, measures.batch_size)
+    found = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
+    if measures.top5:
+        found["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
+    return found
+
+
+def _detection(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The record's `detection` part; empty where nobody knows which labels are wrong."""
+    if "true" not in arrays:
+        return {}
+    mislabelled = arrays["given"] != arrays["true"]
+    found: dict[str, Any] = {
+        "given_label_last": detection_scores(arrays["given_probability_last"], mislabelled),
+        "given_label_mean": detection_scores(arrays["given_probability_mean"], mislabelled),
     }
-    if own is not None:
-        detection["own"] = detection_scores(plain["own_score"], mislabelled)
-    if "observed_selected" in plain:
-        detection["decision"] = decision_scores(plain["observed_selected"] >= 0.5, mislabelled)
-    return {"final": final, "detection": detection}, plain
+    if "own_score" in arrays:
+        found["own"] = detection_scores(arrays["own_score"], mislabelled)
+    if "observed_selected" in arrays:
+        found["decision"] = decision_scores(arrays["observed_selected"] >= 0.5, mislabelled)
+    return found
 
 
 def _array(values: Tensor) -> np.ndarray:
@@ -151,16 +201,16 @@ def _array(values: Tensor) -> np.ndarray:
     return found.astype(np.int16 if found.dtype == np.int64 else found.dtype)
 
 
-def thumbnails(arrays: Mapping[str, np.ndarray], pixels: np.ndarray, each: int = 12) -> tuple[np.ndarray, np.ndarray]:
+def thumbnails(arrays: Mapping[str, np.ndarray], loader: Loader, each: int = 12) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the samples worth showing, and their pixels [m, H, W, C] uint8 (larger images are thinned out).
 
-    The most suspicious, the most wrongly suspected (clean ones of least probability) and the first of each class.
+    The most suspicious, the most wrongly suspected (clean ones of least probability) and the first of each class. Where
+    the true labels are not known, none is wrongly suspected, and the classes are the given ones.
     """
     score = arrays.get("own_score", arrays["given_probability_mean"]).astype(np.float64)
-    clean = arrays["given"] == arrays["true"]
+    classes = arrays.get("true", arrays["given"])
     order = np.argsort(score, kind="stable")
-    wrongly = order[clean[order]][:each]
-    first = [np.flatnonzero(arrays["true"] == label)[0] for label in np.unique(arrays["true"])[:each]]
+    wrongly = order[(arrays["given"] == classes)[order]][: each if "true" in arrays else 0]
+    first = [np.flatnonzero(classes == label)[0] for label in np.unique(classes)[:each]]
     chosen = np.unique(np.concatenate([order[:each], wrongly, np.asarray(first, dtype=np.int64)]))
-    stride = max(1, pixels.shape[1] // 64)
-    return chosen, np.ascontiguousarray(pixels[chosen][:, ::stride, ::stride])
+    return chosen, loader.thumbnails(chosen)

@@ -14,11 +14,12 @@ from methods.base import Batch
 class Observer:
     """Statistics of the training passes of one run.
 
-    labels: [N] int64 given labels; mislabelled: [N] bool, the harness's own knowledge, which no method sees.
+    labels: [N] int64 given labels; mislabelled: [N] bool, the harness's own knowledge, which no method sees; None where
+    nobody knows.
     All tables live on the device; nothing in a step waits for it.
     """
 
-    def __init__(self, labels: Tensor, mislabelled: Tensor) -> None:
+    def __init__(self, labels: Tensor, mislabelled: Tensor | None) -> None:
         self.labels, self.mislabelled = labels, mislabelled
         size, device = len(labels), labels.device
         self.probability_sum = torch.zeros(size, device=device)
@@ -59,7 +60,7 @@ class Observer:
     def end_epoch(self) -> dict[str, Any]:
         """Reduce the epoch: mean loss, accuracy on given labels, named values of clean and of mislabelled samples.
 
-        Means over no sample are None. Raises FloatingPointError where the loss was not finite.
+        Where the truth is not known, named values are those of "all" samples. Means over no sample are None. Raises FloatingPointError where the loss was not finite.
         """
         loss = float(self._loss) / max(self._weight, 1)
         if loss != loss or loss in (float("inf"), float("-inf")):
@@ -88,7 +89,11 @@ class Observer:
         mean, count = self._mean_per_sample(parts)
         self.last[name] = torch.where(count > 0, mean, self.last.get(name, torch.zeros_like(mean)))
         found: dict[str, float | None] = {}
-        for group, mask in (("clean", ~self.mislabelled), ("mislabelled", self.mislabelled)):
+        if self.mislabelled is None:
+            groups = {"all": torch.ones_like(count, dtype=torch.bool)}
+        else:
+            groups = {"clean": ~self.mislabelled, "mislabelled": self.mislabelled}
+        for group, mask in groups.items():
             weight = float((count * mask).sum())
             found[group] = float((mean * count * mask).sum()) / weight if weight else None
         return found

@@ -19,16 +19,33 @@ import torch
 from bench import measure, networks, trainer
 from bench.data import RunData
 from datasets import registry as datasets
+from datasets.base import DataSet
 from datasets.noise import title as noise_title
 from methods import registry as methods
 from results.record import FORMAT, address
+
+
+def _real_world(dataset: DataSet) -> dict[str, Any]:
+    """What must be said of data that are not as clean as a benchmark's; nothing of those that are.
+
+    true_labels: "unknown" where the true classes of the training images are; test_labels: "given" where the test images
+    have no better ones; skipped: how many images were left out, by what was wrong with them.
+    """
+    found: dict[str, Any] = {} if dataset.truth else {"true_labels": "unknown"}
+    if not dataset.test_truth:
+        found["test_labels"] = "given"
+    if dataset.skipped:
+        found["skipped"] = dict(dataset.skipped)
+    if dataset.further_tests:
+        found["further_tests"] = {name: len(images.labels) for name, images in dataset.further_tests.items()}
+    return found
 
 
 def build_record(
     spec: Mapping[str, Any], data: RunData, run: trainer.Run, curves: dict[str, Any], parts: dict[str, Any]
 ) -> dict[str, Any]:
     """The record without `execution`; `parts` are its `final` and `detection`."""
-    info, dataset = methods.info(spec["method"]["name"]), datasets.DATASETS[spec["dataset"]["name"]]
+    info = methods.info(spec["method"]["name"])
     noise = spec["noise"]
     privileges = sorted(info.needs | info.marks)
     privileges += ["pretraining"] * bool(spec["pretrained"])
@@ -40,16 +57,17 @@ def build_record(
         "spec": dict(spec),
         "titles": {
             "method": info.title,
-            "dataset": dataset.title,
+            "dataset": data.dataset.title or datasets.DATASETS[spec["dataset"]["name"]].title,
             "noise": noise_title(noise["model"], noise["rate"], noise["options"]),
             "network": networks.NETWORKS[spec["network"]].title,
         },
         "data": {
             "num_train": len(data.rows),
-            "num_validation": 0 if data.validation is None else len(data.validation.given),
+            "num_validation": 0 if data.validation is None else len(data.validation.images.labels),
             "num_test": len(data.dataset.test.labels),
             "num_classes": data.dataset.num_classes,
             "class_names": list(data.dataset.class_names),
+            **_real_world(data.dataset),
         },
         "noise": {
             "fingerprint": data.noise.fingerprint,
@@ -57,7 +75,7 @@ def build_record(
             "actual_rate": data.noise.actual_rate,
             "expected_rate": data.noise.expected_rate,
             "train_rate": data.train_rate,
-            "matrix": data.noise.matrix.tolist(),
+            "matrix": None if data.noise.matrix is None else data.noise.matrix.tolist(),
         },
         "curves": curves,
         "selection": measure.selections(curves),

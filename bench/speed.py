@@ -205,6 +205,7 @@ def plain_loop(case: Case, data: RunData, device: torch.device, count: int, work
 
     count: networks trained on every batch.
     """
+    assert isinstance(data.train, Images)
     few = Images(data.train.pixels[:PLAIN_SAMPLES], data.train.labels[:PLAIN_SAMPLES])
     height, width, channels = few.pixels.shape[1:]
     loader = torch.utils.data.DataLoader(

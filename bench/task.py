@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,19 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench import networks
+from bench.errors import UserError
 from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
 from datasets.loader import Loader
 
 
-def evaluation_batch(device: torch.device) -> int:
-    """Images evaluated at once: large on an accelerator; on a CPU what its caches hold is faster."""
-    return 2000 if device.type == "cuda" else 250
+_LARGE = 64 * 64  # pixels of an image from which on fewer images are evaluated at once
+
+
+def evaluation_batch(device: torch.device, image_shape: tuple[int, int, int]) -> int:
+    """Images (C, H, W) evaluated at once: large on an accelerator; on a CPU what its caches hold is faster."""
+    count = 2000 if device.type == "cuda" else 250
+    return max(1, count * _LARGE // max(_LARGE, image_shape[1] * image_shape[2]))
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class NetworkSettings:
     image_shape: tuple[int, int, int]  # channels, height, width
     precision: Precision
     compiled: bool = False
+    weights: Path | None = None
 
 
 class RunTask:
@@ -84,6 +91,7 @@ class RunTask:
                 counter=self.counter,
                 pretrained=self._settings.pretrained,
                 compiled=self._settings.compiled,
+                weights=self._settings.weights,
             )
         return network.to(self._device)
 
@@ -92,7 +100,7 @@ class RunTask:
         """[N, K] float32 over the training set in evaluation mode; its passes count as cost."""
         was_training = network.training
         network.eval()
-        size = evaluation_batch(self._device)
+        size = evaluation_batch(self._device, self._settings.image_shape)
         found = torch.empty(self.num_samples, self.num_classes, device=self._device)
         if augment:
             order = self._streams.generator("logits order", self._epoch)
@@ -107,7 +115,12 @@ class RunTask:
         return found
 
     def known(self, fact: str) -> Any:
-        """A privileged fact. Raises PermissionError unless it is one and declared in `needs`."""
+        """A privileged fact. Raises PermissionError unless it is one and declared in `needs`.
+
+        Raises UserError where the data do not tell it.
+        """
         if fact not in self._facts:
             raise PermissionError(f"the fact {fact!r} is not declared in `needs`")
+        if self._facts[fact] is None:
+            raise UserError(f"the method needs the fact {fact!r}, which is not known of this data set")
         return self._facts[fact]

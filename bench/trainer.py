@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from bench import optim
 from bench.observe import Observer
+from bench.sampling import Sampler
 from bench.seeds import Streams
 from bench.task import RunTask
 from datasets.loader import Loader
@@ -43,6 +44,7 @@ class Run:
     observer: Observer
     streams: Streams
     labels: Tensor
+    sampler: Sampler | None = None  # draws the rows of each epoch, where an epoch is not all of them
     progress: Progress = field(default_factory=Progress)
     optimizers: optim.Optimizers | None = None
     beat: Callable[[float], None] = lambda progress: None  # called with the run's clock after every step
@@ -119,7 +121,8 @@ def _batch(run: Run, drawn: Drawn, phase: Phase, progress: float, streams: Mappi
 def _batches(run: Run, phase: Phase, part: tuple[int, int], generators: tuple[Generator, Generator]) -> Iterator[Batch]:
     """The batches of a phase, the `part[0]`-th of `part[1]` phases of the epoch."""
     size = phase.batch_size or int(run.spec["batch_size"])
-    walk = run.loader.walk(phase.rows, size, run.method.views, *generators)
+    rows = phase.rows if run.sampler is None else run.sampler.rows(phase.rows, size, generators[0])
+    walk = run.loader.walk(rows, size, run.method.views, *generators)
     streams = {name: _repeated(run, rows, size, *generators) for name, (rows, size) in phase.streams.items()}
     for number, drawn in enumerate(walk):
         progress = run.progress.epoch + (part[0] + number / len(walk)) / part[1]

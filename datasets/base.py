@@ -83,7 +83,8 @@ class DataSetInfo:
     resize: where images are files, what their shorter side is resized to before the crop; None: images are in memory.
     own_labels: the data set comes with noisy labels of its own. truth: the true classes of its training images are
         known. estimated_rate: the published estimate of the share of wrong labels, where the truth is not known.
-    num_validation: images of the official validation set; further_tests: names and sizes of further test sets.
+    num_validation: images of the official validation set; further_tests: names and sizes of further test
+        sets. top5: its papers report the top-5 accuracy too.
     """
 
     name: str
@@ -105,6 +106,7 @@ class DataSetInfo:
     truth: bool = True
     estimated_rate: float | None = None
     num_validation: int = 0
+    top5: bool = False
     further_tests: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -117,7 +119,8 @@ class DataSet:
     truth: False where the true classes of the training images are not known; `train.labels` are then the given ones.
     test_truth: the same of the test images.
     validation: the official validation set. further_tests: test sets beside `test`, by name.
-    skipped: how many images were left out, by what was wrong with them.
+    content: the hash of what its lists say, where images are files. skipped: how many images were left out, by what was
+    wrong with them. title: what tables call it, where that is not its description's title.
     """
 
     name: str
@@ -135,7 +138,10 @@ class DataSet:
     test_truth: bool = True
     validation: HeldOut | None = None
     further_tests: Mapping[str, ImageSet] = field(default_factory=dict)
+    top5: bool = False
+    content: str | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    title: str | None = None
 
     @property
     def own_labels(self) -> bool:

@@ -176,5 +176,8 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
         test_truth=published or _is_known(found.splits["test"]),
         validation=_held_out(found, choice, published),
         further_tests={split: _files(found, split, choice) for split in info.further_tests},
+        top5=info.top5,
+        title=info.title,
+        content=content(found, choice.skip_broken),
         skipped=skipped(found) if choice.skip_broken else {},
     )

@@ -19,9 +19,14 @@ import numpy as np
 from datasets import cifar_n, noise_draw, noise_files, noise_instance, noise_maps
 from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
 from datasets.noise_models import NOISE_MODELS, NoiseInfo, info, title
+from datasets.plugin import AddedNoise, NoisePlugin
 from datasets.randomness import derive_seed
 
-__all__ = ["NOISE_MODELS", "NoiseInfo", "NoisyLabels", "check_noise", "info", "make_noise", "resolve_options", "title"]
+__all__ = [
+    "NOISE_MODELS", "NoiseInfo", "NoisyLabels", "add", "check_noise", "info", "make_noise", "resolve_options", "title",
+]  # fmt: skip
+
+_added: dict[str, AddedNoise] = {}
 
 
 class Described(Protocol):
@@ -64,7 +69,18 @@ class NoisyLabels:
     warnings: tuple[str, ...] = ()
 
 
+def add(plugin: NoisePlugin, path: Path) -> None:
+    """Register a noise model that the plug-in file `path` declares. Raises DataError where its name is taken."""
+    name = plugin.info.name
+    if name in NOISE_MODELS and (name not in _added or _added[name].path != path):
+        owner = _added[name].path if name in _added else "a built-in noise model"
+        raise DataError(f"{path}: noise name {name!r} is taken by {owner}")
+    NOISE_MODELS[name], _added[name] = plugin.info, AddedNoise(plugin, path)
+
+
 def _check_option(model: str, key: str, value: Any) -> Any:
+    if model in _added:
+        return _added[model].option(key, value)
     choices = {"sampling": list(noise_draw.SAMPLINGS), "pixels": list(noise_instance.PIXELS)}.get(key)
     if choices is not None and value not in choices:
         raise DataError(f"noise {model!r}: option {key!r} = {value!r} (accepted: {', '.join(choices)})")
@@ -163,6 +179,8 @@ def transition(
     options: resolved. seed: that of the noise stream (only `asymmetric_random_pair` looks at it).
     """
     classes = dataset.num_classes
+    if model in _added:
+        return _added[model].matrix(classes, rate, options)
     target = _target(dataset, model, seed)
     if target is not None:
         return noise_maps.map_matrix(target, rate)
@@ -223,6 +241,8 @@ def _draw(
     """Noisy labels [N], and the expected matrix where there is one."""
     true, classes = dataset.train.labels, dataset.num_classes
     matrix = transition(dataset, model, rate, options, stream)
+    if model in _added:
+        return _added[model].draw(dataset, rate, options, stream), matrix
     if model == "clean":
         return true.copy(), matrix
     if model == "labels_file":

@@ -143,9 +143,11 @@ def title(model: str, rate: float, options: Mapping[str, Any]) -> str:
     if options.get("key"):
         stem = f"{stem}:{options['key']}"
     text = declared.title.format(rate=f"{100.0 * rate:.6g}%", file=stem)
-    others = [f"{options[key]}".replace("_", " ") for key in ("sampling", "pixels") if _differs(declared, options, key)]
-    if _differs(declared, options, "std"):
-        others.append(f"std {options['std']:g}")
+    others = []
+    for key in sorted(declared.options, key=("pixels", "sampling").__contains__, reverse=True):
+        if key not in ("file", "key") and _differs(declared, options, key):
+            value = f"{options[key]:g}" if isinstance(options[key], float) else str(options[key]).replace("_", " ")
+            others.append(value if key in ("sampling", "pixels") else f"{key} {value}")
     return ", ".join([text, *others])
 
 

@@ -11,11 +11,14 @@ from pathlib import Path
 from datasets import cifar, digits, disk
 from datasets.base import DataError, DataSet, DataSetInfo
 from datasets.disk import Choice
+from datasets.plugin import AddedDataSet, DataSetPlugin
 
 DATASETS: dict[str, DataSetInfo] = {
     info.name: info
     for info in (digits.INFO, cifar.CIFAR10, cifar.CIFAR100, *(module.INFO for module in disk.MODULES.values()))
 }
+
+_added: dict[str, AddedDataSet] = {}
 
 PLAIN = Choice()
 ROOT_VARIABLE = "NOISY_BENCH_DATA"
@@ -47,6 +50,15 @@ def info(name: str) -> DataSetInfo:
     return DATASETS[name]
 
 
+def add(plugin: DataSetPlugin, path: Path) -> None:
+    """Register a data set that the plug-in file `path` declares. Raises DataError where its name is taken."""
+    name = plugin.info.name
+    if name in DATASETS and (name not in _added or _added[name].path != path):
+        owner = _added[name].path if name in _added else "a built-in data set"
+        raise DataError(f"{path}: data set name {name!r} is taken by {owner}")
+    DATASETS[name], _added[name] = plugin.info, AddedDataSet(plugin, path)
+
+
 @dataclass(frozen=True)
 class Described:
     """A data set as a run finds it: its description with what is there, and the hash of that (None: as published)."""
@@ -76,6 +88,8 @@ def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet
     described, root = info(name), default_root() if root is None else root
     if name in disk.MODULES:
         return disk.load(name, root, choice, user_cache())
+    if name in _added:
+        return _added[name].load(root)
     if name in cifar.LAYOUTS:
         return replace(cifar.load(described, root), root=root)
     return digits.load()

@@ -28,6 +28,7 @@ INFO = DataSetInfo(
     num_train=65_944,
     num_test=2_500,
     further_tests={IMAGENET: 2_500},
+    top5=True,
     image_shape=(227, 227, 3),
     resize=256,
     description="photographs found by Google for ImageNet's first 50 classes; ImageNet validation as second test set",
