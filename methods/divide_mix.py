@@ -51,9 +51,7 @@ def clean_probability(losses: Tensor, seed: int) -> Tensor:
 
 
 def co_refined(labels: Tensor, probability: Tensor, guess: Tensor, temperature: float) -> Tensor:
-    """[B, K]: w onehot(y) + (1 - w) guess, sharpened. labels: [B] int64; probability: [B], w; guess: [B, K].
-
-    """
+    """[B, K]: w onehot(y) + (1 - w) guess, sharpened. labels: [B] int64; probability: [B], w; guess: [B, K]."""
     given, weight = F.one_hot(labels, guess.shape[1]).to(guess.dtype), probability.to(guess.dtype)[:, None]
     return sharpened(weight * given + (1 - weight) * guess, temperature)
 

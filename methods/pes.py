@@ -46,7 +46,8 @@ class ProgressiveEarlyStopping(Method):
     holding the replaced layers, so that the new ones never learn after the refinement: `authors_behaviour` does that.
 
     Their `refine_lr` is made for thousands of steps. In a run whose refinement has tens of them, the new layers do not
-    get beyond chance with it, and a class that they never predict is lost, as none of its samples is confident: raise it.
+    get beyond chance with it, and a class that they never predict is lost, as none of its samples is confident: raise
+    it.
     """
 
     name = "pes"
