@@ -42,11 +42,12 @@ def connected(address: str) -> Iterator[Any]:
             client.close(timeout=_CONNECT_SECONDS)
 
 
-def prove_shared(store: Path, token: str, names: list[str], data: Path | None) -> str:
+def prove_shared(store: Path, token: str, names: list[str], data: Path | None, files: tuple[Path, ...] = ()) -> str:
     """Run by each worker before the first run: the reason why it can't take part, or the empty string.
 
-    Store and data must be the same folders for the driver and all workers; the token file proves the first.
+    Store, data and plug-in files must be the same for the driver and all workers; the token file proves the first.
     """
+    from bench import plugins
     from datasets import registry
 
     try:
@@ -54,6 +55,10 @@ def prove_shared(store: Path, token: str, names: list[str], data: Path | None) -
             return f"the token in {store} is not the driver's"
     except OSError as fault:
         return f"--out {store} is not shared: {fault.strerror}"
+    try:
+        plugins.register(files)
+    except Exception as fault:
+        return f"--plugin: {fault}"
     try:
         for name in names:
             registry.load(name, data)
@@ -83,7 +88,8 @@ def check_workers(client: Any, environment: Environment, names: list[str]) -> in
     proof = environment.store / f".{token}"
     proof.write_text(token)
     try:
-        answers = client.run(prove_shared, environment.store, token, names, environment.data, on_error="return")
+        shared = (environment.store, token, names, environment.data, environment.plugins)
+        answers = client.run(prove_shared, *shared, on_error="return")
     finally:
         proof.unlink()
     for name, answer in answers.items():

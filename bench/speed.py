@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench import execute, networks, optim, trainer
+from bench import execute, networks, optim, plugins, trainer
 from bench.data import RunData
 from bench.networks.network import Network
 from bench.precision import resolve_precision
@@ -312,7 +312,8 @@ def measure_all(cases: list[Case]) -> Iterator[Speed]:
     from joblib.externals.loky import ProcessPoolExecutor
 
     for case in cases:
-        with ProcessPoolExecutor(max_workers=1) as executor:
+        files = plugins.added_files()
+        with ProcessPoolExecutor(max_workers=1, initializer=plugins.register, initargs=(files,)) as executor:
             yield executor.submit(measure, case).result()
 
 

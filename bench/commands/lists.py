@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench import networks, suite
+from bench import networks, plugins, suite
 from bench.commands.options import Plugin
 from datasets import noise_models
 from datasets import registry as datasets
@@ -114,8 +114,7 @@ def list_registered(
 
     Examples: `list methods`, `list suites --json`.
     """
-    for file in plugin or []:
-        methods.add_file(file)
+    plugins.register(plugin)
     rows = _ROWS[kind]()
     if as_json:
         typer.echo(json.dumps(rows, indent=1))

@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench import plugins
+from bench.commands.options import Plugin
 from bench.errors import UserError
 from bench.suite import parse_value
 from datasets import registry
@@ -106,8 +108,13 @@ def noise(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the noise model.")
     ] = None,
+    plugin: Plugin = None,
 ) -> None:
-    """Draw the noisy labels of a data set, write them as npz, and show their rates and transition matrix."""
+    """Draw the noisy labels of a data set, write them as npz, and show their rates and transition matrix.
+
+    Examples: `noise digits symmetric 0.4`, `noise cifar10 asymmetric 0.4 --seed 1 --set sampling=per_sample`.
+    """
+    plugins.register(plugin)
     options = _options(assignments or [])
     if rate is None and info(model).takes_rate:
         raise UserError(f"noise {model!r} needs a rate in [0, 1], such as 0.4")

@@ -15,7 +15,10 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (default: $NOISY_BENCH_DATA, else a per-user cache).")
 ]
 Plugin = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file that declares methods; may be given several times.")
+    list[Path] | None,
+    typer.Option(
+        "--plugin", help="A Python file that declares methods, data sets or noise models; may be given several times."
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import cluster, price, scheduler, spec, suite
+from bench import cluster, plugins, price, scheduler, spec, suite
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
@@ -18,7 +18,6 @@ from bench.precision import has_accelerator
 from bench.progress import Progress
 from bench.settings import Suite
 from datasets import registry as datasets
-from methods import registry as methods
 from results.store import Store
 
 EXIT_FAILED_RUN = 1
@@ -111,8 +110,7 @@ def run(
     Examples: `run quick`, `run quick --methods elr,car --seeds 5`, `run my-suite.toml --set training.epochs=5`.
     """
     check_folder(out)
-    for file in plugin or []:
-        methods.add_file(file)
+    plugins.register(plugin)
     where = choose_device(device)
     overrides = {"epochs": epochs, "precision": precision}
     planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where)
@@ -120,7 +118,7 @@ def run(
         store=out.absolute(),
         data=data or datasets.default_root(),
         device=where,
-        plugins=tuple(methods.added_files()),
+        plugins=plugins.added_files(),
         noise_files={key: path for part in planned.parts for key, path in spec.noise_files(part).items()},
         checkpoint_seconds=checkpoint_seconds,
     )
@@ -176,6 +174,7 @@ def execute_plan(
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     store = Store(environment.store)
     if any(not store.has(cell.address) for cell in planned.cells):
+        plugins.prove(cell.spec["method"]["name"] for cell in planned.cells)
         # Loading the data once here finds missing or broken files before anything is written.
         for part in planned.parts:
             datasets.load(part.data.name, environment.data)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import networks as network_table
+from bench import plugins
 from bench.commands.options import Plugin
 from bench.commands.run import choose_device
 from bench.errors import UserError, unknown
@@ -50,8 +51,7 @@ def speed(
     """
     if precision not in ("auto", "fp32", "bf16"):
         raise UserError(f"--precision {precision!r}: accepted: auto, fp32, bf16")
-    for file in plugin or []:
-        methods.add_file(file)
+    plugins.register(plugin)
     names, network_names = _names(chosen, "--methods"), _names(networks, "--networks")
     for name in names:
         methods.info(name)

@@ -1,0 +1,140 @@
+"""Plug-ins: Python files given by `--plugin`, and modules that installed packages name as entry points.
+
+A plug-in declares methods (classes, read without importing the file), data sets (a list `DATASETS`) or noise models (a
+list `NOISE_MODELS`); a file with one of these lists is imported when it is registered. An entry point names a module
+(`my_package.my_methods`) in one of the groups below.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.errors import UserError
+from datasets import noise as noise_models
+from datasets import registry as datasets
+from datasets.base import DataError
+from datasets.plugin import check_dataset, check_noise_model
+from methods import registry as methods
+from methods.declaration import parse, read_file
+from methods.registry import MethodError
+
+METHODS, DATASETS, NOISE = GROUPS = tuple(f"noisy_label_bench.{kind}" for kind in ("methods", "datasets", "noise"))
+_LISTS = {"DATASETS": DATASETS, "NOISE_MODELS": NOISE}
+_files: list[Path] = []
+
+
+def warn(line: str) -> None:
+    """The default way to tell of an installed plug-in that was left out: a line on the standard error."""
+    print(f"warning: {line}", file=sys.stderr)
+
+
+def register(files: Iterable[Path] | None = (), tell: Callable[[str], None] = warn) -> None:
+    """Register what installed packages declare, then plug-in files. Both may have been registered before.
+
+    Raises UserError, MethodError or DataError with one line naming file and fault. An installed plug-in that cannot be
+    used is left out, and `tell` is told why: it must not stand in the way of runs that do not need it.
+    """
+    for line in _register_installed():
+        tell(line)
+    for file in files or ():
+        add_file(file)
+
+
+@functools.cache
+def _register_installed() -> tuple[str, ...]:
+    """Register the entry points, once a process; returns a line for each that was left out."""
+    faults = []
+    for group in GROUPS:
+        for point in sorted(entry_points(group=group), key=lambda point: point.value):
+            try:
+                _add_entry_point(group, point)
+            except (UserError, MethodError, DataError) as fault:
+                faults.append(f"entry point {point.name!r} of {group} is left out: {' '.join(str(fault).split())}")
+    return tuple(faults)
+
+
+def added_files() -> tuple[Path, ...]:
+    """The plug-in files registered so far, for handing on to worker processes."""
+    return tuple(_files)
+
+
+def add_file(path: Path) -> None:
+    """Register what a file declares. Raises UserError, MethodError or DataError with one line."""
+    path = path.resolve()
+    module = methods.module_name(path)
+    found = read_file(path, module)
+    lists = _assigned(path) & _LISTS.keys()
+    if not found and not lists:
+        raise UserError(
+            f"{path}: declares nothing: no method (a subclass of methods.base.Method with a literal `name`), no list "
+            "DATASETS, no list NOISE_MODELS"
+        )
+    if found:
+        methods.add_file(path)
+    if lists:
+        _add_lists(methods.import_file(path, module), path, lists)
+    if path not in _files:
+        _files.append(path)
+
+
+def prove(names: Iterable[str]) -> None:
+    """Import those of the named methods that plug-ins declare. Raises MethodError where one breaks the contract.
+
+    What a file says of itself is read without importing it; this is what must hold before anything is written.
+    """
+    home = Path(methods.__file__).parent
+    for name in dict.fromkeys(names):
+        if methods.info(name).path.parent != home:
+            methods.load(name)
+
+
+def _assigned(path: Path) -> set[str]:
+    """The names that the file assigns at its top level."""
+    found: set[str] = set()
+    for node in parse(path).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
+    """Register the entries of a module's lists DATASETS and NOISE_MODELS. Raises UserError or DataError."""
+    for name in sorted(names):
+        entries: Any = getattr(module, name, None)
+        if not isinstance(entries, list | tuple):
+            raise UserError(f"{path}: {name} must be a list, not {type(entries).__name__}")
+        for entry in entries:
+            if name == "DATASETS":
+                datasets.add(check_dataset(entry, str(path)), path)
+            else:
+                noise_models.add(check_noise_model(entry, str(path)), path)
+
+
+def _add_entry_point(group: str, point: EntryPoint) -> None:
+    path = _source(point.module)
+    if group == METHODS:
+        methods.add_module(point.module, path)
+        return
+    name = next(key for key, value in _LISTS.items() if value == group)
+    _add_lists(methods.import_file(path, point.module), path, [name])
+
+
+def _source(module: str) -> Path:
+    """The source file of a module that is not imported, nor its package. Raises UserError where there is none."""
+    parts = module.split(".")
+    found: ModuleSpec | None = importlib.util.find_spec(parts[0])
+    for count in range(2, len(parts) + 1):
+        places = None if found is None else found.submodule_search_locations
+        found = None if places is None else PathFinder.find_spec(".".join(parts[:count]), list(places))
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
+        raise UserError(f"there is no Python file of a module {module!r}")
+    return Path(found.origin).resolve()

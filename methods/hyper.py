@@ -1,0 +1,123 @@
+"""Hyper-parameters: how a method declares them, and how given values are checked against the declaration."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, TypedDict
+
+Value = bool | int | float | str | None
+
+
+class MethodError(Exception):
+    """A method or one of its settings is unknown, malformed or out of bounds. The text is one line for the user."""
+
+
+class HyperParameter(TypedDict):
+    """The declaration of one hyper-parameter, a plain dictionary literal in the class body.
+
+    `default` fixes the type (bool, int, float or str); where it is None, `type` names it ("int", "float", "str").
+    `unit = "epochs"`: a whole number of epochs, or a float between 0 and 1 as that share of the run.
+    `source` says where the default comes from (paper, repository, or "inferred").
+    `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
+    at all. `bench.search` says what it does where they are absent.
+    """
+
+    default: Value
+    source: str
+    bounds: NotRequired[tuple[float, float]]
+    choices: NotRequired[tuple[str, ...]]
+    unit: NotRequired[Literal["epochs"]]
+    type: NotRequired[Literal["bool", "int", "float", "str"]]
+    scale: NotRequired[Literal["linear", "log"]]
+    search: NotRequired[tuple[float, float] | None]
+
+
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+_SCALES = ("linear", "log")
+
+
+def value_type(declared: Mapping[str, Any], where: str) -> type:
+    """The Python type of a hyper-parameter's values. Raises MethodError where the declaration gives none."""
+    named = declared.get("type")
+    if named is not None:
+        if named not in _TYPES:
+            raise MethodError(f"{where}: unknown hyper-parameter type {named!r} (accepted: {', '.join(_TYPES)})")
+        return _TYPES[named]
+    kind = type(declared.get("default"))
+    if kind not in _TYPES.values():
+        raise MethodError(f"{where}: unknown hyper-parameter type {kind.__name__} (accepted: {', '.join(_TYPES)})")
+    return kind
+
+
+def check_declarations(hyper: Any, where: str) -> None:
+    """Raise MethodError unless `hyper` is a dictionary of well-formed declarations with defaults that they accept."""
+    if not isinstance(hyper, dict):
+        raise MethodError(f"{where}: `hyper` must be a dictionary")
+    for name, declared in hyper.items():
+        here = f"{where}: hyper-parameter {name!r}"
+        if not isinstance(declared, dict) or not {"default", "source"} <= declared.keys():
+            raise MethodError(f"{here} needs a dictionary with `default` and `source`")
+        unknown = set(declared) - set(HyperParameter.__annotations__)
+        if unknown:
+            raise MethodError(f"{here} has unknown keys: {', '.join(sorted(unknown))}")
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise MethodError(f"{here}: its name must be fit for an attribute")
+        value_type(declared, here)
+        for key in ("bounds", "search"):
+            if not (key == "search" and declared.get(key) is None) and key in declared and not _is_range(declared[key]):
+                raise MethodError(f"{here}: `{key}` must be a pair of numbers, the lower one first")
+        if declared.get("scale", "log") not in _SCALES:
+            raise MethodError(f"{here}: `scale` = {declared['scale']!r} (accepted: {', '.join(_SCALES)})")
+        if declared.get("unit", "epochs") != "epochs":
+            raise MethodError(f"{here}: `unit` = {declared['unit']!r} (accepted: epochs)")
+        if not isinstance(declared.get("choices", ()), tuple | list):
+            raise MethodError(f"{here}: `choices` must be a tuple")
+        checked(name, declared["default"], declared, where)  # type: ignore[arg-type]
+
+
+def _is_range(value: Any) -> bool:
+    numbers = isinstance(value, tuple | list) and all(type(end) in (int, float) for end in value)
+    return numbers and len(value) == 2 and bool(value[0] <= value[1])
+
+
+def checked(name: str, value: Any, declared: HyperParameter, where: str) -> Value:
+    """The value of one hyper-parameter as its declaration wants it. Raises MethodError."""
+    here = f"{where}: hyper-parameter {name!r}"
+    if value is None and declared["default"] is None:
+        return None
+    kind = value_type(declared, here)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if declared.get("unit") == "epochs" and type(value) is float:
+        if not 0.0 <= value <= 1.0:
+            raise MethodError(f"{here} = {value}: a share of the run must lie in [0, 1]; epochs are whole numbers")
+        return value
+    if (given := type(value)) is not kind:
+        raise MethodError(f"{here} = {value!r}: expected {kind.__name__}, got {given.__name__}")
+    if "choices" in declared and value not in declared["choices"]:
+        raise MethodError(f"{here} = {value!r}: accepted: {', '.join(declared['choices'])}")
+    if "bounds" in declared and value is not None:
+        low, high = declared["bounds"]
+        if not low <= value <= high:
+            raise MethodError(f"{here} = {value}: must lie in [{low}, {high}]")
+    return value  # type: ignore[no-any-return]
+
+
+def resolve_hyper(declared: Mapping[str, HyperParameter], given: Mapping[str, Any], where: str) -> dict[str, Value]:
+    """All hyper-parameters: defaults overlaid with `given`, checked for name, type and bounds. Raises MethodError."""
+    for key in given:
+        if key not in declared:
+            near = difflib.get_close_matches(key, declared, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            accepted = ", ".join(declared) or "none"
+            raise MethodError(f"{where}: unknown hyper-parameter {key!r}{hint} (accepted: {accepted})")
+    return {key: checked(key, given.get(key, d["default"]), d, where) for key, d in declared.items()}
+
+
+def in_epochs(declared: Mapping[str, HyperParameter], values: Mapping[str, Value], epochs: int) -> dict[str, Value]:
+    """`values` with every share of the run turned into a whole number of epochs (rounded half up)."""
+    return {
+        key: int(value * epochs + 0.5) if declared[key].get("unit") == "epochs" and isinstance(value, float) else value
+        for key, value in values.items()
+    }
