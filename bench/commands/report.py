@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from bench import lease
 from bench.commands.options import DEFAULT_OUT, check_folder
 from bench.errors import UserError
+
+_WIDTH = 140  # of tables where the output is no terminal
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a report shows beyond its default; see the options of `report`."""
+
+    select: str | None = None
+    paper: str | None = None
+    published: Path | None = None
+    against: Path | None = None
 
 
 def report(
@@ -21,24 +35,46 @@ def report(
         str | None,
         typer.Option(help="Selection rule: last, last_mean, best_test, noisy_validation or clean_validation."),
     ] = None,
+    paper: Annotated[
+        str | None, typer.Option(help="Set a published table beside our runs: elr-table1, cifar-n, car, ...")
+    ] = None,
+    published: Annotated[
+        Path | None, typer.Option(help="A table of published numbers of your own (CSV, as results/published/).")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Others' records: differences with intervals, as a reproduction is checked.")
+    ] = None,
 ) -> None:
     """Write tables (Markdown, LaTeX, CSV), figures and one HTML page from records.
 
-    Examples: `report`, `report --records results/reference --out DIR`, `report --select best_test`.
+    Examples: `report`, `report --records results/reference --out DIR`, `report --paper elr-table1`.
     """
     folder = out or DEFAULT_OUT
     check_folder(folder)
     source = records or folder
-    if not source.exists():
-        raise UserError(f"--records {source}: no such file or folder; `run` makes records")
-    show(Console(), source, folder / "report", select)
+    for option, path in (("--records", source), ("--published", published), ("--against", against)):
+        if path is not None and not path.exists():
+            raise UserError(f"{option} {path}: no such file or folder")
+    show(source, folder / "report", Wanted(select, paper, published, against))
 
 
-def show(console: Console, source: Path, target: Path, select: str | None) -> None:
-    """Build the report and print its table."""
+def show(source: Path, target: Path, wanted: Wanted) -> None:
+    """Build the report and print its main tables."""
     from reports.build import build_report
 
-    summary = build_report(source, target, select=select)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    running = lease.live(source / "leases", lease.Observer()) if source.is_dir() else {}
+    summary = build_report(
+        source,
+        target,
+        select=wanted.select,
+        paper=wanted.paper,
+        published=wanted.published,
+        against=wanted.against,
+        running=running,
+    )
     for table in summary.terminal_tables:
         console.print(table)
     for warning in summary.warnings:
