@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from bench.errors import UserError
 
@@ -58,7 +57,7 @@ def _run_quick() -> None:
         run.run("quick")
     except typer.Exit as status:
         failed = status.exit_code == run.EXIT_FAILED_RUN
-    report.show(Console(), DEFAULT_OUT, DEFAULT_OUT / "report", None)
+    report.show(DEFAULT_OUT, DEFAULT_OUT / "report", report.Wanted())
     if failed:
         raise typer.Exit(run.EXIT_FAILED_RUN)
 
@@ -66,7 +65,7 @@ def _run_quick() -> None:
 def _register() -> None:
     if app.registered_commands:
         return
-    from bench.commands import data, lists, merge, noise, report, run, speed, status, suspects
+    from bench.commands import check, data, lists, merge, noise, report, run, speed, status, suspects
 
     app.command("run")(run.run)
     app.command("report")(report.report)
@@ -75,6 +74,7 @@ def _register() -> None:
     app.command("merge")(merge.merge)
     app.command("export")(merge.export)
     app.command("speed")(speed.speed)
+    app.command("check")(check.check)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")
     app.command("noise")(noise.noise)

@@ -1,0 +1,58 @@
+"""`check`: the conformance checks of a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from bench.errors import UserError, unknown
+from methods import registry as methods
+
+EXIT_FOUND_FAULT = 1
+STYLES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+
+
+def named(method: str) -> list[str]:
+    """The registered methods that a name or a file stands for; a file that is not yet known becomes a plug-in."""
+    if not method.endswith(".py"):
+        return [methods.info(method).name]
+    path = Path(method)
+    if not path.is_file():
+        raise UserError(f"{method}: no such file (a method's name or a Python file is accepted)")
+    known = [info.name for info in methods.registered().values() if info.path == path.resolve()]
+    return known or [info.name for info in methods.add_file(path)]
+
+
+def check(
+    method: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method (`list methods`) or a Python file.")],
+    only: Annotated[str | None, typer.Option(help="Only these checks, comma-separated.")] = None,
+) -> None:
+    """Check a method on a small synthetic problem: what it learns, depends on, remembers and refuses.
+
+    Examples: `check elr`, `check my_method.py`, `check elr --only truth,resume`.
+    """
+    names = named(method)
+    # Everything that needs torch comes after the arguments are known to be usable.
+    from bench.check import CHECKS, run_checks
+
+    chosen = [part.strip() for part in only.split(",")] if only is not None else list(CHECKS)
+    for name in chosen:
+        if name not in CHECKS:
+            raise unknown("check", name, CHECKS)
+    console, failed = Console(), 0
+    width = max(map(len, CHECKS))
+    for name in names:
+        console.print(Text(name, style="bold"))
+        for result in run_checks(name, chosen):
+            line = Text(f"  {result.check:{width}}  ")
+            line.append(f"{result.status:7}", style=STYLES[result.status])
+            console.print(line.append(f"  {result.seen}"), soft_wrap=True)
+            failed += result.status == "failed"
+    total = len(names) * len(chosen)
+    console.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
+    if failed:
+        raise typer.Exit(EXIT_FOUND_FAULT)
