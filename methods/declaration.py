@@ -14,7 +14,7 @@ from methods.hyper import HyperParameter, MethodError, check_declarations
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a method says of itself, and where it stands."""
+    """What a method says of itself, and where it stands. has_loss: False where its class surely defines no `loss`."""
 
     name: str
     title: str
@@ -29,6 +29,7 @@ class MethodInfo:
     networks: int = 1
     passes_per_step: float = 1.0
     hyper: Mapping[str, HyperParameter] = field(default_factory=dict)
+    has_loss: bool = True
 
 
 _REQUIRED = ("name", "title", "year", "reference")
@@ -76,9 +77,9 @@ def _read_file(path: Path, module: str, state: tuple[int, ...]) -> tuple[MethodI
             raise MethodError(f"{where} is not a subclass of methods.base.Method")
         if missing:
             raise MethodError(f"{where} lacks {', '.join(f'`{key}`' for key in missing)}")
-        if bases == ["Method"] and "loss" not in _defined(node.body):
-            raise MethodError(f"{where} does not define `loss`")
-        found.append(MethodInfo(class_name=node.name, module=module, path=path, **_checked(declared, where)))
+        literals = _checked(declared, where)
+        has_loss = bases != ["Method"] or "loss" in _defined(node.body)
+        found.append(MethodInfo(class_name=node.name, module=module, path=path, has_loss=has_loss, **literals))
     return tuple(found)
 
 

@@ -63,6 +63,8 @@ def add_module(module: str, path: Path) -> list[MethodInfo]:
     for info in found:
         if info.name in known and known[info.name].path != path:
             raise MethodError(f"{path}: method name {info.name!r} is taken by {known[info.name].path}")
+        if not info.has_loss:
+            raise MethodError(f"{path}: class {info.class_name} does not define `loss`")
     _added[path] = module
     return found
 

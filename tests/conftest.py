@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Command, Ended
+
+from bench import cli, scheduler
+from bench.worker import work
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +34,51 @@ def golden_root() -> Path:
     if not root.is_dir():
         pytest.skip("reference values are needed: NOISY_BENCH_GOLDEN names no directory")
     return root
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line in this process, in an empty current folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["run_benchmark.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def refused(command: Command, tmp_path: Path) -> Callable[..., str]:
+    """Runs a command that must be refused: exit status 2, one line, nothing written. Returns the line."""
+
+    def call(*arguments: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        ended = command(*arguments)
+        assert ended.status == 2, ended
+        assert ended.out == ""
+        assert ended.err.startswith("error: ")
+        assert ended.err.count("\n") == 1, ended.err
+        assert ended.err.endswith("\n")
+        assert "Traceback" not in ended.err
+        assert sorted(tmp_path.rglob("*")) == before
+        return ended.err
+
+    return call
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs are executed one after the other in this process; the list names them."""
+    executed: list[str] = []
+
+    def run_here(cells, environments, finished):  # type: ignore[no-untyped-def]
+        for cell in cells:
+            executed.append(cell.label)
+            finished(cell, work(cell.spec, environments[0], None))
+
+    monkeypatch.setattr(scheduler, "run_local", run_here)
+    return executed

@@ -8,63 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import ENVIRONMENT, HOME, run, write_suite
+from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 
-from bench import cli, scheduler
 from bench.commands import run as run_command
-from bench.worker import work
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command went: exit status, standard output, standard error."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line in this process, in an empty current folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["run_benchmark.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), said.out, said.err)
-
-    return call
-
-
-@pytest.fixture
-def refused(command: Command, tmp_path: Path) -> Callable[..., str]:
-    """Runs a command that must be refused: exit status 2, one line, nothing written. Returns the line."""
-
-    def call(*arguments: object) -> str:
-        before = sorted(tmp_path.rglob("*"))
-        ended = command(*arguments)
-        assert ended.status == 2, ended
-        assert ended.out == ""
-        assert ended.err.startswith("error: ")
-        assert ended.err.count("\n") == 1, ended.err
-        assert ended.err.endswith("\n")
-        assert "Traceback" not in ended.err
-        assert sorted(tmp_path.rglob("*")) == before
-        return ended.err
-
-    return call
-
 
 NAMES = {
     "suite": (("run", "quik"), "did you mean 'quick'"),
@@ -367,20 +317,6 @@ def test_the_version_is_that_of_the_package(command: Command) -> None:
     except importlib.metadata.PackageNotFoundError:
         expected = "not installed (run from its checkout)"
     assert ended.out.strip() == expected
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Runs are executed one after the other in this process; the list names them."""
-    executed: list[str] = []
-
-    def run_here(cells, environments, finished):  # type: ignore[no-untyped-def]
-        for cell in cells:
-            executed.append(cell.label)
-            finished(cell, work(cell.spec, environments[0], None))
-
-    monkeypatch.setattr(scheduler, "run_local", run_here)
-    return executed
 
 
 def test_a_second_run_does_only_what_is_missing(command: Command, in_process: list[str], tmp_path: Path) -> None:
