@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.table import Table as TerminalTable
 from rich.text import Text
 
-from reports import comparison, figure_style, figures, page, provenance, tables
+from reports import comparison, figure_style, figures, measures, page, provenance, tables
 from reports.errors import ReportError
 from reports.gather import Section, gather, sections
 from reports.model import Table
+from reports.paper import paper_tables
 from reports.render import csv_text, latex, markdown
+from reports.reproduction import against_table
 
 _MANIFEST = "files.json"
 
@@ -83,7 +85,26 @@ def build_report(
                 chapter.pictures.append(page.picture(drawn, svg))
             chapters.append(chapter)
             shown += [part for table in chapter.tables[: len(section.datasets)] for part in _terminal(table)]
-            warnings += [f"{section.title}: {warning}" for warning in chapter.warnings]
+            if hint := tables.order_hint(section):
+                warnings.append(f"{section.title}: {hint}")
+    if paper is not None or published is not None:
+        beside = page.Chapter(
+            "published", "Published numbers and ours", tables=paper_tables(found, paper, published, select)
+        )
+        chapters.insert(0, beside)
+        shown = [part for table in beside.tables for part in _terminal(_with_runs(table), 2)] + shown
+    if against is not None:
+        table, differences = against_table(material, against, select)
+        chapters.append(
+            page.Chapter(
+                "against",
+                "Differences to other records",
+                tables=[table],
+                warnings=differences,
+                warned="Notable differences",
+            )
+        )
+        warnings += differences
     about_all = [provenance.runs_table(found)]
     for table in [*(t for c in chapters for t in (*c.tables, *c.appendix)), *about_all]:
         _write_table(table, folder)
@@ -104,7 +125,7 @@ def _chapter(section: Section) -> page.Chapter:
     if best is not None:
         chapter.appendix += comparison.comparison_tables(section, best)
     chapter.appendix.append(tables.rules_table(section))
-    others = (tables.order_table, tables.detection_table, tables.measures_table, tables.noise_table)
+    others = (tables.order_table, measures.detection_table, measures.measures_table, measures.noise_table)
     chapter.appendix += [table for make in others if (table := make(section)) is not None]
     return chapter
 
@@ -124,18 +145,25 @@ def _write_table(table: Table, folder: _Folder) -> None:
         folder.write(folder.root / "tables" / f"{table.name}.{suffix}", render(table).encode("utf-8"))
 
 
-_TERMINAL_SETTINGS = 4
 _APART = ("method", "mean of settings", "passes", "images/s", "s/run", "privileges")
 
 
-def _terminal(table: Table) -> list[TerminalTable]:
+def _with_runs(table: Table) -> Table:
+    """A paper table without the rows and columns in which we have no run."""
+    rows = [row for row in table.rows if any(cell.runs for cell in row)]
+    kept = [n for n in range(len(table.columns)) if n == 0 or any(row[n].runs for row in rows)]
+    cells = tuple(tuple(row[n] for n in kept) for row in rows)
+    return replace(table, columns=tuple(table.columns[n] for n in kept), rows=cells)
+
+
+def _terminal(table: Table, at_once: int = 4) -> list[TerminalTable]:
     """The accuracies as terminal tables, a few settings each; what else stands beside them is in the files."""
     wanted = [n for n, column in enumerate(table.columns) if column.label not in _APART[1:]]
     mean = [n for n, column in enumerate(table.columns) if column.label == _APART[1]]
     settings, found = wanted[1:], []
-    for start in range(0, len(settings), _TERMINAL_SETTINGS):
-        part = settings[start : start + _TERMINAL_SETTINGS]
-        last = start + _TERMINAL_SETTINGS >= len(settings)
+    for start in range(0, len(settings), at_once):
+        part = settings[start : start + at_once]
+        last = start + at_once >= len(settings)
         shown = TerminalTable(title=table.title, title_justify="left", caption_justify="left",
                               caption="\n".join(table.notes[:2]) if last else None)  # fmt: skip
         for n in (places := [0, *part, *(mean if last else [])]):

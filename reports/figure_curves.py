@@ -81,7 +81,8 @@ def _lines(section: Section, curves: Curves, y: str, rows: Sequence[tuple[str, s
         if (line := curves.of(*place, method, quantity)) is not None
     }  # fmt: skip
     used = [method for method in section.methods if any(key[2] == method for key in lines)]
-    kept = [place for place in places if any(key[1] == place for key in lines)]
+    first = rows[0][1] if any(key[0] == rows[0][1] for key in lines) else rows[-1][1]
+    kept = [place for place in places if any(key[:2] == (first, place) for key in lines)]
     if not lines:
         return None
     # Quantities stand side by side, settings below each other, where the settings are few; else the other way round.

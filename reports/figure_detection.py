@@ -89,7 +89,7 @@ def detection_curves(section: Section, scores: Scores) -> Drawn | None:
     labels = [section.methods[method] for method in used]
     drawn = panels(
         [f"{heading}\n{kind}" for heading in headings for kind in ("ROC", "precision and recall")], width=1.8,
-        height=1.8, most=4, entries=labels, share_x=False, share_y=False, tall_titles=True,
+        height=1.8, most=4, rigid=True, entries=labels, share_x=False, share_y=False, tall_titles=True,
     )  # fmt: skip
     for position, place in enumerate(places):
         roc_axis, pr_axis = drawn.axes[2 * position : 2 * position + 2]

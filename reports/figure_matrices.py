@@ -65,7 +65,7 @@ def confusion(section: Section) -> Drawn | None:
 def _matrices(
     section: Section, name: str, title: str, caption: str, part: str, key: str, injected: bool = False
 ) -> Drawn | None:
-    shown: list[tuple[str, Matrix, list[str]]] = []
+    shown: list[tuple[str, Matrix | None, list[str]]] = []
     columns = len(section.methods) + injected
     for place in section.places:
         heading = section.place_title(*place)
@@ -77,19 +77,22 @@ def _matrices(
             shown.append((f"{heading}\ninjected", noise, names))
         for method, method_title in section.methods.items():
             matrix = _mean(section, place, method, part, key)
-            if matrix is not None:
-                shown.append((f"{heading}\n{_short(method_title)}", matrix, names))
-    if not shown:
+            shown.append((f"{heading}\n{_short(method_title)}", matrix, names))
+    if all(matrix is None for _, matrix, _ in shown):
         return None
     room = _room([name for _, _, names in shown for name in names if len(names) <= _NAMED], 0.047)
-    drawn = panels([label for label, _, _ in shown], width=1.25, height=1.25, most=min(columns, 6), share_y=False,
-                   share_x=False, tall_titles=True, tight=True, right=0.55, left=room, bottom=room)  # fmt: skip
+    drawn = panels([label for label, _, _ in shown], width=1.25, height=1.25, most=min(columns, 6),
+                   rigid=columns <= 6, tall_titles=True, tight=True, right=0.55, left=room, bottom=room)  # fmt: skip
     image = None
     for position, (axis, (_, matrix, names)) in enumerate(zip(drawn.axes, shown, strict=True)):
+        axis.set_title(axis.get_title(), fontsize=6.8)
+        if matrix is None:
+            axis.axis("off")
+            axis.text(0.5, 0.5, "no run", ha="center", va="center", fontsize=7)
+            continue
         image = axis.imshow(matrix, norm=_NORM, cmap="cividis", aspect="auto", rasterized=True)
         axis.grid(False)
         _class_ticks(axis, names, left=position % drawn.columns == 0, below=position + drawn.columns >= len(shown))
-        axis.set_title(axis.get_title(), fontsize=6.8)
     _color_bar(drawn.figure, image)
     return Drawn(f"{section.name}-{name}", title, caption, drawn.figure)
 

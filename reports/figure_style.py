@@ -118,20 +118,21 @@ class Panels:
 def panels(
     titles: Sequence[str], *, x: str = "", y: str = "", width: float = 2.2, height: float = 1.75, most: int = 4,
     entries: Sequence[str] = (), share_y: bool = True, share_x: bool = True, tall_titles: bool = False,
-    tight: bool = False, left: float = 0.62, right: float = 0.14, bottom: float = 0.42,
+    rigid: bool = False, tight: bool = False, left: float = 0.62, right: float = 0.14, bottom: float = 0.42,
 ) -> Panels:  # fmt: skip
     """Panels with a title each, at most `most` in a row; `entries` are the labels of the legend to come.
 
     Ticks and axis labels stand at the left and lower border only where axes are shared. tall_titles: of two lines.
-    tight: nothing stands between the panels but titles. left, right, bottom: margins in inches, the legend apart.
+    rigid: exactly `most` in a row. tight: no axes are shared, and only titles stand between the panels. left, right,
+    bottom: margins in inches, the legend apart.
     """
-    columns = min(most, len(titles))
-    rows = math.ceil(len(titles) / columns)
+    rows = math.ceil(len(titles) / most)
+    columns = min(most, len(titles)) if rigid else math.ceil(len(titles) / rows)
     top, gap_x, gap_y = 0.27, 0.2 if share_y else 0.5, 0.36 if share_x else 0.55
     if tight:
         gap_x, gap_y = 0.12, 0.26
     if tall_titles:
-        top, gap_y = top + 0.13, gap_y + 0.13
+        top, gap_y = top + 0.13, gap_y + (0.13 if share_x or tight else 0.27)
     total = max(left + right + columns * width + (columns - 1) * gap_x, 3.4)
     bottom += 0.16 * math.ceil(len(entries) / _across(total, entries)) + 0.06 if entries else 0
     high = top + bottom + rows * height + (rows - 1) * gap_y
@@ -141,7 +142,7 @@ def panels(
     for position, title in enumerate(titles):
         row, column = divmod(position, columns)
         corner = left + column * (width + gap_x), high - top - height - row * (height + gap_y)
-        first = found[0] if found and not tight else None
+        first = found[0] if found and not tight else None  # matrices that shared axes would share their ticks, too
         axis = figure.add_axes(
             (corner[0] / total, corner[1] / high, width / total, height / high),
             sharex=first if share_x else None, sharey=first if share_y else None,

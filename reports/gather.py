@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +78,19 @@ class Section:
     def compares(self) -> bool:
         return bool(self.plan["purpose"] == "compare")
 
-    @property
+    @cached_property
     def datasets(self) -> list[str]:
         return list(dict.fromkeys(self.cells["dataset"]))
 
     def settings(self, dataset: str) -> list[str]:
         return list(dict.fromkeys(self.cells.loc[self.cells["dataset"] == dataset, "setting"]))
 
-    @property
+    @cached_property
     def places(self) -> list[tuple[str, str]]:
         """All (data set, setting), in the plan's order."""
         return list(dict.fromkeys(zip(self.cells["dataset"], self.cells["setting"], strict=True)))
 
-    @property
+    @cached_property
     def methods(self) -> dict[str, str]:
         """Row name -> title, in the plan's order."""
         return dict(self.cells.drop_duplicates("method")[["method", "title"]].itertuples(index=False, name=None))
@@ -104,10 +105,15 @@ class Section:
 
     def done(self, dataset: str, setting: str, method: str | None = None) -> pd.DataFrame:
         """The rows of `frame` of one setting, or of one cell, by seed."""
-        chosen = (self.frame["dataset"] == dataset) & (self.frame["setting"] == setting)
-        if method is not None:
-            chosen &= self.frame["row"] == method
-        return self.frame[chosen].sort_values("seed", kind="stable")
+        key = (dataset, setting) if method is None else (dataset, setting, method)
+        return self._groups.get(key, self.frame.head(0))
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, ...], pd.DataFrame]:
+        table = self.frame.sort_values("seed", kind="stable")
+        cells = {tuple(map(str, key)): rows for key, rows in table.groupby(["dataset", "setting", "row"], sort=False)}
+        places = {tuple(map(str, key)): rows for key, rows in table.groupby(["dataset", "setting"], sort=False)}
+        return cells | places
 
 
 def gather(path: Path, running: Collection[str] = ()) -> Material:

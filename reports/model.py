@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 HOLE = "–"
+BETWEEN = " | "
+"""Between the parts of a stacked cell."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Cell:
 
     text: plain text as read. value: what sorting goes by (None: last). bold: marked by a test. tone: how far it lies
     from a published number ("near", "uncertain", "apart"), or "grey" where the two can't be compared. hint: more words,
-    where there is room for them. runs: addresses of the runs behind the number.
+    where there is room for them.
+    stacked: its parts (`BETWEEN`) stand below each other in LaTeX. runs: addresses of the runs behind the number.
     """
 
     text: str = ""
@@ -23,6 +26,7 @@ class Cell:
     bold: bool = False
     tone: str = ""
     hint: str = ""
+    stacked: bool = False
     runs: tuple[str, ...] = ()
 
 

@@ -17,6 +17,8 @@ from reports.model import Table
 from reports.render import latex, markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
+ENLARGED = 1.2
+"""The page shows figures larger than paper does."""
 _LIVE_COLORS = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
 
 
@@ -38,6 +40,7 @@ class Chapter:
     title: str
     about: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    warned: str = "The order of methods depends on the selection rule"
     tables: list[Table] = field(default_factory=list)
     appendix: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
@@ -51,7 +54,8 @@ def picture(drawn: Drawn, svg: str) -> Picture:
     for color, live in _LIVE_COLORS.items():
         body = body.replace(color, live)
     label = Markup.escape(drawn.title)
-    opening = f'<svg role="img" aria-label="{label}" '
+    width = ENLARGED * drawn.figure.get_figwidth()
+    opening = f'<svg role="img" aria-label="{label}" style="width: {width:.2f}in" '
     return Picture(drawn.name, drawn.title, drawn.caption, Markup(body.replace("<svg ", opening, 1)))
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import unicodedata
 
-from reports.model import Cell, Table
+from reports.model import BETWEEN, Cell, Table
 
 LATEX_PACKAGES = ("booktabs", "longtable", "graphicx", "xcolor")
 _LATEX = {
@@ -40,8 +40,14 @@ def _plain_letter(letter: str) -> str:
     return "".join(part for part in unicodedata.normalize("NFKD", letter) if " " <= part <= "~") or "?"
 
 
+def _parts(cell: Cell) -> list[str]:
+    return cell.text.split(BETWEEN) if cell.stacked else [cell.text]
+
+
 def _latex_cell(cell: Cell) -> str:
-    text = latex_escape(cell.text)
+    text = r" \\ ".join(map(latex_escape, _parts(cell)))
+    if cell.stacked:
+        text = rf"\shortstack[r]{{{text}}}"
     if cell.bold:
         text = rf"\textbf{{{text}}}"
     return rf"\textcolor{{{_LATEX_TONES[cell.tone]}}}{{{text}}}" if cell.tone else text
@@ -61,7 +67,7 @@ def latex(table: Table) -> str:
 
 
 def _short(table: Table, align: str, head: str, rows: list[str], names: list[str]) -> list[str]:
-    widths = (sum(len(cell.text) + 2 for cell in row) for row in table.rows)
+    widths = (sum(max(map(len, _parts(cell))) + 2 for cell in row) for row in table.rows)
     headings = sum(len(column.label) + 2 for column in table.columns)
     scaled = max([headings, *widths]) > WIDE
     body = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"]

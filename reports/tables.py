@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pandas as pd
 
 from reports.gather import Section, mean_std
-from reports.model import HOLE, Cell, Column, Table, mean_text, number, number_cell, percent, words
+from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent, words
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.statistics import Best
@@ -168,125 +168,17 @@ def order_lines(section: Section) -> list[str]:
     return lines
 
 
+def order_hint(section: Section) -> str:
+    """The pairs whose order another selection rule reverses, in one line; empty where there are none."""
+    changes = aggregate.order_changes(section.cells, section.select)
+    pairs = [
+        f"{section.place_title(str(pair.dataset), str(pair.setting))}: {pair.worse} over {pair.better}"
+        for pair in changes.drop_duplicates(["dataset", "setting", "better", "worse"]).itertuples()
+    ]
+    if not pairs:
+        return ""
+    return f"another selection rule than {RULES[section.select].title} reverses the order in {'; '.join(pairs)}"
+
+
 def _float(value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # a column of floats, read through itertuples
-
-
-_DETECTION = {
-    "ROC-AUC, last": "detection.given_label_last.roc_auc",
-    "ROC-AUC, mean": "detection.given_label_mean.roc_auc",
-    "ROC-AUC, own": "detection.own.roc_auc",
-    "AP, mean": "detection.given_label_mean.average_precision",
-    "base rate": "detection.given_label_mean.base_rate",
-    "P at k, mean": "detection.given_label_mean.precision_at_k",
-    "precision": "detection.decision.precision",
-    "recall": "detection.decision.recall",
-}
-_MEASURES = {
-    "memorised": "memorised",
-    "ECE": "final.ece",
-    "NLL": "final.nll",
-    "ensemble": "final.ensemble.test_accuracy",
-    "member 1": "final.members.0.test_accuracy",
-    "member 2": "final.members.1.test_accuracy",
-}
-
-
-def detection_table(section: Section) -> Table | None:
-    """How well each method's scores find the mislabelled samples; None where no label is wrong."""
-    notes = (
-        "Positive: mislabelled. Scores: probability of the given label in the training passes (last epoch; mean over "
-        "epochs), and the method's own. AP: average precision, to be held against the base rate. P at k: precision at "
-        "k = number mislabelled. Precision and recall: the method's own decision. All in %, mean ± sample standard "
-        "deviation (n).",
-    )
-    return _measured(section, "detection", "finding the wrong labels", _DETECTION, {}, notes)
-
-
-def measures_table(section: Section) -> Table | None:
-    """Memorisation, calibration, likelihood, and each network of the methods that have several."""
-    notes = (
-        "At the last epoch; mean ± sample standard deviation (n). Memorised: share (%) of the mislabelled training "
-        "samples predicted as their wrong label. ECE: expected calibration error (%, 15 bins). NLL: negative "
-        "log-likelihood (nats). Ensemble and members: test accuracy (%) of methods with several networks.",
-    )
-    return _measured(section, "measures", "other measures", _MEASURES, {"NLL": _plain_text}, notes)
-
-
-def _measured(
-    section: Section, name: str, title: str, keys: dict[str, str],
-    writers: dict[str, Callable[[float, float, int], str]], notes: tuple[str, ...],
-) -> Table | None:  # fmt: skip
-    rows, data = [], []
-    for dataset, setting in section.places:
-        for method, method_title in section.methods.items():
-            found = section.done(dataset, setting, method)
-            figures = [mean_std([_measure(section, run, key) for run in found["address"]]) for key in keys.values()]
-            if not any(n for _, _, n in figures):
-                continue
-            cells = [
-                Cell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(found["address"]))
-                if figure[2] else Cell(HOLE)
-                for label, figure in zip(keys, figures, strict=True)
-            ]  # fmt: skip
-            rows.append((words(section.place_title(dataset, setting)), words(method_title), *cells))
-            data += [
-                (dataset, setting, method, key, *(round(part, 8) for part in figure[:2]), figure[2])
-                for key, figure in zip(keys.values(), figures, strict=True) if figure[2]
-            ]  # fmt: skip
-    used = [position for position in range(len(keys)) if any(row[2 + position].runs for row in rows)]
-    if not used:
-        return None
-    kept = tuple((*row[:2], *(row[2 + position] for position in used)) for row in rows)
-    labels = [Column(label) for position, label in enumerate(keys) if position in used]
-    columns = (Column("setting", False), Column("method", False), *labels)
-    header = ("dataset", "setting", "method", "quantity", "mean", "std", "n")
-    return Table(f"{section.name}-{name}", f"{section.title}: {title}", columns, kept, notes, (header, data))
-
-
-def _plain_text(mean: float, std: float, n: int) -> str:
-    spread = "" if math.isnan(std) else f" ± {number(std, 3)}"
-    return f"{number(mean, 3)}{spread} ({n})"
-
-
-def _measure(section: Section, address: str, key: str) -> float:
-    if key == "memorised":
-        found = section.frame.loc[section.frame["address"] == address, "memorised"]
-        return float(found.iloc[0])
-    value: object = section.material.records[address]
-    for part in key.split("."):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return math.nan
-    return float(value) if isinstance(value, (int, float)) else math.nan
-
-
-def noise_table(section: Section) -> Table | None:
-    """What the noise really is: nominal and measured share of wrong labels, and the fingerprint for each seed."""
-    rows, data = [], []
-    for dataset, setting in section.places:
-        found = section.done(dataset, setting).drop_duplicates(["seed", "fingerprint"])
-        for run in found.itertuples():
-            noise = section.material.records[str(run.address)]["noise"]
-            nominal, actual = _float(run.noise_rate), _float(run.actual_rate)
-            train = float(noise.get("train_rate", math.nan))
-            rows.append((
-                words(section.place_title(dataset, setting)), Cell(str(run.seed), _float(run.seed)),
-                *(Cell(percent(rate), rate) for rate in (nominal, actual, train)),
-                words(str(run.fingerprint)[:12], hint=str(run.fingerprint)),
-            ))  # fmt: skip
-            data.append((dataset, setting, run.seed, nominal, actual, train, run.fingerprint))
-    if not rows:
-        return None
-    labels = ("setting", "seed", "nominal rate", "wrong labels", "wrong in training", "fingerprint")
-    columns = tuple(Column(label, 0 < position < 5) for position, label in enumerate(labels))
-    notes = (
-        "Shares in %. Wrong labels: given label differs from the true one, in the whole official training set; in "
-        "training: in the images trained on. All methods of a setting and seed have the labels of this fingerprint.",
-    )
-    header = ("dataset", "setting", "seed", "nominal_rate", "actual_rate", "train_rate", "fingerprint")
-    title = f"{section.title}: the noisy labels"
-    return Table(f"{section.name}-noise", title, columns, tuple(rows), notes, (header, data))

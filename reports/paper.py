@@ -1,0 +1,238 @@
+"""Paper tables: rows and columns as published, our runs beside each number, coloured only where protocols match."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.gather import Section
+from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
+from results import published
+from results.aggregate import RULES
+from results.record import noise_specification
+
+NEAR = 0.01
+"""Differences up to one point are coloured as near."""
+ERRORS = 2.0
+"""Combined standard errors within which a larger difference is coloured as uncertain."""
+_OUR_TEST_SETS = ("test", "webvision_val")
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """One planned cell of ours. protocol: what `published.matches` looks at."""
+
+    section: Section
+    dataset: str
+    setting: str
+    method: str
+    name: str
+    protocol: dict[str, Any]
+
+
+@dataclass
+class _Marks:
+    """Letters for the ways in which protocols differ, each told once under the table."""
+
+    letters: dict[str, str] = field(default_factory=dict)
+
+    def of(self, differences: Sequence[published.Difference]) -> str:
+        text = "; ".join(map(str, differences)).replace("_", " ")
+        return self.letters.setdefault(text, _letter(len(self.letters)))
+
+    def notes(self) -> list[str]:
+        return [f"({letter}) not comparable: {text}." for text, letter in self.letters.items()]
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number % 26) + str(number // 26 if number >= 26 else "")
+
+
+def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | None, select: str | None) -> list[Table]:
+    """The tables of a built-in published table, and of a user's own file, with our runs beside.
+
+    Ours come from `reproduce` suites where one has a cell of the table, else from `compare` suites: never from both.
+    Raises StoreError with one line for an unknown name or a malformed file.
+    """
+    rows = published.load([paper] if paper else [], extra)
+    ours = _our_cells(sections)
+    found: list[Table] = []
+    for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset", "test_set", "metric"], sort=False):
+        number = sum(table.name.startswith(f"paper-{key}") for table in found)
+        found.append(_table(str(key), number, group, ours, select))
+    return found
+
+
+def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
+    cells: dict[tuple[Any, ...], _Ours] = {}
+    for section in sections:
+        for cell in section.plan["cells"]:
+            spec = cell["spec"]
+            protocol = {
+                "dataset": spec["dataset"]["name"], "subset": spec["dataset"].get("subset"),
+                "noise_model": spec["noise"]["model"], "noise_rate": spec["noise"]["rate"],
+                "noise_specification": noise_specification(spec), "network": spec["network"],
+                "epochs": spec["epochs"],
+            }  # fmt: skip
+            place = cell["dataset"], cell["setting"], cell["method"]
+            cells[section.name, *place] = _Ours(section, *place, spec["method"]["name"], protocol)
+    return list(cells.values())
+
+
+def _partner(row: Mapping[Any, Any], ours: Sequence[_Ours], select: str, taken: set[str]) -> _Ours | None:
+    """Our cell for a published one: the row of that name, else of that method; the most alike, the fullest."""
+    if row["test_set"] not in _OUR_TEST_SETS or row["metric"] != "top1":
+        return None
+    alike = [cell for cell in ours if _same_task(row, cell)]
+    named = [cell for cell in alike if cell.method == row["method"]]
+    chosen = named or [cell for cell in alike if cell.name == row["method"] and cell.method not in taken]
+
+    def distance(cell: _Ours) -> tuple[int, int]:
+        return len(published.matches(row, cell.protocol, select)), -int(_figures(cell, select)["n"])
+
+    return min(chosen, key=distance, default=None)
+
+
+def _same_task(row: Mapping[Any, Any], cell: _Ours) -> bool:
+    rate = row["noise_rate"]
+    return bool(
+        row["dataset"] == cell.protocol["dataset"]
+        and row["noise_model"] == published.noise_name(cell.protocol)
+        and (pd.isna(rate) or math.isclose(rate, cell.protocol["noise_rate"]))
+    )
+
+
+def _figures(cell: _Ours, select: str) -> pd.Series:
+    table = cell.section.cells
+    chosen = (table["dataset"] == cell.dataset) & (table["setting"] == cell.setting) & (table["rule"] == select)
+    return table[chosen & (table["method"] == cell.method)].iloc[0]
+
+
+def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
+    first = group.iloc[0]
+    rules = set(group["selection_rule"])
+    rule = select or (rules.pop() if len(rules) == 1 and not rules & {published.UNKNOWN} else _suite_rule(ours))
+    rows_of_ours = [cell for cell in ours if any(_same_task(row, cell) for row in group.to_dict("records"))]
+    reproduced = [cell for cell in rows_of_ours if not cell.section.compares]
+    candidates = reproduced or rows_of_ours
+    columns = list(dict.fromkeys(map(_heading, group.to_dict("records"))))
+    lines = _lines(group)
+    marks, taken, rows, data = _Marks(), set(group["method"]), [], []
+    for title, cells in lines.items():
+        row = [words(title)]
+        for column in columns:
+            entry = cells.get(column)
+            partner = _partner(entry, candidates, rule, taken) if entry else None
+            row.append(_cell(entry, partner, rule, marks) if entry else Cell(""))
+            if entry:
+                data.append(_data_row(entry, partner, rule))
+        rows.append(tuple(row))
+    test = "" if first["test_set"] == "test" else f", {first['test_set'].replace('_', ' ')}"
+    source = ", ".join(part for part in (first["paper"], first["table"]) if part)
+    title = f"Published and ours: {source or key}: {_title_of(first['dataset'], ours)}{test}, {first['metric']} (%)"
+    notes = [*_legend(rule), *marks.notes(), *_source_notes(group)]
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", f"paper-{key}") + (f"-{number + 1}" if number else "")
+    headings = (Column("method", False), *map(Column, columns))
+    return Table(name, title, headings, tuple(rows), tuple(notes), (_DATA, data))
+
+
+def _title_of(dataset: str, ours: Sequence[_Ours]) -> str:
+    return next((cell.section.dataset_title(dataset) for cell in ours if cell.dataset == dataset), dataset)
+
+
+def _suite_rule(ours: Sequence[_Ours]) -> str:
+    return next((cell.section.select for cell in ours if not cell.section.compares), "last")
+
+
+def _heading(row: Mapping[Any, Any]) -> str:
+    model = str(row["noise_model"]).replace("_", " ")
+    return model if pd.isna(row["noise_rate"]) else f"{model} {100 * row['noise_rate']:g}%"
+
+
+def _lines(group: pd.DataFrame) -> dict[str, dict[str, dict[Any, Any]]]:
+    """Row title -> column -> published row. A method that several sources give twice gets a row for each."""
+    lines: dict[str, dict[str, dict[Any, Any]]] = {}
+    for row in group.to_dict("records"):
+        title, column = str(row["method_title"]), _heading(row)
+        if column in lines.get(title, {}):
+            title = f"{title} [{str(row['source']).split(':')[0]}]"
+        lines.setdefault(title, {})[column] = row
+    return lines
+
+
+def _published_text(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["mean"]):
+        return "not found"
+    spread = "" if pd.isna(row["std"]) else f" ± {percent(row['std'])}"
+    count = "" if pd.isna(row["n"]) else f" ({int(row['n'])})"
+    return f"{percent(row['mean'])}{spread}{count}"
+
+
+def _cell(row: Mapping[Any, Any], partner: _Ours | None, rule: str, marks: _Marks) -> Cell:
+    theirs = _published_text(row)
+    if partner is None:
+        measured = row["test_set"] in _OUR_TEST_SETS and row["metric"] == "top1"
+        reason = "not planned" if measured else "not measured"
+        return Cell(BETWEEN.join((f"{HOLE} ({reason})", theirs)), hint=reason, stacked=True)
+    figures = _figures(partner, rule)
+    if figures["n"] == 0:
+        return Cell(BETWEEN.join((f"{HOLE} ({figures['reason']})", theirs)), hint=str(figures["reason"]), stacked=True)
+    mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"]))
+    gap = figures["mean"] - row["mean"]
+    found = published.matches(row, partner.protocol, rule)
+    mark = f" ({marks.of(found)})" if found and not pd.isna(gap) else ""
+    error = published.combined_uncertainty(figures["std"], int(figures["n"]), row["std"], row["n"])
+    tone = "" if pd.isna(gap) else "grey" if found else _tone(gap, error)
+    hint = "; ".join(map(str, found)) or f"combined standard error {percent(error)} points"
+    runs = tuple(partner.section.done(partner.dataset, partner.setting, partner.method)["address"])
+    parts = (mine, theirs) if pd.isna(gap) else (mine, theirs, percent(gap, sign=True) + mark)
+    return Cell(BETWEEN.join(parts), float(figures["mean"]), tone=tone, hint=hint, stacked=True, runs=runs)
+
+
+def _tone(gap: float, error: float) -> str:
+    if abs(gap) <= NEAR:
+        return "near"
+    return "uncertain" if abs(gap) <= ERRORS * error else "apart"
+
+
+def _legend(rule: str) -> list[str]:
+    return [
+        f"Each cell: ours, mean ± sample standard deviation (n), by {RULES[rule].title}; published; difference in "
+        "points. Coloured only where noise, network, length and selection rule are the same: near (✓): within 1 "
+        f"point; uncertain (~): further, but within {ERRORS:g} combined standard errors; apart (✗): further still, or "
+        "of unknown uncertainty. Grey: the protocols differ, or the source does not say.",
+    ]
+
+
+def _source_notes(group: pd.DataFrame) -> list[str]:
+    notes = [f"Source: {source}." for source in dict.fromkeys(group["source"])]
+    for note, rows in group[group["note"] != ""].groupby("note", sort=False):
+        titles = list(dict.fromkeys(rows["method_title"]))
+        places = list(dict.fromkeys(map(_heading, rows.to_dict("records"))))
+        everywhere = len(rows) == len(group)
+        places = [] if len(rows) == group["method_title"].isin(titles).sum() else places
+        who = "All rows" if everywhere else ", ".join(titles) + (f" ({', '.join(places)})" if places else "")
+        notes.append(f"{who}: {note}.")
+    return notes
+
+
+_DATA = ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method", "ours_mean_percent",
+         "ours_std_percent", "ours_n", "published_mean_percent", "published_std_percent", "published_n", "difference",
+         "comparable", "differs", "source")  # fmt: skip
+
+
+def _data_row(row: Mapping[Any, Any], partner: _Ours | None, rule: str) -> tuple[object, ...]:
+    figures = _figures(partner, rule) if partner else None
+    mean, std, n = (math.nan, math.nan, 0) if figures is None else (figures["mean"], figures["std"], int(figures["n"]))
+    found = published.matches(row, partner.protocol, rule) if partner else []
+    theirs = (100 * row["mean"], 100 * row["std"], None if pd.isna(row["n"]) else int(row["n"]))
+    numbers = [round(value, 6) if isinstance(value, float) else value for value in
+               (100 * mean, 100 * std, n, *theirs, 100 * (mean - row["mean"]))]  # fmt: skip
+    place = [row[name] for name in ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method")]
+    return (*place, *numbers, n > 0 and not found, "; ".join(map(str, found)), row["source"])

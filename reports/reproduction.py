@@ -1,0 +1,60 @@
+"""Our runs beside others' of the same specifications: how a reproduction elsewhere is checked."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from reports.gather import Material
+from reports.model import HOLE, Cell, Column, Table, mean_text, percent, words
+from results import frame
+from results.against import compare
+from results.aggregate import RULES
+
+_LABELS = ("data set", "setting", "method", "ours", "theirs", "theirs − ours", "95% interval", "interval", "equal runs",
+           "differs in")  # fmt: skip
+
+
+def against_table(material: Material, other: Path, select: str | None) -> tuple[Table, list[str]]:
+    """The table of differences to the records at `other`, and warnings. Raises StoreError."""
+    rule = select or "last"
+    warnings: list[str] = []
+    table = compare(material.frame, frame.load(other, warnings.append), rule)
+    titles = dict(material.frame[["dataset", "dataset_title"]].drop_duplicates().itertuples(index=False, name=None))
+    by_configuration = material.frame.groupby(["dataset", "noise", "method", "network", "epochs"])["address"]
+    runs = {key: tuple(addresses) for key, addresses in by_configuration}
+    rows = []
+    for row in table.to_dict("records"):
+        sides = [
+            Cell(mean_text(row[f"mean_{side}"], row[f"std_{side}"], row[f"n_{side}"]), row[f"mean_{side}"])
+            if row[f"n_{side}"] else Cell(HOLE) for side in "ab"
+        ]  # fmt: skip
+        key = tuple(row[name] for name in ("dataset", "noise", "method", "network", "epochs"))
+        sides[0] = Cell(sides[0].text, sides[0].value, runs=runs.get(key, ()) if row["n_a"] else ())
+        gap, bounded = row["difference"], not math.isnan(row["low"])
+        interval = f"[{percent(row['low'], sign=True)}, {percent(row['high'], sign=True)}]" if bounded else HOLE
+        rows.append((
+            words(str(titles.get(row["dataset"], row["dataset"]))), words(row["noise"]), words(row["title"]), *sides,
+            Cell(percent(gap, sign=True), None if math.isnan(gap) else gap, hint=_reading(row["low"], row["high"])),
+            Cell(interval), words(row["interval"] or HOLE), Cell(str(row["equal"]), float(row["equal"])),
+            words(row["differs"].replace("_", " ") or HOLE),
+        ))  # fmt: skip
+    columns = tuple(Column(label, 2 < position < 7 or position == 8) for position, label in enumerate(_LABELS))
+    notes = (
+        f"Test accuracy (%) by {RULES[rule].title}, mean ± sample standard deviation (n); differences in points. "
+        "Intervals are paired over runs of equal seed and noisy labels, else unpaired (Welch). Equal runs: the same "
+        "specification gave the same accuracy.",
+    )
+    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    found = Table("against", "Differences to the other records", columns, tuple(rows), notes, data)
+    clear = [row for row in table.to_dict("records") if row["low"] > 0 or row["high"] < 0]
+    names = "; ".join(f"{row['dataset']}, {row['noise']}, {row['title']}" for row in clear)
+    if clear:
+        warnings.append(f"the other records differ beyond the 95% interval in {len(clear)} of {len(table)}: {names}")
+    return found, warnings
+
+
+def _reading(low: float, high: float) -> str:
+    if math.isnan(low):
+        return "no interval: fewer than two runs"
+    return "the interval holds 0" if low <= 0 <= high else "the interval does not hold 0"
