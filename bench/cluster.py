@@ -14,6 +14,7 @@ from bench.errors import UserError
 from bench.scheduler import Finished, Queue, failure
 from bench.spec import Cell
 from bench.worker import work
+from datasets.disk import Choice
 from results.record import PROTOCOL
 
 _CONNECT_SECONDS = 10
@@ -42,7 +43,9 @@ def connected(address: str) -> Iterator[Any]:
             client.close(timeout=_CONNECT_SECONDS)
 
 
-def prove_shared(store: Path, token: str, names: list[str], data: Path | None, files: tuple[Path, ...] = ()) -> str:
+def prove_shared(
+    store: Path, token: str, wanted: list[tuple[str, Choice]], data: Path | None, files: tuple[Path, ...] = ()
+) -> str:
     """Run by each worker before the first run: the reason why it can't take part, or the empty string.
 
     Store, data and plug-in files must be the same for the driver and all workers; the token file proves the first.
@@ -60,8 +63,8 @@ def prove_shared(store: Path, token: str, names: list[str], data: Path | None, f
     except Exception as fault:
         return f"--plugin: {fault}"
     try:
-        for name in names:
-            registry.load(name, data)
+        for name, choice in wanted:
+            registry.load(name, data, choice)
     except Exception as fault:
         return f"--data {data}: {fault}"
     from results.record import PROTOCOL as here
@@ -69,8 +72,8 @@ def prove_shared(store: Path, token: str, names: list[str], data: Path | None, f
     return "" if here == PROTOCOL else f"it runs protocol {here}, the driver {PROTOCOL}"
 
 
-def check_workers(client: Any, environment: Environment, names: list[str]) -> int:
-    """Number of usable workers; `names` are the data sets they must find.
+def check_workers(client: Any, environment: Environment, wanted: list[tuple[str, Choice]]) -> int:
+    """Number of usable workers; `wanted` are the data sets they must find.
 
     Raises UserError naming a worker that can't take part, or where there is none.
     """
@@ -88,7 +91,7 @@ def check_workers(client: Any, environment: Environment, names: list[str]) -> in
     proof = environment.store / f".{token}"
     proof.write_text(token)
     try:
-        shared = (environment.store, token, names, environment.data, environment.plugins)
+        shared = (environment.store, token, wanted, environment.data, environment.plugins)
         answers = client.run(prove_shared, *shared, on_error="return")
     finally:
         proof.unlink()

@@ -46,6 +46,12 @@ class Data(Table):
     """The data set, and which of its training images are used."""
 
     name: str = Field(description="name of a data set (`list datasets`)")
+    file: str | None = Field(
+        None, description="data set `folder` only: the list of images, in the data directory; none: labels.csv or kin"
+    )
+    copies: bool = Field(
+        False, description="image files only: read copies resized once (JPEG, quality 95) instead of the originals"
+    )
     subset: Count | None = Field(None, description="train on this many images, drawn once and for all; none: on all")
     validation: Validation = Validation()
 
@@ -99,7 +105,17 @@ class Schedule(Table):
 
 
 class Augmentation(Table):
-    """What is done to a "weak" view; a "strong" view adds cut-out and colour jitter of at least the given strength."""
+    """What is done to a "weak" view; a "strong" view adds cut-out and colour jitter of at least the given strength.
+
+    Images that are files are resized and cropped, at a random place in training and in the middle in evaluation.
+    """
+
+    resize: Count | None = Field(
+        None, description="image files only: what the shorter side is resized to; none: as usual for the data set"
+    )
+    crop: Count | None = Field(
+        None, description="image files only: side of the square that is cropped; none: as usual for the data set"
+    )
 
     crop_padding: Annotated[int, Field(ge=0)] = Field(0, description="pixels of padding before a random crop")
     padding_mode: Literal["zero", "reflect"] = Field("zero", description="what the padding holds")
@@ -108,6 +124,14 @@ class Augmentation(Table):
     colour_jitter: Fraction = Field(0.0, description="largest relative change of brightness, contrast and saturation")
     strong_cutout: Annotated[int, Field(ge=0)] = Field(8, description="cut-out of a strong view, in pixels")
     strong_colour_jitter: Fraction = Field(0.4, description="colour jitter of a strong view")
+
+
+class Sampling(Table):
+    """Epochs of a fixed number of batches instead of the whole training set."""
+
+    batches: Count = Field(description="batches of an epoch")
+    balanced: bool = Field(True, description="the same number of images of each given class")
+    fresh: bool = Field(True, description="drawn anew for every epoch; false: one subset for the whole run")
 
 
 class Training(Table):
@@ -120,6 +144,7 @@ class Training(Table):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augmentation: Augmentation = Augmentation()
+    sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the device computes it in hardware, resolved when the run is planned"
     )
@@ -137,6 +162,7 @@ class TrainingOverride(Table):
     optimizer: dict[str, Any] = {}
     schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
     augmentation: dict[str, Any] = {}
+    sampling: dict[str, Any] | None = Field(None, description="replaces the whole sampling")
     precision: Literal["auto", "fp32", "bf16"] | None = None
 
 
@@ -191,6 +217,9 @@ class Suite(Table):
     noise: Annotated[list[Noise], Field(min_length=1)]
     training: Training
     methods: Annotated[dict[str, MethodRow], Field(min_length=1)]
+    noise_rate: Fraction | None = Field(
+        None, description="the noise rate that methods are told; none: the expected one, or the published estimate"
+    )
     noise_rate_error: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
         0.0, description="added to the noise rate that methods are told"
     )

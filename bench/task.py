@@ -17,7 +17,6 @@ from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
 from datasets.loader import Loader
 
-
 _LARGE = 64 * 64  # pixels of an image from which on fewer images are evaluated at once
 
 

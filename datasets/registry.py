@@ -61,10 +61,14 @@ def add(plugin: DataSetPlugin, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Described:
-    """A data set as a run finds it: its description with what is there, and the hash of that (None: as published)."""
+    """A data set as a run finds it: its description with what is there, and the hash of that (None: as published).
+
+    absent: why it was not looked at; runs can be planned, but not executed.
+    """
 
     info: DataSetInfo
     content: str | None
+    absent: str = ""
 
 
 def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Described:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from bench import cluster, plugins, price, scheduler, spec, suite
+from bench import cluster, plugins, price, scheduler, spec, spec_data, suite
+from bench.commands.image_files import find_broken, make_ready
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
@@ -31,6 +33,7 @@ class Planned:
     parts: list[Suite]
     cells: list[spec.Cell]
     warnings: list[str]
+    noise_files: dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,27 @@ def choose_device(device: str) -> str:
     raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N)")
 
 
+def readers(device: str, jobs: int | None, runs_per_device: int) -> int:
+    """Processes that read image files for one run: on a CPU none, as the network is what takes time there."""
+    if not device.startswith("cuda"):
+        return 0
+    return max(1, min(8, (os.cpu_count() or 1) // max(jobs or 1, runs_per_device)))
+
+
 def plan_suite(
-    name: str, assignments: list[str], chosen: str | None, seeds: int | None, overrides: dict[str, Any], device: str
+    name: str,
+    assignments: list[str],
+    chosen: str | None,
+    seeds: int | None,
+    overrides: dict[str, Any],
+    device: str,
+    root: Path | None = None,
+    skip_broken: bool = False,
 ) -> Planned:
-    """Read a suite, let the command line win over it, and expand it. Raises UserError and its kin; writes nothing."""
+    """Read a suite, let the command line win over it, and expand it. Raises UserError and its kin.
+
+    Writes nothing but the index of image files beside them.
+    """
     path = suite.locate(name)
     tables = suite.read(path)
     suite.override(tables, assignments)
@@ -73,11 +93,16 @@ def plan_suite(
     count = parts[0].seeds if seeds is None else seeds
     cells: list[spec.Cell] = []
     warnings: list[str] = []
+    noise_files: dict[str, Path] = {}
     for part in parts:
-        more, warned = spec.cells(part, str(path), device, count)
+        if skip_broken:
+            find_broken(Console(), part, root)
+        described = spec_data.describe(part, str(path), root, skip_broken)
+        more, warned = spec.cells(part, str(path), device, count, described)
         cells += more
         warnings += warned
-    return Planned(path.stem, parts, cells, warnings)
+        noise_files |= spec_data.noise_files(part, described.info)
+    return Planned(path.stem, parts, cells, warnings, noise_files)
 
 
 def run(
@@ -93,6 +118,15 @@ def run(
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
     plugin: Plugin = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out broken images instead of refusing the data; recorded.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that read image files for one run (default: by device).")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of ImageNet weights (default: torchvision's cache).")
+    ] = None,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
     ] = 30.0,
@@ -113,14 +147,18 @@ def run(
     plugins.register(plugin)
     where = choose_device(device)
     overrides = {"epochs": epochs, "precision": precision}
-    planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where)
+    root = data or datasets.default_root()
+    planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)
     environment = Environment(
         store=out.absolute(),
-        data=data or datasets.default_root(),
+        data=root,
         device=where,
         plugins=plugins.added_files(),
-        noise_files={key: path for part in planned.parts for key, path in spec.noise_files(part).items()},
+        noise_files=planned.noise_files,
         checkpoint_seconds=checkpoint_seconds,
+        skip_broken=skip_broken,
+        workers=readers(where, jobs, runs_per_device) if workers is None else workers,
+        weights=weights,
     )
     if dry_run:
         show_plan(Console(), planned, environment, probing)
@@ -131,8 +169,9 @@ def run(
         failed = execute_plan(Console(), planned, environment, local, retry_failed)
     else:
         with cluster.connected(cluster_address) as client:
-            workers = cluster.check_workers(client, environment, [part.data.name for part in planned.parts])
-            remote = Runner(workers, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
+            wanted = [(part.data.name, spec_data.choice_of(part, skip_broken)) for part in planned.parts]
+            count = cluster.check_workers(client, environment, wanted)
+            remote = Runner(count, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
             failed = execute_plan(Console(), planned, environment, remote, retry_failed)
     if failed:
         raise typer.Exit(EXIT_FAILED_RUN)
@@ -176,8 +215,7 @@ def execute_plan(
     if any(not store.has(cell.address) for cell in planned.cells):
         plugins.prove(cell.spec["method"]["name"] for cell in planned.cells)
         # Loading the data once here finds missing or broken files before anything is written.
-        for part in planned.parts:
-            datasets.load(part.data.name, environment.data)
+        make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells))
     failures = store.failures()
     missing = [cell for cell in planned.cells if not store.has(cell.address)]

@@ -15,14 +15,20 @@ from bench.networks.network import Network, reset
 from datasets.torchvision_import import import_torchvision
 
 
-def _read_weights(name: str, weights: Path | None) -> dict[str, Any]:
-    """torchvision's state dictionary, from the file `weights` or from torchvision's cache."""
+def find_weights(name: str, weights: Path | None = None) -> Path:
+    """torchvision's weights: the file `weights`, or the one in torchvision's cache. Raises UserError if it is absent."""
     models = import_torchvision("torchvision.models")
     url = models.get_model_weights(name).IMAGENET1K_V1.url
     file = weights or Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(url).path).name
     if not file.is_file():
         hint = f"put {url} there, or set `pretrained = false`"
         raise UserError(f"network {name!r}: no ImageNet weights at {file}: {hint}")
+    return file
+
+
+def _read_weights(name: str, weights: Path | None) -> dict[str, Any]:
+    """torchvision's state dictionary, from the file `weights` or from torchvision's cache."""
+    file = find_weights(name, weights)
     try:
         found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError, OSError) as fault:

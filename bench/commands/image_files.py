@@ -1,0 +1,92 @@
+"""What commands do with image files before a run: find the broken ones, make copies, and show how far that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from bench.environment import Environment
+from bench.settings import Suite
+from bench.spec import Cell
+from bench.spec_data import choice_of
+from datasets import disk, image_check, resized
+from datasets import registry as datasets
+from datasets.base import DataError, DataSet, ImageFiles
+from datasets.image_check import Progress
+from datasets.noise import make_noise
+from datasets.noise_models import NOISE_MODELS
+
+
+@contextmanager
+def shown(console: Console, title: str) -> Iterator[Progress]:
+    """A bar on a terminal, a line for each further tenth elsewhere; nothing where there is nothing to do."""
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=console, transient=True) as bars:
+            task = bars.add_task(title, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+    else:
+        yield _lines(console, title)
+
+
+def _lines(console: Console, title: str) -> Callable[[int, int], None]:
+    told = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // total if total else 0
+        if tenth > told:
+            told = tenth
+            console.print(f"{title}: {done:,} of {total:,}", highlight=False, soft_wrap=True)
+
+    return report
+
+
+def find_broken(console: Console, part: Suite, root: Path | None) -> None:
+    """Read every image of a suite's data set that was not read before. Raises DataError where lists are missing."""
+    name = part.data.name
+    if name not in disk.MODULES:
+        return
+    sources = disk.complete(name, root or datasets.default_root(), part.data.file)
+    found = disk.opened(name, sources, datasets.user_cache())
+    if not disk.is_checked(found):
+        with shown(console, f"{name}: reading all images") as progress:
+            image_check.check_images(found, image_check.default_jobs(), progress)
+
+
+def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], environment: Environment) -> None:
+    """Load the data and what else the runs need, so that what is missing is told before anything is written.
+
+    Raises DataError, UserError.
+    """
+    for part in parts:
+        choice = choice_of(part, environment.skip_broken)
+        dataset = datasets.load(part.data.name, environment.data, choice)
+        for model in {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}:
+            make_noise(dataset, model, 0.0, {}, 0)
+        if choice.copies:
+            own = [cell.spec for cell in cells if cell.spec["dataset"]["name"] == part.data.name]
+            for resize in sorted({spec["augmentation"]["resize"] for spec in own}):
+                _make_copies(console, dataset, resize)
+    for network in sorted({cell.spec["network"] for cell in cells if cell.spec["pretrained"]}):
+        from bench.networks.imagenet import find_weights  # imports torch
+
+        find_weights(network, environment.weights)
+
+
+def _make_copies(console: Console, dataset: DataSet, resize: int) -> None:
+    sets = [dataset.train, dataset.test, *dataset.further_tests.values()]
+    if dataset.validation is not None:
+        sets.append(dataset.validation.images)
+    try:
+        for images in sets:
+            assert isinstance(images, ImageFiles)
+            with shown(console, f"{dataset.name}: copies of {resize} pixels") as progress:
+                resized.make(images, resize, image_check.default_jobs(), progress)
+    except OSError as fault:
+        raise DataError(f"{dataset.name}: copies cannot be written: {fault.strerror}: {fault.filename}") from None
