@@ -253,8 +253,8 @@ def _flops_per_image(network: Network, images: Tensor) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
-        network(images).sum().backward()  # type: ignore[no-untyped-call]
-    return counter.get_total_flops() / len(images)
+        network(images).sum().backward()
+    return float(counter.get_total_flops()) / len(images)
 
 
 def measure(case: Case) -> Speed:
