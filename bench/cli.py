@@ -65,7 +65,7 @@ def _run_quick() -> None:
 def _register() -> None:
     if app.registered_commands:
         return
-    from bench.commands import check, data, lists, merge, noise, report, run, speed, status, suspects
+    from bench.commands import check, data, lists, merge, new_method, noise, report, run, speed, status, suspects
 
     app.command("run")(run.run)
     app.command("report")(report.report)
@@ -75,6 +75,7 @@ def _register() -> None:
     app.command("export")(merge.export)
     app.command("speed")(speed.speed)
     app.command("check")(check.check)
+    app.command("new-method")(new_method.new_method)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")
     app.command("noise")(noise.noise)
