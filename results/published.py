@@ -9,7 +9,7 @@ One CSV file a table in results/published; `load` gives all, or some, or a user'
 | table, paper | which table of which paper |
 | method, method_title | registry name (or a name of the same form where we don't have the method), and title |
 | dataset, test_set | data set, and which of its test sets ("test", "webvision_val", "imagenet_val") |
-| noise_model | our name, or one of HUMAN_LABELS; "clean" is the data set's labels as they come, wrong ones included |
+| noise_model | our name; "own" is the labels that the data set comes with, wrong ones included |
 | noise_convention | what the source's noise really is |
 | noise_rate | nominal rate, a fraction; NaN where the model takes none |
 | network, epochs, selection_rule | as published; "unknown" (epochs: missing) where the source doesn't say |

@@ -9,9 +9,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from datasets import cifar, registry
+from bench.commands.data_check import check_files
+from datasets import cifar, cifar_n, disk, registry
+from datasets.base import DataError
 from datasets.fetch import Progress as Report
 from datasets.fetch import fetch as fetch_files
+from datasets.image_check import default_jobs
 
 app = typer.Typer(help="Download and check data sets.", no_args_is_help=True)
 
@@ -19,6 +22,7 @@ Root = Annotated[
     Path | None,
     typer.Option("--data", help="The data directory (default: NOISY_BENCH_DATA, else a per-user cache)."),
 ]
+HUMAN = {"cifar10n": "cifar10", "cifar100n": "cifar100"}  # labels that can be checked apart from their images
 Name = Annotated[str, typer.Argument(help="A data set (see `list datasets`).")]
 
 
@@ -56,15 +60,38 @@ def fetch(
 
 
 @app.command()
-def check(name: Name, data: Root = None) -> None:
-    """Check a data set's files against the published MD5 sums; exit status 1 where something is wrong."""
+def check(
+    name: Annotated[str, typer.Argument(help="A data set (see `list datasets`), or cifar10n, cifar100n.")],
+    data: Root = None,
+    file: Annotated[
+        str | None, typer.Option("--file", help="Data set `folder`: the list of images (default: labels.csv or kin).")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes that read images (default: one per core).")] = None,
+) -> None:
+    """Check a data set's files; exit status 1 where something is wrong.
+
+    Official files are compared with the published MD5 sums. Where images are files, lists are checked line by line and
+    every image is read; a check that is stopped goes on where it was.
+
+    Examples: `data check cifar10`, `data check clothing1m --data /data`, `data check folder --data my-images`.
+    """
     console = Console(soft_wrap=True, highlight=False)
-    described = registry.info(name)
-    if not described.downloadable:
-        held = registry.load(name)
-        console.print(f"{name}: ok, {held.num_train:,} training and {len(held.test.labels):,} test images")
-        return
     root = data or registry.default_root()
+    if name in HUMAN:
+        well = _check_human_labels(console, name, root)
+    elif name in disk.MODULES:
+        well = check_files(console, name, root, file, jobs or default_jobs())
+    elif name in cifar.LAYOUTS:
+        well = _check_official(console, name, root)
+    else:
+        held = registry.load(name, root)
+        console.print(f"{name}: ok, {held.num_train:,} training and {len(held.test.labels):,} test images")
+        well = True
+    if not well:
+        raise typer.Exit(1)
+
+
+def _check_official(console: Console, name: str, root: Path) -> bool:
     folder = cifar.locate(name, root)
     faults = cifar.check(name, folder)
     for file, fault in faults.items():
@@ -73,5 +100,24 @@ def check(name: Name, data: Root = None) -> None:
         console.print(
             f"{name}: not usable: run `python run_benchmark.py data fetch {name} --data {root}`", markup=False
         )
-        raise typer.Exit(1)
+        return False
+    described = registry.info(name)
     console.print(f"{name}: ok, {described.num_train:,} training and {described.num_test:,} test images")
+    return True
+
+
+def _check_human_labels(console: Console, name: str, root: Path) -> bool:
+    """Compare CIFAR's human labels with the published ones, and print their rates."""
+    dataset = HUMAN[name]
+    try:
+        console.print(str(cifar_n.locate(dataset, root)), markup=False)
+        held = registry.load(dataset, root)
+        for model, published in cifar_n.LABELS.items():
+            if published.dataset == dataset:
+                rate = float((cifar_n.labels(held, model) != held.train.labels).mean())
+                console.print(f"{model}: {100 * rate:.3f}% wrong, {published.title}")
+    except DataError as fault:
+        console.print(str(fault), style="red", markup=False)
+        return False
+    console.print(f"{name}: ok, the published labels, in the order of {dataset}")
+    return True

@@ -1,0 +1,106 @@
+"""`data check` of data sets whose images are files: names everything that is wrong, and how much there is of what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.commands.image_files import shown
+from datasets import disk, image_check, index, registry
+from datasets.base import DataError, DataSetInfo
+from datasets.index import Index
+from datasets.listing import Fault
+
+SHOWN = 10  # faults of a kind that are printed; all of them go to a file
+_ALL_FAULTS = "faults.txt"
+
+
+def check_files(console: Console, name: str, root: Path, file: str | None, jobs: int) -> bool:
+    """Check lists and images, print what was found; returns whether all is well. Goes on where it was cut off."""
+    try:
+        sources = disk.locate(name, root, file)
+        console.print(f"{name}: {sources.folder}", markup=False)
+        for remark in sources.remarks:
+            console.print(f"warning: {remark}", style="yellow", markup=False)
+        for missing in sources.missing:
+            console.print(f"missing: {missing}", style="red", markup=False)
+        if sources.missing:
+            return False
+        found = disk.opened(name, sources, registry.user_cache())
+    except DataError as fault:
+        console.print(str(fault), style="red", markup=False)
+        return False
+    _print_counts(console, found)
+    _warn_of_counts(console, registry.info(name), found)
+    _read_images(console, name, found, jobs)
+    index.forget_others(found)
+    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
+    if not faults:
+        console.print(f"{name}: ok; index in {found.path}", markup=False)
+        return True
+    _print_faults(console, faults)
+    path = found.path / _ALL_FAULTS
+    path.write_text("".join(f"{fault}\n" for fault in faults), encoding="utf-8", errors="surrogateescape")
+    console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red", markup=False)
+    return False
+
+
+def _print_counts(console: Console, found: Index) -> None:
+    """Images of each split and class."""
+    splits = {split: np.bincount(part.labels, minlength=len(found.class_names)) for split, part in found.splits.items()}
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("class")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for label, name in enumerate(found.class_names):
+        table.add_row(f"{label} {name}", *(f"{counts[label]:,}" for counts in splits.values()))
+    table.add_section()
+    table.add_row("all", *(f"{counts.sum():,}" for counts in splits.values()))
+    console.print(table)
+
+
+def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
+    """Warn where a split has not as many images as published, or a class none to train on."""
+    published = {"train": info.num_train, "validation": info.num_validation, "test": info.num_test}
+    for split, count in {**published, **info.further_tests}.items():
+        listed = len(found.splits[split].names) if split in found.splits else 0
+        if count and listed != count and (listed or split in published):
+            console.print(f"warning: {split}: {listed:,} images, published are {count:,}", style="yellow")
+    for split in ("train", "test"):
+        listed = len(found.splits[split].names) if split in found.splits else 0
+        if not listed:
+            console.print(f"warning: {split}: no image", style="yellow")
+            continue
+        counts = np.bincount(found.splits[split].labels, minlength=len(found.class_names))
+        empty = [found.class_names[label] for label in np.flatnonzero(counts == 0)]
+        if empty:
+            some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
+            console.print(f"warning: {split}: no image of {len(empty)} classes: {some}", style="yellow", markup=False)
+
+
+def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
+    try:
+        with shown(console, f"{name}: reading all images") as progress:
+            image_check.check_images(found, jobs, progress)
+    except KeyboardInterrupt:
+        console.print("stopped; what was read is kept: the same command goes on from there")
+        raise
+    except OSError as fault:
+        raise DataError(f"{name}: the check cannot be kept: {fault.strerror}: {fault.filename}") from None
+
+
+def _print_faults(console: Console, faults: Sequence[Fault]) -> None:
+    printed: Counter[str] = Counter()
+    for fault in faults:
+        printed[fault.kind] += 1
+        if printed[fault.kind] <= SHOWN:
+            console.print(str(fault), style="red", markup=False)
+    for kind, count in printed.items():
+        if count > SHOWN:
+            console.print(f"{kind}: {count - SHOWN} more", style="red", markup=False)
