@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bench import trainer
 from bench.check_problem import Problem, Training, difference, start
-from methods import divide_mix, pes
+from methods import divide_mix, elr_plus, pes
 from methods.base import Batch
 from methods.divide_mix import prior_penalty
 from methods.mixup import mixup_loss
@@ -160,6 +160,42 @@ def test_divide_mix_takes_a_division_of_one_kind(clean: float, monkeypatch: pyte
     assert (difference(before, after) is not None) == (clean == 1.0)
 
 
+def test_each_network_learns_from_the_other_ones_division(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first network holds the first twenty samples to be clean, the second one the first thirty."""
+    answers = [torch.arange(PROBLEM.samples) < count for count in (20, 30)]
+    monkeypatch.setattr(divide_mix, "clean_probability", lambda losses, seed: answers.pop(0).float())
+    phases = start("divide_mix", PROBLEM, SHORT["divide_mix"]).run.method.epoch_start(3)
+    assert [len(phase.rows) for phase in phases if phase.rows is not None] == [30, 20]
+    assert [phase.streams["rest"][0].min() for phase in phases] == [30, 20]
+
+
+def test_divisions_are_of_the_mean_of_the_last_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs of warm-up; then the losses of one division, and from the next on the mean of the last two."""
+    own, divided = list[Tensor](), list[Tensor]()
+
+    def normalised(logits: Tensor, labels: Tensor) -> Tensor:
+        own.append(torch.full((len(labels),), float(len(own))))
+        return own[-1]
+
+    def probability(losses: Tensor, seed: int) -> Tensor:
+        divided.append(losses)
+        return losses
+
+    monkeypatch.setattr(divide_mix, "normalised_losses", normalised)
+    monkeypatch.setattr(divide_mix, "clean_probability", probability)
+    method = start("divide_mix", PROBLEM, SHORT["divide_mix"]).run.method
+    for epoch in (3, 4, 5):
+        method.epoch_start(epoch)
+    assert [float(losses[0]) for losses in divided] == [0.0, 1.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_pes_semi_mixes_more_strongly_in_the_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list[float]()
+    monkeypatch.setattr(pes, "larger_share", lambda rng, alpha: drawn.append(alpha) or 0.9)
+    start("pes_semi", PROBLEM, {"warm_up": 1, "refine_classifier": 1}).train()
+    assert set(drawn[:2]) == {4.0} and set(drawn[-2:]) == {0.75} and sorted(drawn, reverse=True) == drawn
+
+
 def test_divide_mix_of_clean_samples_is_supervised_mixup(monkeypatch: pytest.MonkeyPatch) -> None:
     """With w = 1 the refined label is the given one: mixup of the two views, and the prior's penalty."""
     monkeypatch.setattr(divide_mix, "clean_probability", lambda losses, seed: torch.ones_like(losses))
@@ -225,6 +261,24 @@ def test_elr_plus_takes_targets_from_the_other_networks_average() -> None:
     untouched = torch.ones(PROBLEM.samples, dtype=torch.bool)
     untouched[batch.index] = False
     assert not targets[0, untouched].any() and not targets[1].any()
+
+
+def test_elr_plus_mixes_images_labels_and_targets_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elr_plus, "larger_share", lambda rng, alpha: 0.75)
+    training = start("elr_plus", PROBLEM, {"momentum": 0.0, "penalty": 2.0})
+    batch, method, task = first_batch(training, 1), training.run.method, training.run.task
+    images = batch.views[0]
+    task.seed_epoch(1)
+    partner = torch.randperm(len(images), generator=task.generator)
+    task.seed_epoch(1)
+    loss = method.loss(batch)
+    pair: Any = method.pair
+    averages: Any = method.averages
+    logits = pair[0](0.75 * images + 0.25 * images[partner])
+    answers = averages[1](images).softmax(1)
+    agreement = ((0.75 * answers + 0.25 * answers[partner]) * logits.softmax(1)).sum(1)
+    want = mixup_loss(logits, batch.labels, batch.labels[partner], 0.75) + 2 * (1 - agreement).log().mean()
+    torch.testing.assert_close(loss, want)
 
 
 def test_confident_pes_semi_without_mixing_is_balanced_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
