@@ -28,10 +28,12 @@ def load(path: Path, device: torch.device) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: Any = torch.load(path, map_location=device, weights_only=True)
     except Exception:
         # Whatever is wrong with the file (cut short, another format), it is only a shortcut: without it the run gives
         # the same record.
-        path.unlink(missing_ok=True)
-        return None
-    return state
+        state = None
+    if isinstance(state, dict):
+        return state
+    path.unlink(missing_ok=True)
+    return None

@@ -181,8 +181,8 @@ def execute(
         try:
             trainer.load_state_dict(run, state["run"])
             curves, past = state["curves"], Past(state["seconds"], state["resumes"] + 1)
-        except (KeyError, TypeError, ValueError, RuntimeError):
-            # Written by other code, as where a method has got another buffer since: it fits no more, so start anew.
+        except Exception:
+            # Written by other code, as where a method has got another buffer since: whatever does not fit, start anew.
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
     _train(run, measures, curves, environment, path, past, beat)
