@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import ENVIRONMENT, HOME, Command, run, write_suite
+from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
 from datasets import noise, noise_models
@@ -295,33 +295,6 @@ def test_listing_a_method_of_a_plugin_imports_no_torch(tmp_path: Path) -> None:
     assert "mine" in {row["name"] for row in json.loads(ended.stdout)}
 
 
-def plug_suite(path: Path) -> None:
-    write_suite(path, epochs=1, methods=("mine",))
-    path.write_text(path.read_text().replace('"digits"', '"stripes"').replace('"symmetric"', '"to_next"'))
-
-
-def test_runs_in_worker_processes_find_the_plugin_and_reports_do_without(tmp_path: Path) -> None:
-    (tmp_path / "plug.py").write_text(DATA + METHOD)
-    plug_suite(tmp_path / "s.toml")
-    status, said = run("run", "s.toml", "--plugin", "plug.py", "--jobs", 1, cwd=tmp_path)
-    assert status == 0, said
-    [address] = Store(tmp_path / "output").addresses()
-    record = Store(tmp_path / "output").load(address)
-    assert record["titles"] | {"network": ""} == {
-        "method": "My idea", "dataset": "Stripes", "noise": "to the next 50%", "network": "",
-    }  # fmt: skip
-    (tmp_path / "plug.py").unlink()
-
-    status, said = run("report", cwd=tmp_path)
-    assert status == 0, said
-    assert "My idea" in said
-    table = (tmp_path / "output" / "report" / "tables" / "s-accuracy.md").read_text()
-    assert "| My idea |" in table
-    assert "to the next 50%" in table
-    status, said = run("status", cwd=tmp_path)
-    assert status == 0, said
-
-
 INSTALLED = {
     "noisy_label_bench.methods": "my_package.my_methods",
     "noisy_label_bench.datasets": "my_package.my_data",
@@ -353,12 +326,31 @@ def with_installed(site: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
-def test_an_installed_package_brings_methods_data_sets_and_noise(installed: Path) -> None:
-    plug_suite(installed.parent / "s.toml")
-    ended = with_installed(installed, "run", "s.toml", "--jobs", "1")
+def test_runs_find_plugins_in_worker_processes_and_reports_do_without(installed: Path, command: Command) -> None:
+    home = installed.parent
+    (home / "plug.py").write_text(method('"mine"', '"other"').replace("My idea", "Another idea"))
+    write_suite(home / "s.toml", epochs=1, methods=("mine", "other"))
+    text = (home / "s.toml").read_text().replace('"digits"', '"stripes"').replace('"symmetric"', '"to_next"')
+    (home / "s.toml").write_text(text)
+    ended = with_installed(installed, "run", "s.toml", "--plugin", "plug.py", "--jobs", "1")
     assert ended.returncode == 0, ended.stderr + ended.stdout
-    [address] = Store(installed.parent / "output").addresses()
-    assert Store(installed.parent / "output").load(address)["titles"]["method"] == "My idea"
+    store = Store(home / "output")
+    titles = [store.load(address)["titles"] | {"network": ""} for address in store.addresses()]
+    shared = {"dataset": "Stripes", "noise": "to the next 50%", "network": ""}
+    assert sorted(one["method"] for one in titles) == ["Another idea", "My idea"]
+    assert all(one | {"method": ""} == {**shared, "method": ""} for one in titles)
+
+    # neither the file nor the package is known from here on
+    (home / "plug.py").unlink()
+    assert "other" not in methods.registered()
+    ended = command("report")
+    assert ended.status == 0, ended.err
+    table = (home / "output" / "report" / "tables" / "s-accuracy.md").read_text()
+    assert "to the next 50%" in table
+    for title in ("My idea", "Another idea"):
+        assert title in ended.out
+        assert f"| {title} |" in table
+    assert command("status").status == 0
 
 
 FAULTY = {
