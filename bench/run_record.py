@@ -50,7 +50,7 @@ def build_record(
     privileges = sorted(info.needs | info.marks)
     privileges += ["pretraining"] * bool(spec["pretrained"])
     privileges += ["clean labels"] * (spec["dataset"]["training_rows"] == "clean_only")
-    counted = run.task.counter.cost / max(run.progress.samples, 1)
+    passes = run.task.counter.cost / (run.progress.epoch * run.epoch_images)
     return {
         "format": FORMAT,
         "address": address(spec),
@@ -83,7 +83,7 @@ def build_record(
         "cost": {
             "parameters": sum(p.numel() for p in run.method.parameters()),
             "networks": info.networks,
-            "passes_per_step": round(counted, 6),
+            "passes_per_step": round(passes, 6),
             "steps": run.progress.step,
         },
         "privileges": privileges,

@@ -47,6 +47,10 @@ class Sampler:
     def __init__(self, labels: IntArray, settings: Mapping[str, Any]) -> None:
         self._labels, self._batches, self._balanced = labels, int(settings["batches"]), bool(settings["balanced"])
 
+    def count(self, batch_size: int) -> int:
+        """How many rows an epoch has, where the training set is large enough."""
+        return min(self._batches * batch_size, len(self._labels))
+
     def rows(self, among: Tensor | None, batch_size: int, generator: Generator) -> Tensor:
         """[n] int64: rows for the suite's number of batches, drawn from `among` (None: all) by a CPU generator."""
         rows = np.arange(len(self._labels)) if among is None else among.cpu().numpy()

@@ -301,7 +301,7 @@ def measure(case: Case) -> Speed:
         overhead=statistics.median(overheads),
         overhead_spread=_spread(overheads),
         ratio_to_plain_loop=rate * statistics.median(plains) if plains else None,
-        passes_per_step=(trained + forwarded) / samples,
+        passes_per_step=(trained + forwarded) / case.samples,
         peak_memory_mib=memory,
         share_of_peak=share,
     )

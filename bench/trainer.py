@@ -49,6 +49,13 @@ class Run:
     optimizers: optim.Optimizers | None = None
     beat: Callable[[float], None] = lambda progress: None  # called with the run's clock after every step
 
+    @property
+    def epoch_images(self) -> int:
+        """Images of an epoch, each counted once however many phases walk over it."""
+        if self.sampler is None:
+            return len(self.labels)
+        return self.sampler.count(int(self.spec["batch_size"]))
+
     def __post_init__(self) -> None:
         self.bounds = stage_bounds(self.method.stages(), int(self.spec["epochs"]))
 
