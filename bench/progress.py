@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,16 +18,37 @@ from rich.text import Text
 from bench import lease
 from bench.spec import Cell
 from bench.worker import Outcome
+from results.record import Record
 from results.store import Store, StoreError
 
 _REFRESH_SECONDS = 1.0
 
 
-class Progress:
-    """Counts finished runs and shows them. `finished` is handed to the scheduler."""
+def result(record: Record) -> str:
+    """What the line of a finished run says."""
+    last, best = (record["selection"][rule]["test_accuracy"] for rule in ("last", "best_test"))
+    seconds = record["execution"]["seconds"]
+    return f"test accuracy {100 * last:.1f}% at the last epoch (oracle best {100 * best:.1f}%), {seconds:.1f} s"
 
-    def __init__(self, console: Console, cells: Sequence[Cell], store: Path, slots: int) -> None:
-        self.console, self.store = console, store
+
+def validation_result(record: Record) -> str:
+    """What the line of a finished trial says: nothing that rests on test labels."""
+    accuracy = record["curves"]["noisy_validation_accuracy"][-1]
+    return f"noisy validation accuracy {100 * accuracy:.1f}% at the last epoch, {record['execution']['seconds']:.1f} s"
+
+
+class Progress:
+    """Counts finished runs and shows them. `finished` is handed to the scheduler; `result` words a run's record."""
+
+    def __init__(
+        self,
+        console: Console,
+        cells: Sequence[Cell],
+        store: Path,
+        slots: int,
+        result: Callable[[Record], str] = result,
+    ) -> None:
+        self.console, self.store, self.result = console, store, result
         self.total, self.slots = len(cells), slots
         self.done: list[Cell] = []
         self.failed: list[tuple[Cell, str]] = []
@@ -53,12 +74,9 @@ class Progress:
 
     def _result(self, cell: Cell) -> str:
         try:
-            record = Store(self.store).load(cell.address)
+            return self.result(Store(self.store).load(cell.address))
         except StoreError as fault:
             return str(fault)
-        last, best = (record["selection"][rule]["test_accuracy"] for rule in ("last", "best_test"))
-        seconds = record["execution"]["seconds"]
-        return f"test accuracy {100 * last:.1f}% at the last epoch (oracle best {100 * best:.1f}%), {seconds:.1f} s"
 
     def _time_left(self) -> str:
         finished = len(self.done) + len(self.failed)

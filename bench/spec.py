@@ -196,8 +196,11 @@ def _cell(
     return Cell(name, row.title or info.title, setting, spec)
 
 
-def plan(name: str, suite: Suite, planned: Sequence[Cell]) -> dict[str, Any]:
-    """The plan of a started suite, as it is kept in the store: what each table's cells are, run or not."""
+def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False) -> dict[str, Any]:
+    """The plan of a started suite, as it is kept in the store: what each table's cells are, run or not.
+
+    tuning: the cells are trials of `tune`, which reports leave out.
+    """
     return {
         "format": 1,
         "suite": name,
@@ -207,6 +210,7 @@ def plan(name: str, suite: Suite, planned: Sequence[Cell]) -> dict[str, Any]:
         "remark": suite.remark,
         "selection": suite.select,
         "paper": suite.paper,
+        "tuning": tuning,
         "trials": {key: row.trials for key, row in suite.methods.items()},
         "cells": [
             {

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 
-from bench.commands import run as run_command
+from bench.commands import sweep
 
 NAMES = {
     "suite": (("run", "quik"), "did you mean 'quick'"),
@@ -201,7 +201,7 @@ def test_a_count_below_one_is_refused(option: str, value: str, refused: Callable
 def test_a_device_that_is_not_there_is_refused(
     device: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_command, "has_accelerator", lambda: False)
+    monkeypatch.setattr(sweep, "has_accelerator", lambda: False)
     assert "--device" in refused("run", "quick", "--device", device)
 
 
@@ -358,9 +358,9 @@ def test_a_failed_run_is_told_and_left_out_of_the_next(command: Command, in_proc
     assert (command("run", "s.toml", *overflow, "--retry-failed").status, len(in_process)) == (1, 2)
 
 
-def planned(path: Path, **options: object) -> run_command.Planned:
+def planned(path: Path, **options: object) -> sweep.Planned:
     given = {"assignments": [], "chosen": None, "seeds": None, "overrides": {}, "device": "cpu", **options}
-    return run_command.plan_suite(str(path), **given)  # type: ignore[arg-type]
+    return sweep.plan_suite(str(path), **given)  # type: ignore[arg-type]
 
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:

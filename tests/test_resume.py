@@ -13,7 +13,7 @@ from command_line import finish, kill_all, results, resumes, start, wait_for, wr
 from small_runs import published, specification
 
 from bench import checkpoint
-from bench.commands.run import plan_suite
+from bench.commands.sweep import plan_suite
 from bench.environment import checkpoint_path
 from methods.cross_entropy import CrossEntropy
 from results.record import address, dumps, result

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from command_line import write_suite
 
-from bench import spec, suite
-from bench.commands.run import Planned, plan_suite
+from bench import spec, spec_data, suite
+from bench.commands.sweep import Planned, plan_suite
 from bench.errors import UserError
+from datasets import registry as datasets
 from datasets.base import DataError
 from methods import registry
 from methods.registry import MethodError
@@ -288,7 +289,8 @@ def test_the_place_of_a_noise_file_is_no_part_of_the_address_but_its_content_is(
     assert here.setting == "matrix chain"
     assert str(tmp_path) not in canonical(here.spec)
     part = suite.parts(tables, "s.toml")[0]
-    assert spec.noise_files(part) == {there.spec["noise"]["options"]["sha256"]: tmp_path / "there" / "chain.npy"}
+    info = datasets.info(part.data.name)
+    assert spec_data.noise_files(part, info) == {there.spec["noise"]["options"]["sha256"]: tmp_path / "there" / "chain.npy"}
     np.save(tmp_path / "there" / "chain.npy", matrix.T)
     assert found(tmp_path / "there" / "chain.npy").address != here.address
 

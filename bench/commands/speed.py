@@ -14,7 +14,7 @@ from rich.table import Table
 from bench import networks as network_table
 from bench import plugins
 from bench.commands.options import Plugin
-from bench.commands.run import choose_device
+from bench.commands.sweep import choose_device
 from bench.errors import UserError, unknown
 from methods import registry as methods
 
