@@ -133,9 +133,10 @@ def _write(path: Path, folder: Path, listing: Listing) -> None:
 
 
 def _array(path: Path) -> Any:
-    found = np.load(path, allow_pickle=False)
-    # an empty file cannot be mapped
-    return np.load(path, mmap_mode="r", allow_pickle=False) if len(found) else found
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:  # an empty array cannot be mapped
+        return np.load(path, allow_pickle=False)
 
 
 def _opened(path: Path, folder: Path) -> Index:

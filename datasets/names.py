@@ -39,8 +39,8 @@ class Names:
 
 
 def _reference(array: npt.NDArray[Any]) -> Any:
-    if isinstance(array, np.memmap) and array.mode == "r" and isinstance(array.filename, str):
-        return array.filename, array.dtype.str, array.offset, array.shape
+    if isinstance(array, np.memmap) and array.mode == "r" and array.filename is not None:
+        return str(array.filename), array.dtype.str, array.offset, array.shape
     return array
 
 

@@ -37,7 +37,7 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
     "titles.method": (str,),
     "titles.noise": (str,),
     "noise.fingerprint": (str,),
-    "noise.actual_rate": _NUMBER,
+    "noise.actual_rate": (*_NUMBER, type(None)),  # null where the true labels are not known
     "curves.epoch": (list,),
     "curves.test_accuracy": (list,),
     "selection.last.test_accuracy": _NUMBER,

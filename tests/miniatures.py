@@ -142,7 +142,7 @@ OWN_CLASSES = ("daisy", "poppy", "rose", "tulip")
 
 
 def write_folder(root: Path, each: int = 40, kind: str = "csv", clean: bool = True, split: bool = True) -> list[int]:
-    """images/ and labels.csv (or .tsv, .parquet, .txt); clean, split: whether it has these columns. Returns the truth."""
+    """images/ and labels.csv (or .tsv, .parquet, .txt); clean, split: with these columns. Returns the truth."""
     true = balanced(4, each)
     given = corrupted(true, 4, "folder")
     rows = []
