@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -11,7 +12,8 @@ from reports.model import HOLE, Cell, Column, Table, p_text, percent, words
 from reports.tables import BOUND
 from results import aggregate, statistics
 from results.aggregate import RULES
-from results.statistics import Best
+from results.record import StoreError
+from results.statistics import Best, CriticalDifference
 
 
 def competitors(section: Section) -> pd.DataFrame:
@@ -21,6 +23,24 @@ def competitors(section: Section) -> pd.DataFrame:
         row for row, marks in zip(section.frame["row"], section.frame["privileges"], strict=True) if BOUND in marks
     }
     return section.runs[~section.runs["method"].isin(bounds)]
+
+
+def across(sections: Sequence[Section]) -> CriticalDifference | None:
+    """The critical difference over all `compare` suites together; None where it may not be drawn.
+
+    That is so for fewer than two suites, for suites of different selection rules, and where two of them hold one cell
+    with different configurations.
+    """
+    joined = [section for section in sections if section.compares]
+    if len(joined) < 2 or len({section.select for section in joined}) > 1:
+        return None
+    kept = pd.concat([competitors(section)[["address"]] for section in joined])
+    try:
+        runs = aggregate.runs(joined[0].material.frame, [section.plan for section in joined], joined[0].select)
+    except StoreError:
+        return None
+    found = statistics.critical_difference(runs[runs["address"].isin(kept["address"])])
+    return None if found.reason else found
 
 
 def best_of(section: Section) -> Best | None:
@@ -144,7 +164,9 @@ def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
             for pair in pairs
         )  # fmt: skip
         rows.append((words(title), *cells))
-    notes = ("Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference.",)
+    notes = ["Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference."]
+    if reason := statistics.critical_difference(runs).reason:
+        notes.append(f"No critical-difference diagram is drawn: {reason}.")
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
     title = f"{section.title}: wins and losses by setting"
-    return Table(f"{section.name}-wins", title, columns, tuple(rows), notes, data)
+    return Table(f"{section.name}-wins", title, columns, tuple(rows), tuple(notes), data)

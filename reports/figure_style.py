@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -184,14 +183,11 @@ _WRITE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def save(drawn: Drawn, folder: Path, write: Callable[[Path, bytes], None]) -> str:
-    """Write the figure as SVG, PDF and PNG; returns the SVG's text. Must be called inside `house_style`."""
-    text = ""
+def rendered(drawn: Drawn) -> dict[str, bytes]:
+    """The figure as the content of its SVG, PDF and PNG file. Must be called inside `house_style`."""
+    found = {}
     for suffix in SUFFIXES:
         stream = io.BytesIO()
         drawn.figure.savefig(stream, format=suffix, **_WRITE[suffix])
-        content = stream.getvalue()
-        if suffix == "svg":
-            text = content.decode("utf-8")
-        write(folder / f"{drawn.name}.{suffix}", content)
-    return text
+        found[suffix] = stream.getvalue()
+    return found

@@ -68,7 +68,7 @@ class Section:
     @property
     def name(self) -> str:
         """The suite's name, fit for files, anchors and labels."""
-        return re.sub(r"[^A-Za-z0-9-]+", "-", self.plan["suite"]).strip("-") or "suite"
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.plan["suite"]).strip("-") or "suite"
 
     @property
     def title(self) -> str:
@@ -125,10 +125,12 @@ def gather(path: Path, running: Collection[str] = ()) -> Material:
     plans = list(source.plans().values())
     planned = {cell["address"] for plan in plans for cell in plan["cells"]}
     others = [record for address, record in sorted(records.items()) if address not in planned]
+    # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
+    plans = [plan for plan in plans if not plan.get("tuning")]
     if others:
         plans.append(plan_of(OTHERS, others) | {"title": "Other records" if planned else "Records"})
     if not plans:
-        raise ReportError(f"{path}: no records and no plan of a suite; `run` makes them")
+        raise ReportError(f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them")
     failed = source.store.failures() if source.store else {}
     curves = frame.curves(path, _ignore)
     return Material(source, table, curves, records, plans, failed, frozenset(running), faults)

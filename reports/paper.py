@@ -15,6 +15,7 @@ from reports.gather import Section
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
 from results import published
 from results.aggregate import RULES
+from results.inference import TIE
 from results.record import noise_specification
 
 NEAR = 0.01
@@ -196,7 +197,7 @@ def _cell(row: Mapping[Any, Any], partner: _Ours | None, rule: str, marks: _Mark
 
 
 def _tone(gap: float, error: float) -> str:
-    if abs(gap) <= NEAR:
+    if abs(gap) <= NEAR + TIE:
         return "near"
     return "uncertain" if abs(gap) <= ERRORS * error else "apart"
 

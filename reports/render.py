@@ -12,10 +12,10 @@ LATEX_PACKAGES = ("booktabs", "longtable", "graphicx", "xcolor")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "[": "{[}", "]": "{]}", '"': "''", "`": r"\textasciigrave{}", "±": r"$\pm$", "−": r"$-$",
-    "–": "--", "—": "---", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$",
-    "²": r"$^2$", "’": "'", "…": r"\ldots{}", "β": r"$\beta$", "λ": r"$\lambda$", "δ": r"$\delta$", "Δ": r"$\Delta$",
-    "·": r"$\cdot$", "°": r"$^\circ$",
+    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}", '"': "''", "`": r"\textasciigrave{}", "“": "``",
+    "”": "''", "’": "'", "±": r"$\pm$", "−": r"$-$", "–": "--", "—": "---", "×": r"$\times$", "≤": r"$\leq$",
+    "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "·": r"$\cdot$", "²": r"$^2$", "°": r"$^\circ$",
+    "…": r"\ldots{}", "β": r"$\beta$", "λ": r"$\lambda$", "δ": r"$\delta$", "Δ": r"$\Delta$",
 }  # fmt: skip
 _LATEX_TONES = {"near": "teal", "uncertain": "orange!80!black", "apart": "red!75!black", "grey": "gray"}
 _MARKDOWN_TONES = {"near": " ✓", "uncertain": " ~", "apart": " ✗", "grey": "", "": ""}

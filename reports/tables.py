@@ -97,7 +97,9 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         notes.append("Rows with clean labels are bounds: they are neither ranked nor tested.")
     if ((cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
-    notes.append("Passes: network passes over each image of an epoch. Cost figures are means and depend on the machine.")
+    notes.append(
+        "Passes: network passes over each image of an epoch. Cost figures are means and depend on the machine."
+    )
     if remark := section.plan.get("remark"):
         notes.append(str(remark))
     return notes

@@ -1,0 +1,42 @@
+"""The main tables as the terminal shows them: accuracies only, a few settings at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.table import Table as TerminalTable
+from rich.text import Text
+
+from reports.model import Table
+
+SETTINGS, PAPER_SETTINGS = 4, 2
+"""Settings side by side in one terminal table."""
+_MEAN = "mean of settings"
+_LEFT_OUT = (_MEAN, "passes", "images/s", "s/run", "privileges")
+_NOTES = 2
+
+
+def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable]:
+    """The accuracies of a table; what else stands beside them is in the files and on the page."""
+    settings = [n for n, column in enumerate(table.columns) if n and column.label not in _LEFT_OUT]
+    mean = [n for n, column in enumerate(table.columns) if column.label == _MEAN]
+    found = []
+    for start in range(0, len(settings), at_once):
+        last = start + at_once >= len(settings)
+        caption = "\n".join(table.notes[:_NOTES]) if last else None
+        shown = TerminalTable(title=table.title, title_justify="left", caption=caption, caption_justify="left")
+        places = [0, *settings[start : start + at_once], *(mean if last else [])]
+        for n in places:
+            shown.add_column(Text(table.columns[n].label), justify="right" if n else "left", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*(Text(row[n].text, style="bold" if row[n].bold else "") for n in places))
+        found.append(shown)
+    return found
+
+
+def paper_tables(table: Table) -> list[TerminalTable]:
+    """A paper table without the rows and columns in which we have no run."""
+    rows = [row for row in table.rows if any(cell.runs for cell in row)]
+    kept = [n for n in range(len(table.columns)) if n == 0 or any(row[n].runs for row in rows)]
+    cells = tuple(tuple(row[n] for n in kept) for row in rows)
+    return terminal_tables(replace(table, columns=tuple(table.columns[n] for n in kept), rows=cells), PAPER_SETTINGS)

@@ -1,0 +1,209 @@
+"""Figures: what is drawn, that files repeat byte for byte, colours, and the curves behind the pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from reports import figure_curves, figure_detection, figure_matrices, figure_overview, figures
+from reports.build import build_report
+from reports.errors import ReportError
+from reports.figure_style import SUFFIXES, Drawn, house_style, rendered, style_of
+from reports.folder import Folder
+from reports.gather import Section, gather, sections
+from results.inference import paired_interval
+from results.statistics import CriticalDifference
+from results.store import Store
+from tests.synthetic_records import make_plan, make_record, make_spec, make_store
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def section(tmp_path_factory: pytest.TempPathFactory) -> Section:
+    root = tmp_path_factory.mktemp("figures")
+    rates = [("clean", 0.0), ("symmetric", 0.2), ("symmetric", 0.4)]
+    make_store(root, ["cross_entropy", "co_teaching", "car"], rates, range(2), size=60, epochs=4)
+    return next(sections(gather(root)))
+
+
+@pytest.fixture(scope="module")
+def drawn(section: Section) -> dict[str, Drawn]:
+    with house_style():
+        return {found.name: found for found in figures.draw(section)}
+
+
+def test_all_that_the_runs_allow_is_drawn(drawn: dict[str, Drawn]) -> None:
+    names = {name.removeprefix("quick-") for name in drawn}
+    assert names == {"test-accuracy", "memorisation", "confidence", "noise-rate", "cost", "detection", "scores",
+                     "samples", "transitions", "classes", "confusion", "calibration"}  # fmt: skip
+    assert all(found.caption.endswith(".") and found.title for found in drawn.values())
+
+
+def test_panels_and_lines(drawn: dict[str, Drawn]) -> None:
+    accuracy = drawn["quick-test-accuracy"].figure
+    assert [axis.get_title() for axis in accuracy.axes] == ["clean", "symmetric 20%", "symmetric 40%"]
+    assert [len(axis.lines) for axis in accuracy.axes] == [3, 3, 3]
+    memorisation = drawn["quick-memorisation"].figure
+    assert not any("clean:" in axis.get_title() for axis in memorisation.axes)
+    rate = drawn["quick-noise-rate"].figure
+    assert [axis.get_title() for axis in rate.axes] == ["symmetric"]
+    assert list(rate.axes[0].lines[0].get_xdata()) == [0, 20, 40]
+
+
+def test_a_method_has_one_colour_everywhere(drawn: dict[str, Drawn]) -> None:
+    for name in ("test-accuracy", "memorisation", "detection", "calibration"):
+        (legend,) = drawn[f"quick-{name}"].figure.legends
+        colors = {str(line.get_label()): line.get_color() for line in legend.get_lines()}
+        assert colors["Cross-entropy"] == style_of("cross_entropy").color
+        assert colors["Co-teaching"] == style_of("co_teaching").color
+
+
+def test_styles_are_fixed_and_tell_methods_apart() -> None:
+    known = ["cross_entropy", "co_teaching", "elr", "car", "gce", "sce", "mixup", "forward_correction"]
+    assert len({style_of(name).color for name in known}) == len(known)
+    from reports.figure_style import _KNOWN
+
+    assert len({(s.color, str(s.dash)) for s in map(style_of, _KNOWN)}) == len(_KNOWN)
+    script = "from reports.figure_style import style_of; print(style_of('my_method'))"
+    other = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == str(style_of("my_method"))
+    assert style_of("my_method") != style_of("my_other_method")
+
+
+def test_files_hold_no_date_and_no_maker(drawn: dict[str, Drawn]) -> None:
+    with house_style():
+        files = rendered(drawn["quick-noise-rate"])
+    assert set(files) == set(SUFFIXES)
+    assert files["pdf"].startswith(b"%PDF") and b"CreationDate" not in files["pdf"]
+    assert b"/Type3" not in files["pdf"]
+    assert b"<dc:date>" not in files["svg"] and b"Matplotlib" not in files["svg"]
+    assert b"atplotlib" not in files["png"]
+
+
+def test_pictures_are_not_empty(drawn: dict[str, Drawn]) -> None:
+    with house_style():
+        for found in drawn.values():
+            stream = io.BytesIO()
+            found.figure.savefig(stream, format="png", dpi=40)
+            pixels = np.asarray(Image.open(stream).convert("L"))
+            assert pixels.std() > 8, found.name
+            edges = np.concatenate(
+                [pixels[:2].ravel(), pixels[-2:].ravel(), pixels[:, :2].ravel(), pixels[:, -2:].ravel()]
+            )
+            assert edges.min() > 200, f"{found.name}: something is cut off at the border"
+
+
+def test_the_interval_is_that_of_the_mean() -> None:
+    values = [0.5, 0.6, 0.8]
+    curves = pd.DataFrame({"epoch": [1, 1, 1, 2], "value": [*values, 0.9]})
+    table = figure_curves.means(curves)
+    assert table.loc[0, ["low", "high"]].tolist() == pytest.approx(paired_interval(values))
+    assert table.loc[1, "mean"] == 0.9
+    assert table.loc[1, ["low", "high"]].isna().all()
+
+
+def test_detection_curves_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    wrong = rng.random(500) < 0.3
+    score = np.round(rng.random(500) + 0.4 * ~wrong, 2)  # many ties
+    roc, precision = figure_detection.curves(score, wrong)
+    false_rate, true_rate, _ = roc_curve(wrong, -score, drop_intermediate=False)
+    assert roc == pytest.approx(np.interp(figure_detection.GRID, false_rate, true_rate))
+    expected, recall, _ = precision_recall_curve(wrong, -score)
+    for level, found in zip(figure_detection.GRID, precision, strict=True):
+        first = recall[recall >= max(level, 1 / wrong.sum()) - 1e-12].min()
+        assert found == pytest.approx(expected[recall == first].max())
+
+
+def test_purity_of_a_selection(tmp_path: Path) -> None:
+    record, arrays = make_record(make_spec("co_teaching", "symmetric", 0.5, 0, epochs=2), size=60)
+    record["noise"]["train_rate"] = 0.4
+    record["curves"]["observed"] = {"selected": {"epoch": [1, 2], "clean": [0.5, 0.9], "mislabelled": [0.5, 0.1]}}
+    store = Store(tmp_path)
+    store.publish(record, arrays)
+    store.write_plan(make_plan([record["spec"]]))
+    found = next(sections(gather(tmp_path)))
+    with house_style():
+        picture = figure_curves.selection(found, figure_curves.Curves(found))
+    assert picture is not None
+    lines = {tuple(np.round(np.asarray(line.get_ydata(), dtype=float), 6)) for line in picture.figure.axes[0].lines}
+    assert (0.6, round(0.54 / 0.58, 6)) in lines
+    assert (0.5, 0.9) in lines
+
+
+def test_a_missing_cell_leaves_its_place_free(tmp_path: Path) -> None:
+    gaps = [("elr", "symmetric 50%", 0)]
+    make_store(tmp_path, ["cross_entropy", "elr"], seeds=[0], skip=gaps, size=40, epochs=3)
+    found = next(sections(gather(tmp_path)))
+    with house_style():
+        picture = figure_matrices.transitions(found)
+    assert picture is not None
+    panels = {axis.get_title(): axis for axis in picture.figure.axes if axis.get_title()}
+    assert len(panels) == 6
+    assert [text.get_text() for text in panels["symmetric 50%\nELR"].texts] == ["no run"]
+    assert len(panels["symmetric 50%\nCross-entropy"].images) == 1
+
+
+def test_many_classes_and_no_thumbnails(tmp_path: Path) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0, dataset="cifar100", epochs=2), size=300)
+    store = Store(tmp_path)
+    store.publish(record, {name: values for name, values in arrays.items() if not name.startswith("thumbnail")})
+    store.write_plan(make_plan([record["spec"]]))
+    with house_style():
+        names = {found.name for found in figures.draw(next(sections(gather(tmp_path))))}
+    assert "quick-samples" not in names
+    assert {"quick-transitions", "quick-classes", "quick-confusion"} <= names
+
+
+def test_a_critical_difference_diagram() -> None:
+    ranks = {"A": 1.2, "B": 1.9, "C": 2.9}
+    found = CriticalDifference(ranks, 0.8, (("A", "B"),), 0.01, 12)
+    with house_style():
+        picture = figure_overview.critical_difference("quick", found, "last")
+        texts = {text.get_text().strip() for text in picture.figure.axes[0].texts}
+    assert {"A (1.20)", "B (1.90)", "(2.90) C"} <= texts
+    assert "12 settings" in picture.caption and "last epoch" in picture.caption
+
+
+def test_a_report_repeats_byte_for_byte(tmp_path: Path) -> None:
+    found = []
+    for root in (tmp_path / "a", tmp_path / "other" / "b"):
+        make_store(root, ["elr"], [("symmetric", 0.5)], [0], size=40, epochs=3)
+        target = build_report(root, root / "report").index.parent
+        found.append({path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()})
+    first, second = found
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_an_earlier_reports_files_are_removed_but_no_others(tmp_path: Path) -> None:
+    earlier = Folder(tmp_path / "report")
+    for name in ("tables/old.md", "tables/kept.md", "index.html"):
+        earlier.write(name, "text")
+    earlier.tidy()
+    (tmp_path / "report" / "tables" / "mine.md").write_text("mine")
+    (tmp_path / "outside.md").write_text("mine")
+    listed = json.loads((tmp_path / "report" / "files.json").read_text())
+    (tmp_path / "report" / "files.json").write_text(json.dumps([*listed, "../outside.md"]))
+    now = Folder(tmp_path / "report")
+    now.write("tables/kept.md", "text")
+    now.tidy()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"outside.md", "report/files.json", "report/tables/kept.md", "report/tables/mine.md"}
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportError, match=r"cannot write .*index\.html") as caught:
+        Folder(tmp_path / "file").write("index.html", "")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,284 @@
+"""Tables: what a cell says, holes, bold, the appendix, and the three ways to write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports import comparison, measures, tables
+from reports.build import build_report
+from reports.errors import ReportError
+from reports.gather import OTHERS, Section, gather, sections
+from reports.model import Cell, Column, Table, mean_text, p_text, percent, words
+from reports.render import csv_text, latex_escape, markdown
+from results import frame as frames
+from results.record import StoreError
+from results.store import Store
+from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
+
+
+def _section(root: Path, select: str | None = None, suite: str = "quick") -> Section:
+    return next(found for found in sections(gather(root), select) if found.plan["suite"] == suite)
+
+
+def _texts(table: Table) -> dict[str, list[str]]:
+    """Row by the text of its first cell."""
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def _accuracy(section: Section) -> Table:
+    (table,) = tables.accuracy_tables(section, comparison.best_of(section))
+    return table
+
+
+def test_a_cell_shows_mean_deviation_and_n(tmp_path: Path) -> None:
+    make_store(tmp_path, size=40, epochs=4)
+    table = _accuracy(_section(tmp_path))
+    frame = frames.load(tmp_path)
+    values = frame[(frame["method"] == "elr") & (frame["noise"] == "symmetric 50%")]["accuracy_last"]
+    assert _texts(table)["ELR"][0] == f"{100 * values.mean():.2f} ± {100 * values.std(ddof=1):.2f} (3)"
+    assert [column.label for column in table.columns][1:3] == ["symmetric 50%", "asymmetric 40%"]
+    assert "last epoch" in table.title
+    assert _texts(table)["Co-teaching"][-1] == "ensemble, noise rate"
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((0.5, math.nan, 1), "50.00 (1)"),
+        ((0.5, 0.001, 2, 3), "50.00 ± 0.10 (2 of 3)"),
+        ((0.123456, 0.0, 3, 3), "12.35 ± 0.00 (3)"),
+    ],
+)
+def test_how_a_mean_is_written(figures: tuple[float, float, int], text: str) -> None:
+    assert mean_text(*figures) == text
+
+
+def test_signs_and_small_numbers() -> None:
+    assert (percent(-0.0312, sign=True), percent(0.0312, sign=True)) == ("−3.12", "+3.12")
+    assert percent(-0.00001, sign=True) == "0.00"
+    assert percent(math.nan) == "–"
+    assert (p_text(0.03125), p_text(2e-7), p_text(math.nan)) == ("0.031", "2e-07", "–")
+
+
+def test_holes_say_why(tmp_path: Path) -> None:
+    gaps = [("elr", "symmetric 50%", seed) for seed in range(3)] + [("car", "symmetric 50%", 2)]
+    store = make_store(tmp_path, skip=gaps, size=40, epochs=4)
+    store.fail(make_record(make_spec("elr", "symmetric", 0.5, 0, epochs=4))[0]["address"], "Traceback")
+    material = gather(tmp_path, running=[make_record(make_spec("elr", "symmetric", 0.5, 1, epochs=4))[0]["address"]])
+    table = _accuracy(next(sections(material)))
+    assert _texts(table)["ELR"][0] == "– (1 running, 1 failed, 1 not started)"
+    assert "(2 of 3)" in _texts(table)["CAR (NAL code, beta > 0)"][0]
+    assert any("CAR (NAL code, beta > 0), symmetric 50%: 2 of 3 runs (1 not started)" in note for note in table.notes)
+    hole = next(row for row in table.rows if row[0].text == "ELR")[1]
+    assert hole.value is None and not hole.runs
+
+
+def test_the_selection_rule_is_stated_and_chosen(tmp_path: Path) -> None:
+    make_store(tmp_path, size=40, epochs=8)
+    last, best = (_accuracy(_section(tmp_path, rule)) for rule in ("last", "best_test"))
+    assert last.rows[0][1].text != best.rows[0][1].text
+    assert "oracle" in best.title and any("oracle" in note for note in best.notes)
+    with pytest.raises(StoreError, match="unknown selection rule 'first'"):
+        build_report(tmp_path, tmp_path / "report", select="first")
+    assert not (tmp_path / "report").exists()
+
+
+def test_nothing_is_bold_without_a_test(tmp_path: Path) -> None:
+    make_store(tmp_path, seeds=[0, 1], size=40, epochs=4)
+    table = _accuracy(_section(tmp_path))
+    assert not any(cell.bold for row in table.rows for cell in row)
+    assert any("not testable: 4 pairs" in note for note in table.notes)
+
+
+def test_bold_follows_the_test(tmp_path: Path) -> None:
+    rates = [("symmetric", rate) for rate in (0.2, 0.3, 0.4, 0.5)]
+    make_store(tmp_path, ["cross_entropy", "elr", "gce"], rates, range(4), size=40, epochs=4)
+    section = _section(tmp_path)
+    best = comparison.best_of(section)
+    assert best is not None and best.method == "elr" and "cross_entropy" not in best.bold
+    bold = {row[0].text for row in _accuracy(section).rows if row[0].bold}
+    assert bold == {section.methods[name] for name in best.bold}
+    assert "**ELR**" in markdown(_accuracy(section))
+
+
+def test_a_reproduction_is_not_ranked(tmp_path: Path) -> None:
+    rates = [("symmetric", rate) for rate in (0.2, 0.3, 0.4, 0.5)]
+    make_store(tmp_path, ["cross_entropy", "elr"], rates, range(4), purpose="reproduce", size=40, epochs=4)
+    section = _section(tmp_path)
+    table = _accuracy(section)
+    assert "mean of settings" not in [column.label for column in table.columns]
+    assert not any(cell.bold for row in table.rows for cell in row)
+    with pytest.raises(StoreError, match="nothing is ranked"):
+        comparison.competitors(section)
+
+
+def test_bounds_do_not_compete(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    specs = make_specs(["cross_entropy", "elr", "gce"], [("symmetric", 0.5)], range(3), epochs=4)
+    for spec in specs:
+        record, arrays = make_record(spec, size=40, shift=0.3 if spec["method"]["name"] == "gce" else 0.0)
+        record["privileges"] = ["clean labels"] if spec["method"]["name"] == "gce" else []
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    section = _section(tmp_path)
+    best = comparison.best_of(section)
+    assert best is not None and best.method == "elr"
+    assert any("bounds" in note for note in _accuracy(section).notes)
+    assert all("GCE" not in row[0].text for row in comparison.comparison_tables(section, best)[1].rows)
+
+
+def test_differences_and_tests_to_cross_entropy(tmp_path: Path) -> None:
+    rates = [("symmetric", rate) for rate in (0.2, 0.4)]
+    make_store(tmp_path, ["cross_entropy", "elr"], rates, range(6), size=40, epochs=4)
+    section = _section(tmp_path)
+    best = comparison.best_of(section)
+    assert best is not None
+    differences, test, _, wins = comparison.comparison_tables(section, best)
+    frame = frames.load(tmp_path).set_index(["method", "noise", "seed"])["accuracy_last"]
+    gaps = [frame["elr", "symmetric 40%", seed] - frame["cross_entropy", "symmetric 40%", seed] for seed in range(6)]
+    row = next(row for row in differences.rows if row[0].text == "symmetric 40%")
+    assert row[3].text == percent(float(np.mean(gaps)), sign=True)
+    assert row[4].text.startswith("[+") and len(row[3].runs) == 12
+    (line,) = test.rows
+    assert [cell.text for cell in line[1:3]] == ["12", "2"]
+    assert line[7].text == p_text(2.0**-11)  # 12 pairs, one test in the family
+    assert line[4].text == "2 / 0 / 0"
+    assert _texts(wins)["ELR"][0] == "2 / 0 / 0"
+    assert any("needs at least 10 settings" in note for note in wins.notes)
+
+
+def test_one_run_has_no_interval_and_no_p(tmp_path: Path) -> None:
+    make_store(tmp_path, ["cross_entropy", "elr"], seeds=[0], size=40, epochs=4)
+    section = _section(tmp_path)
+    best = comparison.best_of(section)
+    assert best is not None
+    for row in comparison.comparison_tables(section, best)[0].rows:
+        assert [row[4].text, row[5].text, row[7].text] == ["–", "–", "not testable"]
+
+
+def test_every_rule_stands_in_the_appendix(tmp_path: Path) -> None:
+    specs = make_specs(["elr"], [("symmetric", 0.5)], [0], epochs=4)
+    store = Store(tmp_path)
+    for spec in specs:
+        record, arrays = make_record(spec, size=40)
+        del record["selection"]["clean_validation"]
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    table = tables.rules_table(_section(tmp_path))
+    assert [column.label for column in table.columns[2:]][2] == "best test epoch (oracle)"
+    assert table.rows[0][-1].text == "– (1 done with no clean validation split)"
+
+
+def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
+    specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.5)], [0], epochs=4)
+    store = Store(tmp_path)
+    for spec, last, best in zip(specs, (0.6, 0.7), (0.9, 0.8), strict=True):
+        record, arrays = make_record(spec, size=40)
+        for name in record["selection"]:
+            record["selection"][name]["test_accuracy"] = best if name == "best_test" else last
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    section = _section(tmp_path)
+    assert "symmetric 50%: Cross-entropy over ELR" in tables.order_hint(section)
+    (line,) = tables.order_lines(section)
+    assert "Cross-entropy overtakes ELR by best test epoch (oracle)" in line
+    table = tables.order_table(section)
+    assert table is not None and [cell.text for cell in table.rows[0][1:3]] == ["ELR", "Cross-entropy"]
+
+
+def test_detection_and_measures(tmp_path: Path) -> None:
+    make_store(tmp_path, ["co_teaching", "car"], [("clean", 0.0), ("symmetric", 0.5)], size=40, epochs=4)
+    section = _section(tmp_path)
+    detection = measures.detection_table(section)
+    assert detection is not None
+    assert {row[0].text for row in detection.rows} == {"symmetric 50%"}
+    by_name = {row[1].text: dict(zip([c.label for c in detection.columns], row, strict=True)) for row in detection.rows}
+    assert by_name["CAR (NAL code, beta > 0)"]["ROC-AUC, own"].text == "93.00 ± 0.00 (3)"
+    assert by_name["Co-teaching"]["ROC-AUC, own"].text == "–"
+    assert by_name["Co-teaching"]["recall"].text == "90.00 ± 0.00 (3)"
+    other = measures.measures_table(section)
+    assert other is not None
+    assert "member 2" in [column.label for column in other.columns]
+
+
+def test_the_noise_table_tells_nominal_from_actual(tmp_path: Path) -> None:
+    make_store(tmp_path, ["elr", "car"], [("symmetric", 0.5)], [0, 1], size=200, epochs=4)
+    table = measures.noise_table(_section(tmp_path))
+    assert table is not None and len(table.rows) == 2
+    assert table.rows[0][2].text == "50.00" != table.rows[0][3].text
+
+
+def test_a_suite_of_two_data_sets_has_two_tables(tmp_path: Path) -> None:
+    specs = [make_spec("elr", "symmetric", 0.5, 0, dataset=name, epochs=3) for name in ("digits", "cifar10")]
+    store = Store(tmp_path)
+    for spec in specs:
+        store.publish(*make_record(spec, size=40))
+    store.write_plan(make_plan(specs))
+    section = _section(tmp_path)
+    found = tables.accuracy_tables(section, comparison.best_of(section))
+    assert [table.name for table in found] == ["quick-accuracy-digits", "quick-accuracy-cifar10"]
+    assert "CIFAR-10, symmetric 50%" in {row[0].text for row in tables.rules_table(section).rows}
+
+
+def test_each_suite_has_its_section(tmp_path: Path) -> None:
+    make_store(tmp_path, ["elr"], seeds=[0], size=40, epochs=3)
+    make_store(tmp_path, ["elr"], seeds=[0], size=40, epochs=3, suite="paper", purpose="reproduce")
+    store = make_store(tmp_path, ["gce"], seeds=[1], size=40, epochs=3, suite="third")
+    (tmp_path / "plans" / "third.json").unlink()
+    assert store.plans().keys() == {"quick", "paper"}
+    found = list(sections(gather(tmp_path)))
+    assert [section.plan["suite"] for section in found] == ["quick", "paper", OTHERS]
+    assert set(found[2].methods) == {"gce"}
+
+
+def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    with pytest.raises(ReportError, match="no records and no plan"):
+        build_report(tmp_path, tmp_path / "report")
+    with pytest.raises(StoreError, match="no such file or folder"):
+        build_report(tmp_path / "absent", tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_damaged_record_is_told_and_left_out(tmp_path: Path) -> None:
+    store = make_store(tmp_path, ["elr"], [("symmetric", 0.5)], [0, 1], size=40, epochs=3)
+    address = store.addresses()[0]
+    store.record_path(address).write_text("{")
+    material = gather(tmp_path)
+    assert len(material.warnings) == 1 and address in material.warnings[0]
+    assert "(1 of 2)" in _accuracy(next(sections(material))).rows[0][1].text
+
+
+def test_markdown_and_latex_escape() -> None:
+    table = Table("t", "50% | <b>", (Column("a_b", False), Column("n")), ((words("x|y *z*"), Cell("1 ± 2")),), ("#1",))
+    text = markdown(table)
+    assert "| x\\|y \\*z\\* | 1 ± 2 |" in text and "&lt;b>" in text
+    assert latex_escape("50% & $x_1$ ~ ± − “é” 汉") == (
+        r"50\% \& \$x\_1\$ \textasciitilde{} $\pm$ $-$ ``é'' ?"
+    )  # fmt: skip
+
+
+def test_csv_has_full_numbers(tmp_path: Path) -> None:
+    make_store(tmp_path, ["elr"], seeds=[0], size=40, epochs=4)
+    rows = list(csv.DictReader(io.StringIO(csv_text(_accuracy(_section(tmp_path))))))
+    assert rows[0]["setting"] == "symmetric 50%" and rows[0]["std_percent"] == ""
+    assert float(rows[0]["mean_percent"]) == pytest.approx(100 * frames.load(tmp_path)["accuracy_last"].iloc[1])
+    assert rows[0]["n"] == "1"
+
+
+def test_records_as_lines_have_no_arrays_but_tables(tmp_path: Path) -> None:
+    store = make_store(tmp_path, ["elr"], seeds=[0], size=40, epochs=4)
+    lines = tmp_path / "elsewhere" / "quick.jsonl"
+    lines.parent.mkdir()
+    files = [store.record_path(address).read_text().replace("\n", " ") for address in store.addresses()]
+    lines.write_text("\n".join(files) + "\n")
+    lines.with_name("quick.plan.json").write_text((tmp_path / "plans" / "quick.json").read_text())
+    (section,) = sections(gather(lines))
+    assert section.material.arrays(store.addresses()[0]) is None
+    assert len(_accuracy(section).rows) == 1
