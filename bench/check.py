@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "gradients": check_training.gradients,
     "predictions": check_training.predictions,
     "scores": check_training.scores,
+    "cost": check_training.cost,
     "inputs": check_state.inputs,
     "truth": check_state.truth,
     "state": check_state.state,
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
     "precision": check_training.precision,
     "large_logits": check_training.large_logits,
     "learning": check_training.learning,
+    "score_direction": check_training.score_direction,
     "bounds": check_hyper.bounds,
     "hyper_effect": check_hyper.hyper_effect,
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from torch import Tensor
 
 from bench import evaluation
-from bench.check_problem import Problem, difference, extreme, replace_logits
+from bench.check_problem import Problem, Training, difference, extreme, replace_logits
 from bench.check_subject import Fault, Skip, Subject, each_training, one_line
+from bench.detection import detection_scores
 from methods.registry import MethodError
 
 EASY = Problem(samples=96, epochs=30, noise=0.0, learning_rate=0.01)
 WANTED_ACCURACY = 0.95
+LOWEST_AREA = 0.4
 
 
 def loss(subject: Subject) -> str:
@@ -46,22 +51,32 @@ def gradients(subject: Subject) -> str:
     return f"all {len(list(found.training.run.method.parameters()))} parameter tensors had a gradient or moved"
 
 
-def predictions(subject: Subject) -> str:
-    """Predictions have the right shape, are finite, change nothing, and do not depend on the rest of a batch."""
-    training = subject.base.training
-    method, loader = training.run.method, training.measures.train.loader
-    before = {name: value.clone() for name, value in method.state_dict().items()}
-    images = torch.cat([part for _, part in loader.plain(1000)])
-    with evaluation.evaluating(method):
-        everything, few, one = (method.predict(images[:count]) for count in (len(images), 5, 1))
-    for made, count in ((everything, len(images)), (few, 5), (one, 1)):
-        shape, classes = tuple(made.shape), Problem().classes
-        if made.ndim not in (2, 3) or shape[-2:] != (count, classes):
-            raise Fault(f"predict gave shape {shape} for {count} images; it must be [B, K] or [M, B, K], K = {classes}")
+def _checked_predictions(training: Training) -> list[Tensor]:
+    """Predictions for all training images, for five and for one. Raises Fault where they are not as they should be."""
+    images = torch.cat([part for _, part in training.measures.train.loader.plain(1000)])
+    classes, found = training.run.task.num_classes, list[Tensor]()
+    for count in (len(images), 5, 1):
+        with evaluation.evaluating(training.run.method):
+            made = training.run.method.predict(images[:count])
+        if made.ndim not in (2, 3) or tuple(made.shape[-2:]) != (count, classes):
+            wanted = f"must be [B, K] or [M, B, K] with K = {classes}"
+            raise Fault(f"predict gave shape {list(made.shape)} for {count} images; it {wanted}")
         if not (made.is_floating_point() and bool(made.isfinite().all())):
             raise Fault(f"predict gave values that are not finite numbers (dtype {made.dtype})")
-    if not torch.allclose(everything[..., :5, :], few, rtol=1e-3, atol=1e-3):
-        raise Fault("the predictions for an image depend on the other images of the batch")
+        found.append(made)
+    return found
+
+
+def predictions(subject: Subject) -> str:
+    """Predictions have the right shape, are finite, change nothing, and do not depend on the rest of a batch."""
+    _checked_predictions(subject.start(Problem()))  # before anything is measured, which needs the right shape
+    training = subject.base.training
+    method = training.run.method
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    everything, few, one = _checked_predictions(training)
+    for part, count in ((few, 5), (one, 1)):
+        if not torch.allclose(everything[..., :count, :], part, rtol=1e-3, atol=1e-3):
+            raise Fault("the predictions for an image depend on the other images of the batch")
     changed = difference(before, method.state_dict())
     if changed is not None:
         raise Fault(f"predict changed {changed!r}")
@@ -80,6 +95,30 @@ def scores(subject: Subject) -> str:
     if not bool(made.float().isfinite().all()):
         raise Fault("clean_scores are not all finite")
     return f"shape {list(made.shape)}, finite, from {float(made.min()):.3g} to {float(made.max()):.3g}"
+
+
+def score_direction(subject: Subject) -> str:
+    """The method's own clean scores are larger for labels that are right."""
+    if subject.base.training.clean_scores() is None:
+        raise Skip("no scores of its own")
+    training = subject.train(replace(EASY, noise=0.3))
+    found, mislabelled = training.clean_scores(), training.run.observer.mislabelled
+    assert found is not None and mislabelled is not None
+    area = detection_scores(found.numpy(), mislabelled.numpy())["roc_auc"]
+    assert area is not None
+    if area < LOWEST_AREA:
+        raise Fault(f"clean scores find wrong labels with a ROC-AUC of {area:.2f}: they seem to be upside down")
+    return f"clean scores find wrong labels with a ROC-AUC of {area:.2f}"
+
+
+def cost(subject: Subject) -> str:
+    """The passes that the method declares are those that it takes, as far as so short a run can tell."""
+    run, declared = subject.base.training.run, subject.info.passes_per_step
+    counted = run.task.counter.cost / (Problem().samples * Problem().epochs)
+    seen = f"{counted:.2f} forward passes for each image of an epoch, {declared:g} declared"
+    if not 0.5 < counted / declared < 2:
+        raise Fault(seen)
+    return seen
 
 
 def classes(subject: Subject) -> str:

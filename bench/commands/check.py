@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bench import plugins
 from bench.errors import UserError, unknown
 from methods import registry as methods
 
@@ -19,12 +20,16 @@ STYLES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
 def named(method: str) -> list[str]:
     """The registered methods that a name or a file stands for; a file that is not yet known becomes a plug-in."""
     if not method.endswith(".py"):
+        plugins.register()
         return [methods.info(method).name]
-    path = Path(method)
+    path = Path(method).resolve()
     if not path.is_file():
         raise UserError(f"{method}: no such file (a method's name or a Python file is accepted)")
-    known = [info.name for info in methods.registered().values() if info.path == path.resolve()]
-    return known or [info.name for info in methods.add_file(path)]
+    plugins.register([path])
+    found = [info.name for info in methods.registered().values() if info.path == path]
+    if not found:
+        raise UserError(f"{method}: declares no method, and only methods can be checked")
+    return found
 
 
 def check(
@@ -43,6 +48,8 @@ def check(
     for name in chosen:
         if name not in CHECKS:
             raise unknown("check", name, CHECKS)
+    for name in names:
+        methods.load(name)  # what cannot be imported is refused before anything is printed
     console, failed = Console(), 0
     width = max(map(len, CHECKS))
     for name in names:
