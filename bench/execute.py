@@ -6,6 +6,7 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,9 @@ def execute(
             # Written by other code, as where a method has got another buffer since: whatever does not fit, start anew.
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
-    _train(run, measures, curves, environment, path, past, beat)
-    parts, arrays = measure.at_the_end(run.method, measures, run.observer)
+    with closing(measures.train.loader):
+        _train(run, measures, curves, environment, path, past, beat)
+        parts, arrays = measure.at_the_end(run.method, measures, run.observer)
     record = build_record(spec, data, run, curves, parts)
     seconds = past.seconds + time.perf_counter() - clock
     record["execution"] = build_execution(run, device, started, seconds, past.resumes)

@@ -200,6 +200,18 @@ class DiskLoader:
         small = [crop(decode(self.files.path(row), THUMBNAIL), THUMBNAIL) for row in rows.tolist()]
         return np.ascontiguousarray(torch.stack(small).permute(0, 2, 3, 1).numpy())
 
+    def close(self) -> None:
+        """End the workers; the next walk starts new ones.
+
+        It is not left to the garbage collector, which closes the queues through which torch tells the workers to end,
+        so that torch waits for them in vain.
+        """
+        for feed in self._feeds:
+            end = getattr(feed.loader._iterator, "_shutdown_workers", None)
+            if end is not None:
+                end()
+        self._feeds.clear()
+
 
 class DiskWalk:
     """One shuffled pass; see `DiskLoader.walk`."""

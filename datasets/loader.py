@@ -36,6 +36,9 @@ class Loader(Protocol):
         """[m, H, W, C] uint8: the images `rows`, thinned out where they are large."""
         ...
 
+    def close(self) -> None:
+        """End the processes that read for it; it can go on with new ones."""
+
 
 class Walk(Protocol):
     """Batches as (index [B] int64 on the device, one image tensor per view)."""
@@ -128,6 +131,9 @@ class MemoryLoader:
         stride = max(1, self.size[0] // THUMBNAIL)
         kept = self.pixels[torch.from_numpy(rows).to(self.device)][:, ::stride, ::stride]
         return np.ascontiguousarray(kept.cpu().numpy())
+
+    def close(self) -> None:
+        """Nothing reads for images in memory."""
 
 
 class MemoryWalk:

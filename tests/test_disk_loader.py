@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> ImageFiles:
     return ImageFiles(folder, Names.of(names), np.arange(COUNT), np.arange(COUNT) % 5)
 
 
+_opened: list[DiskLoader] = []
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
 def loader(files: ImageFiles, workers: int = 0, **settings: Any) -> DiskLoader:
-    return DiskLoader(files, MEAN, STD, {**SETTINGS, **settings}, CPU, workers)
+    _opened.append(DiskLoader(files, MEAN, STD, {**SETTINGS, **settings}, CPU, workers))
+    return _opened[-1]
 
 
 def generator(seed: int) -> torch.Generator:
@@ -137,6 +149,16 @@ def test_walks_may_go_on_side_by_side_and_be_left_off(files: ImageFiles, workers
     del left
     assert same(walk(given, 2), expected[1])
     assert len(given._feeds) == 2, "workers are used again"
+
+
+def test_closing_ends_the_workers_and_a_later_walk_starts_new_ones(files: ImageFiles) -> None:
+    given = loader(files, 2)
+    expected = walk(given, 1)
+    assert len(multiprocessing.active_children()) >= 2
+    before = set(multiprocessing.active_children())
+    given.close()
+    assert len(before - set(multiprocessing.active_children())) == 2
+    assert same(walk(given, 1), expected)
 
 
 def test_reading_moves_no_global_generator(files: ImageFiles) -> None:
