@@ -65,7 +65,7 @@ def _run_quick() -> None:
 def _register() -> None:
     if app.registered_commands:
         return
-    from bench.commands import check, data, lists, merge, new_method, noise, report, run, speed, status, suspects
+    from bench.commands import check, data, lists, merge, new_method, noise, report, run, speed, status, suspects, tune
 
     app.command("run")(run.run)
     app.command("report")(report.report)
@@ -73,6 +73,7 @@ def _register() -> None:
     app.command("suspects")(suspects.suspects)
     app.command("merge")(merge.merge)
     app.command("export")(merge.export)
+    app.command("tune")(tune.tune_method)
     app.command("speed")(speed.speed)
     app.command("check")(check.check)
     app.command("new-method")(new_method.new_method)

@@ -84,7 +84,12 @@ class ConfidenceAdaptiveRegularization(Method):
             "bounds": (0.0, 10.0),
             "source": "inferred: MacLLL/NAL has it for Clothing1M and WebVision only (beta)",
         },
-        "momentum": {"default": 0.9, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL, CIFAR (m)"},
+        "momentum": {
+            "default": 0.9,
+            "bounds": (0.0, 1.0),
+            "search": (0.7, 0.99),  # the range of NAL's grid
+            "source": "inferred: MacLLL/NAL, CIFAR (m)",
+        },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
         "start": {
             "default": 0.12,
@@ -97,9 +102,10 @@ class ConfidenceAdaptiveRegularization(Method):
             "default": 1,
             "unit": "epochs",
             "bounds": (1, 100000),
+            "search": None,
             "source": "inferred: the abstract speaks of estimation in each iteration",
         },
-        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "source": "MacLLL/NAL"},
+        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "search": None, "source": "MacLLL/NAL"},
         "confidence": {
             "default": "learned",
             "choices": ("learned", "one"),

@@ -115,6 +115,7 @@ class DivideMix(Method):
         "average_last": {
             "default": 1,
             "bounds": (1, 100),
+            "search": None,
             "source": "LiJunnan1992/DivideMix: losses of one epoch (at 90% noise the mean of 5)",
         },
         "confident_warm_up": {

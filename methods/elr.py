@@ -44,11 +44,14 @@ class EarlyLearningRegularization(Method):
         "momentum": {
             "default": 0.7,
             "bounds": (0.0, 1.0),
+            "search": (0.5, 0.99),  # this range and the next: the authors' grid
             "source": "shengliu66/ELR, CIFAR-10 symmetric (beta)",
         },
         "penalty": {
             "default": 3.0,
             "bounds": (0.0, 100.0),
+            "search": (1.0, 10.0),
+            "scale": "log",
             "source": "shengliu66/ELR, CIFAR-10 symmetric (lambda)",
         },
     }

@@ -54,8 +54,19 @@ class EarlyLearningRegularizationPlus(Method):
     passes_per_step = 4.0
     members = "ensemble"
     hyper = {
-        "momentum": {"default": 0.7, "bounds": (0.0, 1.0), "source": "shengliu66/ELR, CIFAR-10 symmetric (beta)"},
-        "penalty": {"default": 3.0, "bounds": (0.0, 100.0), "source": "shengliu66/ELR, CIFAR-10 symmetric (lambda)"},
+        "momentum": {
+            "default": 0.7,
+            "bounds": (0.0, 1.0),
+            "search": (0.5, 0.99),  # this range and the next: the authors' grid
+            "source": "shengliu66/ELR, CIFAR-10 symmetric (beta)",
+        },
+        "penalty": {
+            "default": 3.0,
+            "bounds": (0.0, 100.0),
+            "search": (1.0, 10.0),
+            "scale": "log",
+            "source": "shengliu66/ELR, CIFAR-10 symmetric (lambda)",
+        },
         "penalty_ramp": {
             "default": 0,
             "unit": "epochs",
@@ -65,6 +76,7 @@ class EarlyLearningRegularizationPlus(Method):
         "average": {
             "default": 0.997,
             "bounds": (0.0, 1.0),
+            "search": None,
             "source": "shengliu66/ELR, CIFAR (gamma; Clothing1M: .9999)",
         },
         "average_ramp": {

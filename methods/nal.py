@@ -24,7 +24,12 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
             "source": "MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)",
         },
         "auxiliary": {"default": 0.0, "bounds": (0.0, 10.0), "source": "MacLLL/NAL, CIFAR (beta)"},
-        "momentum": {"default": 0.9, "bounds": (0.0, 1.0), "source": "MacLLL/NAL, CIFAR (m; of .7, .9, .99)"},
+        "momentum": {
+            "default": 0.9,
+            "bounds": (0.0, 1.0),
+            "search": (0.7, 0.99),  # the range of NAL's grid
+            "source": "MacLLL/NAL, CIFAR (m; of .7, .9, .99)",
+        },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "MacLLL/NAL (delta)"},
         "start": {
             "default": 60,
@@ -32,8 +37,14 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
             "bounds": (0, 100000),
             "source": "MacLLL/NAL, CIFAR, of 500 epochs (es; of 20, 60, 100)",
         },
-        "update_every": {"default": 10, "unit": "epochs", "bounds": (1, 100000), "source": "MacLLL/NAL, CIFAR"},
-        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "source": "MacLLL/NAL"},
+        "update_every": {
+            "default": 10,
+            "unit": "epochs",
+            "bounds": (1, 100000),
+            "search": None,
+            "source": "MacLLL/NAL, CIFAR",
+        },
+        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "search": None, "source": "MacLLL/NAL"},
         "confidence": {
             "default": "learned",
             "choices": ("learned", "one"),

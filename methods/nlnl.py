@@ -88,7 +88,12 @@ class NegativeLearning(Method):
         "complementary": {"default": 1, "bounds": (1, 1000), "source": "ydkim1293/NLNL (CIFAR-100: 110)"},
         "cut": {"default": 0.5, "bounds": (0.0, 1.0), "source": "ydkim1293/NLNL"},
         "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
-        "history": {"default": 10, "bounds": (1, 100), "source": "inferred: epochs in the mean of past p_y"},
+        "history": {
+            "default": 10,
+            "bounds": (1, 100),
+            "search": None,
+            "source": "inferred: epochs in the mean of past p_y",
+        },
     }
     negative_epochs: int
     selective_epochs: int

@@ -26,7 +26,12 @@ class SelfEnsembleLabelCorrection(Method):
     year = 2022
     reference = "Lu, He, SELC: Self-Ensemble Label Correction Improves Learning with Noisy Labels, IJCAI 2022"
     hyper = {
-        "momentum": {"default": 0.9, "bounds": (0.0, 1.0), "source": "MacLLL/SELC, CIFAR (alpha)"},
+        "momentum": {
+            "default": 0.9,
+            "bounds": (0.0, 1.0),
+            "search": (0.5, 0.99),
+            "source": "MacLLL/SELC, CIFAR (alpha)",
+        },
         "start": {
             "default": 0.2,
             "type": "int",

@@ -70,7 +70,7 @@ class SparseOverParameterisation(Method):
             "scale": "log",
             "source": "shengliu66/SOP, CIFAR-100 symmetric",
         },
-        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "source": "shengliu66/SOP"},
+        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "search": None, "source": "shengliu66/SOP"},
     }
     lr_u: float
     lr_v: float

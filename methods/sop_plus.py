@@ -36,7 +36,7 @@ class SparseOverParameterisationPlus(SparseOverParameterisation):
             "scale": "log",
             "source": "shengliu66/SOP, CIFAR-100 symmetric",
         },
-        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "source": "shengliu66/SOP"},
+        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "search": None, "source": "shengliu66/SOP"},
         "consistency": {"default": 0.9, "bounds": (0.0, 100.0), "source": "shengliu66/SOP (lambda_C)"},
         "balance": {"default": 0.1, "bounds": (0.0, 100.0), "source": "shengliu66/SOP (lambda_B)"},
     }

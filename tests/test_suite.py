@@ -290,7 +290,8 @@ def test_the_place_of_a_noise_file_is_no_part_of_the_address_but_its_content_is(
     assert str(tmp_path) not in canonical(here.spec)
     part = suite.parts(tables, "s.toml")[0]
     info = datasets.info(part.data.name)
-    assert spec_data.noise_files(part, info) == {there.spec["noise"]["options"]["sha256"]: tmp_path / "there" / "chain.npy"}
+    digest = there.spec["noise"]["options"]["sha256"]
+    assert spec_data.noise_files(part, info) == {digest: tmp_path / "there" / "chain.npy"}
     np.save(tmp_path / "there" / "chain.npy", matrix.T)
     assert found(tmp_path / "there" / "chain.npy").address != here.address
 
