@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from bench import checkpoint, measure, plugins, trainer
 from bench.data import RunData, prepare
@@ -149,6 +150,8 @@ def build_run(
 
 def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
     torch.set_num_threads(int(spec["threads"]))
+    # NumPy's and scikit-learn's libraries would take all cores in every run; their last digits follow the number too.
+    threadpool_limits(int(spec["threads"]))
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False

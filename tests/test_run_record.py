@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from small_runs import published, specification
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench.data import prepare, subset_rows
 from bench.networks import NETWORKS
@@ -188,6 +189,15 @@ def test_the_suite_says_how_several_networks_are_scored(tmp_path: Path) -> None:
     assert found["first"]["final"]["test_accuracy"] == members[0]
     assert found["ensemble"]["final"]["test_accuracy"] == final["ensemble"]["test_accuracy"]
     assert found["ensemble"]["final"]["members"] == final["members"]  # trained alike, only scored otherwise
+
+
+def test_no_library_takes_more_threads_than_the_suite_says(tmp_path: Path) -> None:
+    with threadpool_limits():  # puts back what was
+        published(tmp_path, specification("cross_entropy", "training.threads=1"))
+        pools = threadpool_info()
+        assert torch.get_num_threads() == 1
+    assert pools
+    assert {pool["num_threads"] for pool in pools} == {1}
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can count a process's peak anew")
