@@ -215,6 +215,20 @@ def test_every_command_is_understood_and_names_what_exists(page: Path) -> None:
             assert known or name in REGISTRIES[kind](), f"{place}: no {kind} {name!r}"
 
 
+def test_commands_of_dask_are_understood() -> None:
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    from distributed.cli import dask_scheduler, dask_worker
+
+    mains = {"scheduler": dask_scheduler.main, "worker": dask_worker.main}
+    seen = set()
+    for block in (block for page in PAGES for block in blocks(page) if block.language == "console"):
+        for line, _ in commands(block):
+            for kind, arguments in re.findall(r"\bdask (scheduler|worker)\b([^'&]*)", line):
+                mains[kind].make_context(kind, shlex.split(arguments))  # raises where an option is wrong
+                seen.add(kind)
+    assert seen == set(mains)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_identifier)
 def test_options_in_code_font_exist(page: Path) -> None:
     every = set().union(*(_options(found) for found in _all_commands(TREE)))
@@ -340,6 +354,12 @@ def test_every_noise_model_and_option_is_documented() -> None:
     named = _named("noise-models.md")
     for name, info in noise_models.NOISE_MODELS.items():
         assert {name, *info.options} <= named, name
+
+
+def test_every_suite_that_reproduces_is_documented() -> None:
+    named = set(spans(prose(HOME / "docs" / "reproduce-a-table.md")))
+    for name in suite.names():
+        assert suite.read(suite.locate(name))["purpose"] == "compare" or name in named, name
 
 
 def test_every_part_of_the_contract_is_documented() -> None:
