@@ -101,13 +101,27 @@ def test_a_missing_key_is_named(key: str) -> None:
         suite.parts(tables, "s.toml")
 
 
-@pytest.mark.parametrize("name", suite.names())
+OWN_DATA = {"own-images"}  # can only be planned where its images lie
+
+
+@pytest.mark.parametrize("name", sorted(set(suite.names()) - OWN_DATA))
 def test_every_built_in_suite_expands(name: str) -> None:
     found = plan_suite(name, [], None, None, {}, "cpu")
     assert len({cell.address for cell in found.cells}) == len(found.cells)
     assert {cell.seed for cell in found.cells} == set(range(found.parts[0].seeds))
     assert {cell.row for cell in found.cells} == set(found.parts[0].methods)
     check_plan(spec.plan(found.name, found.parts[0], found.cells), name)
+
+
+@pytest.mark.parametrize("name", sorted(OWN_DATA))
+def test_a_suite_for_own_data_is_whole_and_asks_for_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOISY_BENCH_DATA", str(tmp_path / "none"))
+    path = suite.locate(name)
+    assert suite.parts(suite.read(path), str(path))
+    with pytest.raises(DataError, match="--data names the folder"):
+        plan_suite(name, [], None, None, {}, "cpu")
 
 
 def test_the_quick_suite_is_what_the_readme_promises() -> None:
