@@ -53,9 +53,13 @@ class Curves:
 
 
 def draw_line(axis: Axes, line: pd.DataFrame, style: Style, order: int = 0) -> None:
-    """A mean line with its band; a few markers, shifted for each line so that they do not hide each other."""
+    """A mean line with its band, which ends at 0 and 1 where all values are shares; a few markers, shifted for each
+    line so that they do not hide each other."""
     step = max(1, len(line) // 5)
-    interval(axis, line["epoch"], line["low"], line["high"], style.color)
+    low, high = line["low"], line["high"]
+    if line["mean"].between(0, 1).all():
+        low, high = low.clip(0, 1), high.clip(0, 1)
+    interval(axis, line["epoch"], low, high, style.color)
     axis.plot(line["epoch"], line["mean"], color=style.color, linestyle=style.dash, marker=style.marker,
               markevery=(order % step, step), markeredgewidth=0)  # fmt: skip
 
@@ -72,20 +76,20 @@ def _percent(axes: Iterable[Axes]) -> None:
         axis.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def _lines(section: Section, curves: Curves, y: str, rows: Sequence[tuple[str, str]]) -> Panels | None:
-    """Panels of all settings (columns) and quantities (rows of title and quantity), one line a method."""
-    places = section.places
-    lines = {
-        (quantity, place, method): line
-        for _, quantity in rows for place in places for method in section.methods
-        if (line := curves.of(*place, method, quantity)) is not None
-    }  # fmt: skip
+_Key = tuple[str, tuple[str, str], str]
+"""Quantity, place (data set and setting) and method of a line."""
+
+
+def _lines(section: Section, lines: dict[_Key, pd.DataFrame], y: str, rows: Sequence[tuple[str, str]]) -> Panels | None:
+    """Panels of settings and quantities, one line a method. rows: title and name of each quantity.
+
+    Settings that lack the first quantity are left out. Quantities stand side by side where the settings are few.
+    """
     used = [method for method in section.methods if any(key[2] == method for key in lines)]
     first = rows[0][1] if any(key[0] == rows[0][1] for key in lines) else rows[-1][1]
-    kept = [place for place in places if any(key[:2] == (first, place) for key in lines)]
-    if not lines:
+    kept = [place for place in section.places if any(key[:2] == (first, place) for key in lines)]
+    if not kept:
         return None
-    # Quantities stand side by side, settings below each other, where the settings are few; else the other way round.
     wide = len(rows) > 1 and len(kept) > len(rows)
     order = [(row, place) for row in rows for place in kept] if wide else [(row, p) for p in kept for row in rows]
     titles = [section.place_title(*place) + (f": {title}" if title else "") for (title, _), place in order]
@@ -102,12 +106,21 @@ def _lines(section: Section, curves: Curves, y: str, rows: Sequence[tuple[str, s
     return drawn
 
 
+def _recorded(section: Section, curves: Curves, quantities: Iterable[str]) -> dict[_Key, pd.DataFrame]:
+    return {
+        (quantity, place, method): line
+        for quantity in quantities for place in section.places for method in section.methods
+        if (line := curves.of(*place, method, quantity)) is not None
+    }  # fmt: skip
+
+
 def test_accuracy(section: Section, curves: Curves) -> Drawn | None:
     """Test accuracy by epoch, one panel a setting."""
-    drawn = _lines(section, curves, "test accuracy (%)", [("", "test_accuracy")])
+    lines = _recorded(section, curves, ["test_accuracy"])
+    drawn = _lines(section, lines, "test accuracy (%)", [("", "test_accuracy")])
     if drawn is None:
         return None
-    caption = f"Test accuracy by epoch. {_INTERVAL}"
+    caption = _INTERVAL
     return Drawn(f"{section.name}-test-accuracy", "Test accuracy by epoch", caption, drawn.figure)
 
 
@@ -117,11 +130,12 @@ def memorisation(section: Section, curves: Curves) -> Drawn | None:
         ("memorised", "memorisation.mislabelled_given"), ("corrected", "memorisation.mislabelled_true"),
         ("clean fitted", "memorisation.clean_given"),
     ]  # fmt: skip
-    drawn = _lines(section, curves, "share of samples (%)", rows)
+    lines = _recorded(section, curves, [quantity for _, quantity in rows])
+    drawn = _lines(section, lines, "share of samples (%)", rows)
     if drawn is None:
         return None
     caption = (
-        "Memorisation, measured in evaluation mode on the unaugmented training set. Memorised: mislabelled samples "
+        "Measured in evaluation mode on the unaugmented training set. Memorised: mislabelled samples "
         "predicted as their wrong given label; corrected: as their true label; clean fitted: clean samples predicted "
         f"as their label. {_INTERVAL}"
     )
@@ -141,57 +155,44 @@ def observed(section: Section, curves: Curves, quantity: str) -> Drawn | None:
     shown = list(dict.fromkeys((place, method) for place, method, _ in lines))
     if not shown:
         return None
+    words = quantity.replace("_", " ")
     several = len({method for _, method in shown}) > 1
     titles = [
         section.place_title(*place) + (f"\n{section.methods[method]}" if several else "") for place, method in shown
     ]  # fmt: skip
-    drawn = panels(titles, x="epoch", y=f"mean {quantity}", entries=list(_GROUPS), tall_titles=several)
+    drawn = panels(titles, x="epoch", y=f"mean {words}", entries=list(_GROUPS), tall_titles=several)
     dashes: dict[str, Any] = {"clean": "-", "mislabelled": "--"}
     for axis, (place, method) in zip(drawn.axes, shown, strict=True):
         for group, color in _GROUPS.items():
             if (place, method, group) in lines:
                 draw_line(axis, lines[place, method, group], Style(color, dashes[group], ""))
-    drawn.axes[0].set_ylim(0, 1.02)
     _epochs(drawn)
     drawn.legend([Line2D([], [], color=color, ls=dashes[group], label=group) for group, color in _GROUPS.items()])
     who = ", ".join(dict.fromkeys(section.methods[method] for _, method in shown))
-    symbol = "h" if quantity == "confidence" else quantity
-    title = f"{'Confidence h' if symbol == 'h' else quantity.capitalize()} of clean and mislabelled samples"
-    caption = f"{title} in the training passes ({who}). {_INTERVAL}"
+    title = f"{'Confidence h' if quantity == 'confidence' else words.capitalize()} of clean and mislabelled samples"
+    caption = f"Seen in the training passes ({who}). {_INTERVAL}"
     return Drawn(f"{section.name}-{quantity.replace('_', '-')}", title, caption, drawn.figure)
 
 
 def selection(section: Section, curves: Curves) -> Drawn | None:
     """Purity (share of clean labels among the selected samples) and the share of all clean samples selected."""
-    found: dict[tuple[tuple[str, str], str], pd.DataFrame] = {}
+    lines: dict[_Key, pd.DataFrame] = {}
     for place in section.places:
         for method in section.methods:
             parts = [_purity(section, curves, run) for run in section.done(*place, method)["address"]]
-            known = [part for part in parts if part is not None]
-            if known:
-                found[place, method] = pd.concat(known)
-    if not found:
+            for name in ("purity", "clean kept"):
+                known = [
+                    part[["epoch", name]].set_axis(["epoch", "value"], axis=1) for part in parts if part is not None
+                ]
+                if known and not (joined := pd.concat(known).dropna()).empty:
+                    lines[name, place, method] = means(joined)
+    drawn = _lines(section, lines, "share of samples (%)", [("purity", "purity"), ("clean kept", "clean kept")])
+    if drawn is None:
         return None
-    places = list(dict.fromkeys(place for place, _ in found))
-    used = list(dict.fromkeys(method for _, method in found))
-    names: dict[str, Any] = {"purity": "-", "clean kept": (0, (1, 1.2))}
-    labels = [f"{section.methods[method]}: {name}" for method in used for name in names]
-    titles = [section.place_title(*place) for place in places]
-    drawn = panels(titles, x="epoch", y="share (%)", entries=labels)
-    for axis, place in zip(drawn.axes, places, strict=True):
-        base = _clean_share(section, place)
-        axis.axhline(base, color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
-        for method in used:
-            for name, dash in names.items():
-                if (place, method) in found:
-                    values = found[place, method][["epoch", name]].rename(columns={name: "value"}).dropna()
-                    draw_line(axis, means(values), Style(style_of(method).color, dash, ""))
-    _percent(drawn.axes)
-    _epochs(drawn)
-    drawn.legend([
-        Line2D([], [], color=style_of(method).color, linestyle=dash, label=f"{section.methods[method]}: {name}")
-        for method in used for name, dash in names.items()
-    ])  # fmt: skip
+    shares = {f"{section.place_title(*place)}: purity": _clean_share(section, place) for place in section.places}
+    for axis in drawn.axes:
+        if axis.get_title() in shares:
+            axis.axhline(shares[axis.get_title()], color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
     caption = (
         "Samples selected in the training passes. Purity: share of clean labels among the selected; clean kept: share "
         f"of all clean samples that are selected; dashed: share of clean labels in the training set. {_INTERVAL}"
@@ -200,11 +201,9 @@ def selection(section: Section, curves: Curves) -> Drawn | None:
 
 
 def _clean_share(section: Section, place: tuple[str, str]) -> float:
-    rates = [
-        section.material.records[address]["noise"].get("train_rate", math.nan)
-        for address in section.done(*place)["address"]
-    ]
-    return 1 - float(np.mean(rates))
+    noise = [section.material.records[address]["noise"] for address in section.done(*place)["address"]]
+    rates = [float(found.get("train_rate", math.nan)) for found in noise]
+    return 1 - float(np.mean(rates)) if rates else math.nan
 
 
 def _purity(section: Section, curves: Curves, address: str) -> pd.DataFrame | None:

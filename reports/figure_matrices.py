@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,30 +66,33 @@ def confusion(section: Section) -> Drawn | None:
 def _matrices(
     section: Section, name: str, title: str, caption: str, part: str, key: str, injected: bool = False
 ) -> Drawn | None:
+    methods = [method for method in section.methods if method in set(section.frame["row"])]
+    used = len(methods) + injected
+    columns = math.ceil(used / math.ceil(used / 6))
+    empty = -used % columns
     shown: list[tuple[str, Matrix | None, list[str]]] = []
-    columns = len(section.methods) + injected
     for place in section.places:
         heading = section.place_title(*place)
-        if section.done(*place).empty or len(shown) + columns > max(MOST, columns):
+        if section.done(*place).empty or len(shown) + used > max(MOST, used):
             continue
         names = _class_names(section, place)
-        noise = _mean(section, place, None, "noise", "matrix") if injected else None
-        if noise is not None:
-            shown.append((f"{heading}\ninjected", noise, names))
-        for method, method_title in section.methods.items():
+        if injected:
+            shown.append((f"{heading}\ninjected", _mean(section, place, None, "noise", "matrix"), names))
+        for method in methods:
             matrix = _mean(section, place, method, part, key)
-            shown.append((f"{heading}\n{_short(method_title)}", matrix, names))
+            shown.append((f"{heading}\n{_short(section.methods[method])}", matrix, names))
+        shown += [("", None, names)] * empty
     if all(matrix is None for _, matrix, _ in shown):
         return None
     room = _room([name for _, _, names in shown for name in names if len(names) <= _NAMED], 0.047)
-    drawn = panels([label for label, _, _ in shown], width=1.25, height=1.25, most=min(columns, 6),
-                   rigid=columns <= 6, tall_titles=True, tight=True, right=0.55, left=room, bottom=room)  # fmt: skip
+    drawn = panels([label for label, _, _ in shown], width=1.25, height=1.25, most=columns, rigid=True,
+                   tall_titles=True, tight=True, right=0.55, left=room, bottom=room)  # fmt: skip
     image = None
     for position, (axis, (_, matrix, names)) in enumerate(zip(drawn.axes, shown, strict=True)):
         axis.set_title(axis.get_title(), fontsize=6.8)
         if matrix is None:
             axis.axis("off")
-            axis.text(0.5, 0.5, "no run", ha="center", va="center", fontsize=7)
+            axis.text(0.5, 0.5, "no run" if axis.get_title() else "", ha="center", va="center", fontsize=7)
             continue
         image = axis.imshow(matrix, norm=_NORM, cmap="cividis", aspect="auto", rasterized=True)
         axis.grid(False)
@@ -136,7 +140,8 @@ def class_accuracy(section: Section) -> Drawn | None:
     if not found:
         return None
     places = list(dict.fromkeys(place for place, _ in found))
-    titles = [_short(section.methods[method], 26) for method in section.methods]
+    methods = [method for method in section.methods if any(key[1] == method for key in found)]
+    titles = [_short(section.methods[method]) for method in methods]
     height = max(0.7, 0.17 * len(titles))
     named = [name for place in places for name in _class_names(section, place)]
     below = _room(named, 0.055) if len(named) <= _NAMED * len(places) else 0.3
@@ -145,13 +150,15 @@ def class_accuracy(section: Section) -> Drawn | None:
     for position, (axis, place) in enumerate(zip(drawn.axes, places, strict=True)):
         names = _class_names(section, place)
         empty = np.full(len(names), np.nan)
-        table = 100 * np.array([found.get((place, method), empty) for method in section.methods])
+        table = 100 * np.array([found.get((place, method), empty) for method in methods])
         lowest = position + drawn.columns >= len(places)
         labels = names if lowest and len(names) <= _NAMED else False
         sns.heatmap(table, ax=axis, vmin=0, vmax=100, cmap="cividis", cbar=False, annot=len(names) <= _NAMED, fmt=".0f",
                     annot_kws={"size": 5.5}, xticklabels=labels, yticklabels=titles, rasterized=True)  # fmt: skip
+        axis.grid(False)
         axis.tick_params(length=0, pad=1, labelsize=6.5, labelleft=position % drawn.columns == 0)
         axis.tick_params(axis="x", rotation=90)
+        axis.tick_params(axis="y", rotation=0)
         if lowest and not labels:
             axis.set_xlabel(f"{len(names)} classes")
     bar = drawn.figure.add_axes((1 - 0.45 / drawn.figure.get_figwidth(), drawn.axes[0].get_position().y0,

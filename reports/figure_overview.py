@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from reports.figure_style import INK, Drawn, handle, panels, style_of
 from reports.gather import Section
@@ -61,8 +61,8 @@ def noise_rate(section: Section) -> Drawn | None:
                               elinewidth=0.8, capsize=2, markersize=4)  # fmt: skip
     drawn.legend([handle(section.methods[name], style_of(name), marker=True) for name in used])
     caption = (
-        f"Test accuracy ({RULES[section.select].title}) against the nominal noise rate; bars: sample standard "
-        "deviation over seeds."
+        f"Test accuracy by {RULES[section.select].title}, mean over seeds; bars: sample standard deviation, which one "
+        "run does not have."
     )
     return Drawn(f"{section.name}-noise-rate", "Accuracy against noise rate", caption, drawn.figure)
 
@@ -88,6 +88,9 @@ def cost(section: Section) -> Drawn | None:
                               elinewidth=0.8, capsize=2, markersize=5.5, linestyle="")  # fmt: skip
         if max(known) > 5 * min(known):
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.xaxis.set_minor_locator(NullLocator())
         else:
             axis.set_xlim(0, 1.1 * max(known))
             axis.xaxis.set_major_locator(MaxNLocator(5))
@@ -96,8 +99,8 @@ def cost(section: Section) -> Drawn | None:
                label=section.methods[name], markersize=5) for name in used
     ])  # fmt: skip
     caption = (
-        f"Test accuracy ({RULES[section.select].title}) against the mean time of a run on the machine that executed "
-        "it; bars: sample standard deviation over seeds."
+        f"Test accuracy by {RULES[section.select].title}; mean time of a run on the machine that executed it; bars: "
+        "sample standard deviation over seeds."
     )
     return Drawn(f"{section.name}-cost", "Accuracy against cost", caption, drawn.figure)
 

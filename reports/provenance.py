@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections import Counter
@@ -18,10 +19,9 @@ _NOT_SHOWN = ("host",)
 
 def runs_table(sections: Sequence[Section]) -> Table:
     """One row a run, with every selection rule."""
-    labels = ("suite", "data set", "setting", "method", "seed", *(rule.title for rule in RULES.values()), "memorised",
-              "ROC-AUC", "run")  # fmt: skip
-    numeric = range(4, len(labels) - 1)
-    columns = tuple(Column(label, position in numeric) for position, label in enumerate(labels))
+    labels = ("run", "suite", "data set", "setting", "method", "seed", *(rule.title for rule in RULES.values()),
+              "memorised", "ROC-AUC")  # fmt: skip
+    columns = tuple(Column(label, position > 4) for position, label in enumerate(labels))
     rows, data = [], []
     names = [*(rule.column for rule in RULES.values()), "memorised", "auc_given_label_mean"]
     for section in sections:
@@ -29,9 +29,10 @@ def runs_table(sections: Sequence[Section]) -> Table:
             values = [float(run[name]) for name in names]
             place = (run["dataset_title"], run["setting"], run["title"])
             rows.append((
-                words(section.title), *(words(str(text)) for text in place), Cell(str(run["seed"]), float(run["seed"])),
-                *(Cell(percent(value), None if math.isnan(value) else value) for value in values),
-                Cell(run["address"][:12], run["address"], runs=(run["address"],)),
+                Cell(run["address"][:8], run["address"], runs=(run["address"],)), words(section.plan["suite"]),
+                *(words(str(text)) for text in place), Cell(str(run["seed"]), float(run["seed"])),
+                *(Cell(percent(value), None if math.isnan(value) else value, runs=(run["address"],))
+                  for value in values),
             ))  # fmt: skip
             data.append((section.plan["suite"], run["dataset"], run["setting"], run["row"], run["seed"], *values,
                          run["address"]))  # fmt: skip
@@ -57,7 +58,8 @@ def run_details(sections: Iterable[Section]) -> list[dict[str, Any]]:
 
 
 def _results(record: dict[str, Any], run: dict[Any, Any]) -> dict[str, Any]:
-    chosen = {RULES[name].title: value for name, value in record["selection"].items() if name in RULES}
+    selection = record["selection"]
+    chosen = [[rule.title, selection[name]["test_accuracy"]] for name, rule in RULES.items() if name in selection]
     return {"test accuracy": chosen, "noisy labels": run["fingerprint"], "wrong labels": record["noise"]["actual_rate"],
             "cost": record["cost"]}  # fmt: skip
 
@@ -67,24 +69,21 @@ def facts(material: Material) -> list[tuple[str, str]]:
     records = [material.records[address] for address in sorted(material.records)]
     digest = hashlib.sha256("\n".join(sorted(material.records)).encode()).hexdigest()
     executions = [record["execution"] for record in records]
-    versions = Counter(
-        f"{name} {version}" for run in executions for name, version in sorted(run.get("versions", {}).items())
-    )
+    versions = Counter(f"{name} {found}" for run in executions for name, found in run.get("versions", {}).items())
+    counted = functools.partial(_counted, total=len(records))
     found = [
         ("records", f"{len(records)}, digest of their addresses {digest[:16]}"),
-        ("protocol version", _counted(Counter(str(record["spec"]["protocol"]) for record in records))),
-        ("commit", _counted(Counter(str(run.get("commit") or "unknown") for run in executions))),
-        ("device", _counted(Counter(str(run.get("device_name") or run.get("device")) for run in executions))),
-        ("precision", _counted(Counter(str(record["spec"].get("precision", "unknown")) for record in records))),
-        ("versions", _counted(versions)),
+        ("protocol version", counted(Counter(str(record["spec"]["protocol"]) for record in records))),
+        ("commit", counted(Counter(str(run.get("commit") or "unknown") for run in executions))),
+        ("device", counted(Counter(str(run.get("device_name") or run.get("device")) for run in executions))),
+        ("precision", counted(Counter(str(record["spec"].get("precision", "unknown")) for record in records))),
+        ("versions", counted(versions)),
         ("training", f"{sum(float(run.get('seconds') or 0) for run in executions) / 3600:.2f} hours in all"),
     ]
     return [(name, text) for name, text in found if text]
 
 
-def _counted(counts: Counter[str]) -> str:
-    total = max(counts.values(), default=0)
-    return ", ".join(
-        name if len(counts) == 1 or number == total else f"{name} ({number} runs)"
-        for name, number in sorted(counts.items())
-    )
+def _counted(counts: Counter[str], total: int) -> str:
+    """The names, with how many of all runs have them unless all have."""
+    parts = (name if number == total else f"{name} ({number} of {total} runs)" for name, number in counts.items())
+    return ", ".join(sorted(parts))

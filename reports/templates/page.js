@@ -104,15 +104,19 @@
   function describe(runs) {
     const { seed, ...rest } = runs[0].spec;
     const spec = pretty({ ...rest, seed: runs.length === 1 ? seed : runs.map((run) => run.seed) });
-    const list = make("ul");
+    const rules = [...new Set(runs.flatMap((run) => run.results["test accuracy"].map(([rule]) => rule)))];
+    const table = make("table");
+    const head = table.createTHead().insertRow();
+    for (const label of ["seed", ...rules, "record"]) head.append(make("th", label, { scope: "col" }));
+    const body = table.createTBody();
     for (const run of runs) {
-      const accuracy = Object.entries(run.results["test accuracy"]).map(
-        ([rule, found]) => `${rule} ${share(found.test_accuracy)}`
-      );
-      const item = make("li", `seed ${run.seed}: ${accuracy.join(", ")}; record `);
-      item.append(make("code", run.address.slice(0, 16), { title: run.address }));
-      list.append(item);
+      const accuracy = new Map(run.results["test accuracy"]);
+      const row = body.insertRow();
+      row.append(make("td", String(run.seed)), ...rules.map((rule) => make("td", share(accuracy.get(rule)), { className: "number" })));
+      row.insertCell().append(make("code", run.address.slice(0, 16), { title: run.address }));
     }
+    const list = make("div", undefined, { className: "scroll", tabIndex: 0 });
+    list.append(table);
     const more = make("details");
     more.append(make("summary", "Results and execution of each run"));
     for (const run of runs) more.append(make("pre", pretty({ address: run.address, ...run.results, execution: run.execution })));
