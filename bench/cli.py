@@ -65,7 +65,21 @@ def _run_quick() -> None:
 def _register() -> None:
     if app.registered_commands:
         return
-    from bench.commands import check, data, lists, merge, new_method, noise, report, run, speed, status, suspects, tune
+    from bench.commands import (
+        check,
+        data,
+        lists,
+        merge,
+        new_method,
+        noise,
+        report,
+        run,
+        schema,
+        speed,
+        status,
+        suspects,
+        tune,
+    )
 
     app.command("run")(run.run)
     app.command("report")(report.report)
@@ -77,6 +91,7 @@ def _register() -> None:
     app.command("speed")(speed.speed)
     app.command("check")(check.check)
     app.command("new-method")(new_method.new_method)
+    app.command("schema")(schema.schema)
     app.command("list")(lists.list_registered)
     app.add_typer(data.app, name="data")
     app.command("noise")(noise.noise)

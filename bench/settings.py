@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 
 def _whole_as_int(value: int | float) -> int | float:
@@ -13,7 +13,9 @@ def _whole_as_int(value: int | float) -> int | float:
 
 
 # a number of epochs, or a float below 1: that share of the run
-Epochs = Annotated[int | float, Field(ge=0), AfterValidator(_whole_as_int)]
+Epochs = Annotated[
+    int | float, Field(ge=0), AfterValidator(_whole_as_int), WithJsonSchema({"type": "number", "minimum": 0})
+]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -53,7 +55,7 @@ class Data(Table):
         False, description="image files only: read copies resized once (JPEG, quality 95) instead of the originals"
     )
     subset: Count | None = Field(None, description="train on this many images, drawn once and for all; none: on all")
-    validation: Validation = Validation()
+    validation: Validation = Field(Validation(), description="the images held out")
 
 
 class Noise(Table):
@@ -140,10 +142,10 @@ class Training(Table):
     network: str = Field(description="name of a network (`list networks`)")
     pretrained: bool = Field(False, description="start from ImageNet weights (large-image networks)")
     epochs: Count = Field(description="length of the run")
-    batch_size: Count = 128
-    optimizer: Optimizer = Optimizer()
-    schedule: Schedule = Schedule()
-    augmentation: Augmentation = Augmentation()
+    batch_size: Count = Field(128, description="images of a step")
+    optimizer: Optimizer = Field(Optimizer(), description="the optimiser")
+    schedule: Schedule = Field(Schedule(), description="the learning rate over the run")
+    augmentation: Augmentation = Field(Augmentation(), description="what is done to the images")
     sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the device computes it in hardware, resolved when the run is planned"
@@ -155,15 +157,15 @@ class Training(Table):
 class TrainingOverride(Table):
     """Parts of `training` that one method replaces; in a `compare` suite only the optimiser's lr and weight decay."""
 
-    network: str | None = None
-    pretrained: bool | None = None
-    epochs: Count | None = None
-    batch_size: Count | None = None
-    optimizer: dict[str, Any] = {}
+    network: str | None = Field(None, description="another network")
+    pretrained: bool | None = Field(None, description="start from ImageNet weights or not")
+    epochs: Count | None = Field(None, description="another length")
+    batch_size: Count | None = Field(None, description="another batch size")
+    optimizer: dict[str, Any] = Field({}, description="keys of `training.optimizer`; the others stay")
     schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
-    augmentation: dict[str, Any] = {}
+    augmentation: dict[str, Any] = Field({}, description="keys of `training.augmentation`; the others stay")
     sampling: dict[str, Any] | None = Field(None, description="replaces the whole sampling")
-    precision: Literal["auto", "fp32", "bf16"] | None = None
+    precision: Literal["auto", "fp32", "bf16"] | None = Field(None, description="another precision")
 
 
 class When(Table):
@@ -174,8 +176,8 @@ class When(Table):
     rates: Annotated[list[Fraction], Field(min_length=1)] | None = Field(
         None, description="the rates it applies to; none: any"
     )
-    hyper: dict[str, Any] = {}
-    training: TrainingOverride = TrainingOverride()
+    hyper: dict[str, Any] = Field({}, description="hyper-parameters over the row's")
+    training: TrainingOverride = Field(TrainingOverride(), description="parts of the protocol over the row's")
 
 
 class MethodRow(Table):
@@ -184,7 +186,7 @@ class MethodRow(Table):
     method: str | None = Field(None, description="the registered method; none: the row's own name")
     title: str | None = Field(None, description="what tables call the row; none: the method's title")
     hyper: dict[str, Any] = Field({}, description="hyper-parameters over the method's defaults")
-    training: TrainingOverride = TrainingOverride()
+    training: TrainingOverride = Field(TrainingOverride(), description="parts of the protocol over the suite's")
     when: list[When] = Field([], description="settings for some noise settings only")
     training_rows: Literal["all", "clean_only"] = Field(
         "all", description="clean_only: train on the rightly labelled images alone (an upper bound)"
@@ -206,7 +208,7 @@ class Suite(Table):
     purpose: Literal["compare", "reproduce"] = Field(
         description="compare: one protocol for all methods; reproduce: each under its own paper's"
     )
-    description: str = ""
+    description: str = Field("", description="what it is for, in a sentence or two")
     remark: str = Field("", description="printed under every table of the suite")
     select: Literal["last", "last_mean", "best_test", "noisy_validation", "clean_validation"] = Field(
         "last", description="the selection rule of the main table"
@@ -214,9 +216,11 @@ class Suite(Table):
     paper: str = Field("", description="name of the published table it reproduces (`report --paper`)")
     seeds: Count = Field(3, description="number of seeds, counted from 0")
     data: Data = Field(description="the data set, or a list of several: `[[data]]`")
-    noise: Annotated[list[Noise], Field(min_length=1)]
-    training: Training
-    methods: Annotated[dict[str, MethodRow], Field(min_length=1)]
+    noise: Annotated[list[Noise], Field(min_length=1)] = Field(description="noise models with their rates: `[[noise]]`")
+    training: Training = Field(description="the protocol shared by all methods")
+    methods: Annotated[dict[str, MethodRow], Field(min_length=1)] = Field(
+        description="the rows of its tables: `[methods.NAME]`"
+    )
     noise_rate: Fraction | None = Field(
         None, description="the noise rate that methods are told; none: the expected one, or the published estimate"
     )

@@ -1,0 +1,15 @@
+"""`schema`: the JSON Schema of suite files."""
+
+from __future__ import annotations
+
+import typer
+
+
+def schema() -> None:
+    """Print the JSON Schema of suite files, for editors.
+
+    Examples: `schema`, `schema > suite.schema.json`.
+    """
+    from bench.suite_reference import schema_text
+
+    typer.echo(schema_text(), nl=False)
