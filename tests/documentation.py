@@ -21,7 +21,7 @@ PAGES = (HOME / "README.md", HOME / "CONTRIBUTING.md", *sorted((HOME / "docs").g
 EXECUTED = ("console", "python")
 ENTRY = "python run_benchmark.py"
 
-_FENCE = re.compile(r"^```(\w*)\s*$")
+_FENCE = re.compile(r"^( *)```(\w*)\s*$")  # indented inside a list
 _COMMENT = re.compile(r"^<!--\s*(.*?)\s*-->$")
 
 
@@ -50,7 +50,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in order. Raises ValueError where one is not closed."""
+    """The fenced blocks of a page, in order, without their indent. Raises ValueError where one is not closed."""
     found: list[Block] = []
     lines = page.read_text(encoding="utf-8").splitlines()
     opened: tuple[int, str] | None = None
@@ -59,11 +59,11 @@ def blocks(page: Path) -> list[Block]:
         if fence is None:
             continue
         if opened is None:
-            opened = number, fence.group(1)
+            opened = number, fence.group(2)
             continue
         start, language = opened
-        comment = _COMMENT.match(lines[start - 1]) if start else None
-        text = "\n".join(lines[start + 1 : number]) + "\n"
+        comment = _COMMENT.match(lines[start - 1].strip()) if start else None
+        text = "\n".join(line.removeprefix(fence.group(1)) for line in lines[start + 1 : number]) + "\n"
         found.append(Block(page, start + 2, language, text, comment.group(1) if comment else ""))
         opened = None
     if opened is not None:
@@ -86,7 +86,7 @@ def commands(block: Block) -> list[tuple[str, str]]:
 
 def prose(page: Path) -> str:
     """The page without fenced and indented blocks and without comments."""
-    text = re.sub(r"^```.*?^```\s*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^ *```.*?^ *```\s*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     return re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
 
