@@ -14,7 +14,7 @@ from methods.base import Batch
 
 PROBLEM = Problem(samples=40, batch_size=20, epochs=3, learning_rate=0.02)
 STEPS = 5
-TOLERANCE = 2e-5  # float32 against float64, weights of about 0.1
+TOLERANCE = 3e-6  # float32 against float64, weights of about 0.1; seen: 2e-7
 Seen = list[tuple[Tensor, Tensor, Tensor]]  # images (float64), labels, rows: the batches of each step
 Loop = Callable[[list[nn.Module], Seen, Mapping[str, Any]], Iterator[Tensor]]
 
@@ -108,7 +108,7 @@ LOOPS: dict[str, tuple[Loop, Callable[[Any], list[nn.Module]], dict[str, Any]]] 
     "car": (
         car,
         lambda method: [plain(method.network), copy.deepcopy(method.indicator).double()],
-        {"penalty": 0.5, "auxiliary": 0.1, "momentum": 0.9, "threshold": 0.5, "start": 2, "update_every": 1,
+        {"penalty": 0.5, "auxiliary": 0.1, "momentum": 0.9, "threshold": 0.25, "start": 2, "update_every": 1,
          "target_floor": 1e-4},
     ),
     "co_teaching": (
