@@ -162,7 +162,7 @@ def test_two_drivers_on_one_folder_execute_each_run_once(tmp_path: Path) -> None
         assert status == 0, output
     executed = (tmp_path / "log").read_text().split()
     assert len(executed) == 5
-    assert len(set(executed)) == 2  # both took part
+    assert len(set(executed)) >= 2  # both took part (loky may renew a process that has grown)
     assert len(Store(tmp_path / "out").addresses()) == 5
 
 
