@@ -15,6 +15,7 @@ from bench.errors import UserError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+SCRIPT = "noisy-label-bench"
 
 app = typer.Typer(
     add_completion=True,
@@ -110,6 +111,12 @@ def _check_packages() -> None:
             )
 
 
+def _program() -> str:
+    """What the command is called: the installed script has a name of its own, for which shells complete."""
+    called = Path(sys.argv[0]).name
+    return SCRIPT if called.removesuffix(".exe") == SCRIPT else "run_benchmark.py"
+
+
 def _user_errors() -> tuple[type[Exception], ...]:
     from datasets.base import DataError
     from methods.registry import MethodError
@@ -128,7 +135,7 @@ def main() -> None:
     user_errors = _user_errors()
     try:
         _register()
-        status = typer.main.get_command(app).main(prog_name="run_benchmark.py", standalone_mode=False)
+        status = typer.main.get_command(app).main(prog_name=_program(), standalone_mode=False)
     except user_errors as fault:
         _fail(" ".join(str(fault).split()))
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import plugins
+from bench.commands import completion
 from bench.errors import UserError, unknown
 from methods import registry as methods
 
@@ -33,12 +34,23 @@ def named(method: str) -> list[str]:
 
 
 def check(
-    method: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A method (`list methods`) or a Python file.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A method (`list methods`) or a Python file.",
+            autocompletion=completion.method_names,
+        ),
+    ],
     only: Annotated[str | None, typer.Option(help="Only these checks, comma-separated.")] = None,
 ) -> None:
     """Check a method on a small synthetic problem: what it learns, depends on, remembers and refuses.
 
-    Examples: `check elr`, `check my_method.py`, `check elr --only truth,resume`.
+    Examples:
+
+    - `check elr`
+    - `check my_method.py`
+    - `check elr --only truth,resume`
     """
     names = named(method)
     # Everything that needs torch comes after the arguments are known to be usable.

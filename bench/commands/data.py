@@ -46,7 +46,13 @@ def fetch(
     data: Root = None,
     url: Annotated[str | None, typer.Option("--url", help="Download the archive from here instead.")] = None,
 ) -> None:
-    """Download a data set: with progress, resumed where it broke off, verified by MD5."""
+    """Download a data set: with progress, resumed where it broke off, verified by MD5.
+
+    Examples:
+
+    - `data fetch cifar10`
+    - `data fetch cifar100 --data /data`
+    """
     console = Console(soft_wrap=True)
     root = data or registry.default_root()
     if not console.is_terminal:
@@ -73,7 +79,11 @@ def check(
     Official files are compared with the published MD5 sums. Where images are files, lists are checked line by line and
     every image is read; a check that is stopped goes on where it was.
 
-    Examples: `data check cifar10`, `data check clothing1m --data /data`, `data check folder --data my-images`.
+    Examples:
+
+    - `data check cifar10`
+    - `data check clothing1m --data /data`
+    - `data check folder --data my-images`
     """
     console = Console(soft_wrap=True, highlight=False)
     root = data or registry.default_root()

@@ -112,7 +112,10 @@ def list_registered(
 ) -> None:
     """List methods, data sets, noise models, networks or suites.
 
-    Examples: `list methods`, `list suites --json`.
+    Examples:
+
+    - `list methods`
+    - `list suites --json`
     """
     plugins.register(plugin)
     rows = _ROWS[kind]()

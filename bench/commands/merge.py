@@ -19,7 +19,10 @@ def merge(
 ) -> None:
     """Take others' records into a store. What is there already is never changed.
 
-    Examples: `merge ../colleague/output`, `merge a b --out all`.
+    Examples:
+
+    - `merge ../colleague/output`
+    - `merge a b --out all`
     """
     from results.merge import merge as merge_into
 
@@ -38,7 +41,9 @@ def export(
 ) -> None:
     """Write a suite's records as JSON Lines, one file a suite, for committing or handing on.
 
-    Examples: `export quick my-records`.
+    Examples:
+
+    - `export quick my-records`
     """
     from results.merge import export_jsonl
 

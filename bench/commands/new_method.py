@@ -53,7 +53,10 @@ def new_method(
 ) -> None:
     """Write one commented file of a method that already runs; put your loss into it.
 
-    Examples: `new-method my_idea`, `new-method my_idea --to ../my-methods`.
+    Examples:
+
+    - `new-method my_idea`
+    - `new-method my_idea --to ../my-methods`
     """
     plugins.register()
     check_name(name)

@@ -112,7 +112,10 @@ def noise(
 ) -> None:
     """Draw the noisy labels of a data set, write them as npz, and show their rates and transition matrix.
 
-    Examples: `noise digits symmetric 0.4`, `noise cifar10 asymmetric 0.4 --seed 1 --set sampling=per_sample`.
+    Examples:
+
+    - `noise digits symmetric 0.4`
+    - `noise cifar10 asymmetric 0.4 --seed 1 --set sampling=per_sample`
     """
     plugins.register(plugin)
     options = _options(assignments or [])

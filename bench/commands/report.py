@@ -47,7 +47,11 @@ def report(
 ) -> None:
     """Write tables (Markdown, LaTeX, CSV), figures and one HTML page from records.
 
-    Examples: `report`, `report --records results/reference --out DIR`, `report --paper elr-table1`.
+    Examples:
+
+    - `report`
+    - `report --records results/reference --out DIR`
+    - `report --paper elr-table1`
     """
     folder = out or DEFAULT_OUT
     check_folder(folder)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bench import plugins, price
+from bench.commands import completion
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.commands.sweep import Planned, Slots, choose_device, execute, plan_suite, readers
 from bench.environment import Environment
@@ -19,8 +20,16 @@ EXIT_FAILED_RUN = 1
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="SUITE|FILE", help="A suite (`list suites`) or a suite file.")],
-    chosen: Annotated[str | None, typer.Option("--methods", help="Only these, comma-separated.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUITE|FILE", help="A suite (`list suites`) or a suite file.", autocompletion=completion.suites
+        ),
+    ],
+    chosen: Annotated[
+        str | None,
+        typer.Option("--methods", help="Only these, comma-separated.", autocompletion=completion.method_names),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of every run.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
@@ -54,7 +63,11 @@ def run(
 ) -> None:
     """Execute what is missing of a suite.
 
-    Examples: `run quick`, `run quick --methods elr,car --seeds 5`, `run my-suite.toml --set training.epochs=5`.
+    Examples:
+
+    - `run quick`
+    - `run quick --methods elr,car --seeds 5`
+    - `run my-suite.toml --set training.epochs=5`
     """
     check_folder(out)
     plugins.register(plugin)

@@ -8,7 +8,10 @@ import typer
 def schema() -> None:
     """Print the JSON Schema of suite files, for editors.
 
-    Examples: `schema`, `schema > suite.schema.json`.
+    Examples:
+
+    - `schema`
+    - `schema > suite.schema.json`
     """
     from bench.suite_reference import schema_text
 

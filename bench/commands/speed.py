@@ -47,7 +47,10 @@ def speed(
 ) -> None:
     """Measure images per second, one torch thread a process. Look at the load first: a busy machine measures itself.
 
-    Examples: `speed`, `speed --methods divide_mix --networks resnet18 --json`.
+    Examples:
+
+    - `speed`
+    - `speed --methods divide_mix --networks resnet18 --json`
     """
     if precision not in ("auto", "fp32", "bf16"):
         raise UserError(f"--precision {precision!r}: accepted: auto, fp32, bf16")

@@ -24,7 +24,10 @@ def status(
 ) -> None:
     """Show how far the started suites are.
 
-    Examples: `status`, `status quick --out DIR`.
+    Examples:
+
+    - `status`
+    - `status quick --out DIR`
     """
     from results import aggregate, frame
 

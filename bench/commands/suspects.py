@@ -68,7 +68,10 @@ def suspects(
 ) -> None:
     """List the training samples that are most likely wrongly labelled.
 
-    Examples: `suspects quick`, `suspects quick --method car --csv suspects.csv`.
+    Examples:
+
+    - `suspects quick`
+    - `suspects quick --method car --csv suspects.csv`
     """
     from results.suspects import suspects as ranked
 

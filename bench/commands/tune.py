@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import plugins, suite, tune
+from bench.commands import completion
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.commands.sweep import Slots, choose_device, execute, expand, read_tables, readers
 from bench.environment import Environment
@@ -39,8 +40,20 @@ def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
 
 
 def tune_method(
-    method: Annotated[str, typer.Argument(help="A row of the suite, or a method (`list methods`).")],
-    name: Annotated[str, typer.Argument(metavar="SUITE|FILE", help="A `compare` suite with a validation set.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="A row of the suite, or a method (`list methods`).", autocompletion=completion.method_names
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUITE|FILE",
+            help="A `compare` suite with a validation set.",
+            autocompletion=completion.suites,
+        ),
+    ],
     count: Annotated[int, typer.Option("--trials", min=2, help="Settings tried, the suite's own among them.")] = 10,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each trial and setting (seeds from 1000).")] = 1,
     settings: Annotated[
@@ -72,7 +85,10 @@ def tune_method(
     Trials are ordinary runs: the same command goes on where it stopped, and a larger --trials adds to what is there.
     The outcome is a suite file, DIR/tuned/SUITE-tuned.toml, to which each tuned method adds its row.
 
-    Examples: `tune elr cifar10-lite --trials 12`, `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`.
+    Examples:
+
+    - `tune elr cifar10-lite --trials 12`
+    - `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`
     """
     check_folder(out)
     plugins.register(plugin)
@@ -148,9 +164,7 @@ def _show(found: list[tune.Score], space: Space) -> None:
     Console().print(table)
 
 
-def _tell(
-    console: Console, found: list[tune.Score], best: tune.Score, target: Path, outcome: dict[str, Any]
-) -> None:
+def _tell(console: Console, found: list[tune.Score], best: tune.Score, target: Path, outcome: dict[str, Any]) -> None:
     own = found[0].accuracy
     before = "" if own is None else f" (the suite's own settings: {100 * own:.2f}%)"
     console.print(f"best: trial {best.trial.number}, {100 * (best.accuracy or 0):.2f}%{before}", markup=False)
