@@ -96,6 +96,11 @@ def spans(text: str) -> list[str]:
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 
+def named(page: str) -> set[str]:
+    """The words in code font of a page of docs."""
+    return {word for span in spans(prose(HOME / "docs" / page)) for word in re.findall(r"\w+", span)}
+
+
 def links(page: Path) -> list[str]:
     """The targets of the page's links and pictures that lie in the repository."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(page))

@@ -7,7 +7,6 @@ two epochs, one seed, one figure, in this process. The README's main job at full
 from __future__ import annotations
 
 import doctest
-import inspect
 import itertools
 import json
 import re
@@ -18,20 +17,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typer
 from command_line import Command
-from documentation import ENTRY, HOME, PAGES, Block, anchors, blocks, commands, first_columns, links, prose, spans
-from torch import nn
+from documentation import (
+    ENTRY,
+    HOME,
+    PAGES,
+    Block,
+    anchors,
+    blocks,
+    commands,
+    first_columns,
+    links,
+    named,
+    prose,
+    spans,
+)
 
-from bench import cli, method_reference, networks, noise_reference, plugins, suite
+from bench import cli, networks, plugins, suite
 from datasets import noise, noise_models
 from datasets import registry as datasets
-from methods import base
 from methods import registry as methods
 from reports import figures
-from results import frame, published
+from results import published
 from results.aggregate import RULES
 from results.store import Store
 
@@ -318,84 +327,16 @@ def test_the_readme_has_the_two_commands() -> None:
     assert '\n    pip install -c constraints.txt -e ".[test]" && pytest\n' in text
 
 
-# ---- generated parts -------------------------------------------------------------------------------------------------
-
-
-def test_the_page_of_methods_is_fresh() -> None:
-    message = "stale: run `python -m bench.method_reference`"
-    assert method_reference.PAGE.read_text(encoding="utf-8") == method_reference.text(), message
-
-
-def test_the_pictures_of_matrices_are_fresh() -> None:
-    message = "stale: run `python -m bench.noise_reference`"
-    for path, text in noise_reference.files().items():
-        assert path.read_text(encoding="utf-8") == text, f"{path.name} is {message}"
-    there = {path.name for path in noise_reference.FOLDER.glob("noise-*.svg")}
-    assert there == {path.name for path in noise_reference.files()}
-
-
-@pytest.mark.parametrize("model", noise_reference.SHOWN)
-def test_a_picture_shows_its_matrix(model: str) -> None:
-    values, names = noise_reference.matrix(model)
-    text = noise_reference.svg(values, names)
-    cells = 0
-    for kept in (True, False):
-        color = noise_reference._KEPT if kept else noise_reference._WRONG
-        for path in re.findall(rf'fill="{color}"[^>]*d="([^"]+)"', text):
-            cells += len(re.findall(r"M\d", path))
-    swatches = text.count("%</text>")
-    assert cells - swatches == np.count_nonzero(values.round(3) if swatches else (values * 20).round())
-
-
-# ---- completeness ----------------------------------------------------------------------------------------------------
-
-
-def _named(page: str) -> set[str]:
-    """The words in code font of a page."""
-    text = prose(HOME / "docs" / page)
-    return {word for span in spans(text) for word in re.findall(r"\w+", span)}
-
-
-def test_every_noise_model_and_option_is_documented() -> None:
-    named = _named("noise-models.md")
-    for name, info in noise_models.NOISE_MODELS.items():
-        assert {name, *info.options} <= named, name
-
-
-def test_every_suite_that_reproduces_is_documented() -> None:
-    named = set(spans(prose(HOME / "docs" / "reproduce-a-table.md")))
-    for name in suite.names():
-        assert suite.read(suite.locate(name))["purpose"] == "compare" or name in named, name
-
-
-def test_every_part_of_the_contract_is_documented() -> None:
-    named = _named("contract.md")
-    own = {name for name in vars(base.Method) if not name.startswith("_")}
-    own |= {name for name in base.Method.__annotations__ if not hasattr(nn.Module, name)}
-    handed = set(base.Batch.__annotations__) | set(base.Stage.__annotations__) | set(base.Phase.__annotations__)
-    task = {name for name, _ in inspect.getmembers(base.Task, inspect.isfunction) if not name.startswith("_")}
-    network = {name for name, _ in inspect.getmembers(base.Network, inspect.isfunction) if not name.startswith("_")}
-    network |= set(base.Network.__annotations__)
-    declared = set(methods.HyperParameter.__annotations__)
-    assert own | handed | task | set(base.Task.__annotations__) | network | declared <= named
-
-
-def test_every_column_of_the_frame_is_documented() -> None:
-    assert set(frame.COLUMNS) <= _named("records.md")
-
-
-def test_every_hyper_parameter_of_car_is_documented() -> None:
-    ablations = {"confidence", "correct_targets"}  # the page tells these in words, as suites of theirs do
-    assert set(methods.info("car").hyper) - ablations <= _named("car.md")
+# ---- records ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_key_of_a_record_is_documented(command: Command, small: None, tmp_path: Path) -> None:
     assert command("run", "quick", "--methods", "car,co_teaching").status == 0
-    named, store = _named("records.md"), Store(tmp_path / "output")
+    told, store = named("records.md"), Store(tmp_path / "output")
     for address in store.addresses():
         record = store.load(address)
         keys = set(record) | {key for part in record.values() if isinstance(part, dict) for key in part}
         keys |= set(record["curves"]["memorisation"])
         keys |= {name.removeprefix("observed_") for name in store.arrays(address)}
         keys -= set(record["spec"]) | set(RULES)  # links lead to the pages of these
-        assert keys <= named, keys - named
+        assert keys <= told, keys - told
