@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.gather import Section
-from reports.model import HOLE, Cell, Column, Table, p_text, percent, words
+from reports.model import HOLE, Cell, Column, Table, p_text, percent, percent_cell, words
 from reports.tables import BOUND
 from results import aggregate, statistics
 from results.aggregate import RULES
@@ -82,7 +82,7 @@ def _differences_table(section: Section, runs: pd.DataFrame, reference: str, tit
         addresses = tuple(compared.loc[compared["row"].isin([cell["method"], reference]), "address"])
         rows.append((
             words(place), words(cell["title"]), Cell(str(cell["n"]), float(cell["n"])),
-            Cell(percent(cell["difference"], sign=True), cell["difference"], runs=addresses),
+            percent_cell(cell["difference"], sign=True, runs=addresses),
             Cell(_interval(cell["low"], cell["high"])), Cell(p_text(cell["p_holm"])),
             Cell(p_text(cell["smallest"]), cell["smallest"]), words(cell["note"]),
         ))  # fmt: skip
@@ -100,7 +100,7 @@ def _test_rows(table: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
     return tuple(
         (
             words(row["title"]), Cell(str(row["n"]), float(row["n"])), Cell(str(row["settings"])),
-            Cell(percent(row["difference"], sign=True), row["difference"]),
+            percent_cell(row["difference"], sign=True),
             Cell(f"{row['wins']} / {row['ties']} / {row['losses']}", float(row["wins"])),
             *(Cell(p_text(row[name]), None if math.isnan(row[name]) else row[name]) for name in
               ("p", "p_holm", "smallest")),

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy import stats
 
 from reports.figure_style import CLEAN, INK, WRONG, Drawn, Panels, Style, handle, interval, panels, style_of
-from reports.gather import Section
+from reports.gather import Section, train_rate
 from results.inference import LEVEL
 
 _INTERVAL = "Lines: mean over seeds; bands: 95% interval of the mean (Student's t), which one run does not have."
@@ -201,8 +201,7 @@ def selection(section: Section, curves: Curves) -> Drawn | None:
 
 
 def _clean_share(section: Section, place: tuple[str, str]) -> float:
-    noise = [section.material.records[address]["noise"] for address in section.done(*place)["address"]]
-    rates = [float(found.get("train_rate", math.nan)) for found in noise]
+    rates = [train_rate(section.material.records[address]) for address in section.done(*place)["address"]]
     return 1 - float(np.mean(rates)) if rates else math.nan
 
 
@@ -211,7 +210,7 @@ def _purity(section: Section, curves: Curves, address: str) -> pd.DataFrame | No
     if both[0] is None or both[1] is None:
         return None
     clean, wrong = (part.set_index("epoch")["value"] for part in both if part is not None)
-    rate = section.material.records[address]["noise"].get("train_rate", math.nan)
+    rate = train_rate(section.material.records[address])
     kept = clean * (1 - rate)
     total = kept + wrong * rate
     table = pd.DataFrame({"purity": kept / total.where(total > 0), "clean kept": clean})

@@ -48,20 +48,20 @@ class Scores:
         """The arrays of a run; None where there are none."""
         if address not in self._read:
             arrays = self.section.material.arrays(address)
-            needed = {"given", "true", "given_probability_mean"}
+            needed = {"given", "given_probability_mean"}
             self._read[address] = arrays if arrays is not None and needed <= arrays.keys() else None
         return self._read[address]
 
     def cell(self, place: tuple[str, str], method: str) -> list[dict[str, NDArray[Any]]]:
-        """The arrays of the first few seeds of a cell."""
+        """The arrays of the first few seeds of a cell, where the true labels are known."""
         found = map(self.of, self.section.done(*place, method)["address"].iloc[:SEEDS])
-        return [arrays for arrays in found if arrays is not None]
+        return [arrays for arrays in found if arrays is not None and "true" in arrays]
 
     def noisy_place(self, dataset: str) -> tuple[str, str] | None:
-        """The data set's first setting with wrong labels."""
+        """The data set's first setting with wrong labels, or with labels of which nobody knows whether they are."""
         for setting in self.section.settings(dataset):
             rates = self.section.done(dataset, setting)["actual_rate"]
-            if len(rates) and rates.max() > 0:
+            if len(rates) and not (rates == 0).all():
                 return dataset, setting
         return None
 

@@ -31,9 +31,10 @@ def sample_grids(section: Section, scores: Scores) -> list[Drawn]:
             name = f"{section.name}-samples" + ("" if len(section.datasets) == 1 else f"-{dataset}")
             heading = f"{section.dataset_title(dataset)}, {place[1]}"
             caption = (
-                f"Training images of {heading}: the {EACH} most suspicious (left) and the {EACH} most suspicious "
-                "among the correctly labelled (right). Under each image: given label (red where it is wrong), true "
-                "label where it differs, and the score by which a method holds the label to be right."
+                f"Training images of {heading}: left the {EACH} most suspicious; right, where the true labels are "
+                f"known, the {EACH} most suspicious of the correctly labelled. Under each image: given label (red "
+                "where it is wrong), true label where it differs, and the score by which a method holds the label to "
+                "be right."
             )
             drawn.append(Drawn(name, f"Suspicious labels of {heading}", caption, _draw(rows)))
     return drawn
@@ -62,7 +63,8 @@ def _draw(rows: list[tuple[str, dict[str, Any], list[str]]]) -> Figure:
     FigureCanvasAgg(figure)
     axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
-    for kind, text in enumerate(("most suspicious", "most wrongly suspected")):
+    known = any("true" in arrays for _, arrays, _ in rows)
+    for kind, text in enumerate(("most suspicious", "most wrongly suspected")[: 1 + known]):
         axis.text(_left(kind * EACH), height - 0.06, text, va="top", fontsize=8.5)
     for number, (title, arrays, names) in enumerate(rows):
         top = height - _HEAD - number * (_SIDE + _TEXT + _ROW_HEAD)
@@ -70,13 +72,14 @@ def _draw(rows: list[tuple[str, dict[str, Any], list[str]]]) -> Figure:
         score = np.asarray(arrays.get("own_score", arrays["given_probability_mean"]), dtype=np.float64)
         shown = np.asarray(arrays["thumbnail_rows"], dtype=np.int64)
         order = np.argsort(score[shown], kind="stable")
-        clean = (arrays["given"] == arrays["true"])[shown]
+        true = arrays.get("true")
+        clean = (arrays["given"] == true)[shown] if true is not None else np.zeros(len(shown), dtype=bool)
         for first, chosen in ((0, order[:EACH]), (EACH, order[clean[order]][:EACH])):
             for column, position in enumerate(chosen, start=first):
                 row = shown[position]
                 _image(axis, arrays["thumbnails"][position], _left(column), top - _ROW_HEAD)
-                given, true = int(arrays["given"][row]), int(arrays["true"][row])
-                _labels(axis, given, true, float(score[row]), names, _left(column), top - _ROW_HEAD - _SIDE)
+                labels = int(arrays["given"][row]), None if true is None else int(true[row])
+                _labels(axis, labels, float(score[row]), names, _left(column), top - _ROW_HEAD - _SIDE)
     axis.set(xlim=(0, width), ylim=(0, height))
     return figure
 
@@ -92,11 +95,15 @@ def _image(axis: Axes, pixels: NDArray[np.uint8], left: float, top: float) -> No
                 extent=extent, aspect="auto")  # fmt: skip
 
 
-def _labels(axis: Axes, given: int, true: int, score: float, names: list[str], left: float, top: float) -> None:
+def _labels(
+    axis: Axes, labels: tuple[int, int | None], score: float, names: list[str], left: float, top: float
+) -> None:
+    given, true = labels
+
     def name(label: int) -> str:
         return (names[label] if label < len(names) else str(label)).replace("_", " ")[:13]
 
-    color = CLEAN if given == true else WRONG
-    below = f"{score:.2f}" if given == true else f"is {name(true)}  {score:.2f}"
+    color = INK if true is None else CLEAN if given == true else WRONG
+    below = f"{score:.2f}" if true is None or true == given else f"is {name(true)}  {score:.2f}"
     for text, ink, offset in ((name(given), color, 0.03), (below, INK, 0.13)):
         axis.text(left + _SIDE / 2, top - offset, text, ha="center", va="top", fontsize=5.5, color=ink)

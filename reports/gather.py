@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from reports.errors import ReportError
 from results import aggregate, frame
 from results.plan import Plan, plan_of
-from results.record import Record, StoreError
+from results.record import Record
 from results.sources import Source, find
-from results.store import load_npz
 
+ARRAYS = ("given", "true", "given_probability_mean", "own_score", "thumbnails", "thumbnail_rows")
 OTHERS = "other-records"
 """Name of the section that holds the records which no plan names."""
 
@@ -38,15 +39,19 @@ class Material:
     warnings: list[str]
 
     def arrays(self, address: str) -> dict[str, NDArray[Any]] | None:
-        """The record's per-sample arrays; None where there is no file of them or it can't be read."""
+        """Those of the record's per-sample arrays that are drawn (ARRAYS; others can be large).
+
+        None where there is no file of them, or it can't be read (then a warning says so).
+        """
         store = self.source.store
         path = store.arrays_path(address) if store else self.source.path / f"{address}.npz"
         if not path.is_file():
             return None
         try:
-            return load_npz(path)
-        except StoreError as fault:
-            self.warnings.append(str(fault))
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in ARRAYS if name in archive.files}
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as fault:
+            self.warnings.append(f"{path}: no readable .npz file, perhaps cut short: {fault}")
             return None
 
 
@@ -122,8 +127,9 @@ def gather(path: Path, running: Collection[str] = ()) -> Material:
     source = find(path)
     records = {record["address"]: record for record in frame.records(path, faults.append)}
     table = frame.load(path, _ignore)
-    plans = list(source.plans().values())
-    planned = {cell["address"] for plan in plans for cell in plan["cells"]}
+    every = source.plans().values()
+    planned = {cell["address"] for plan in every for cell in plan["cells"]}
+    plans = [plan for plan in every if not plan.get("tuning")]
     others = [record for address, record in sorted(records.items()) if address not in planned]
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in plans if not plan.get("tuning")]
@@ -134,6 +140,12 @@ def gather(path: Path, running: Collection[str] = ()) -> Material:
     failed = source.store.failures() if source.store else {}
     curves = frame.curves(path, _ignore)
     return Material(source, table, curves, records, plans, failed, frozenset(running), faults)
+
+
+def train_rate(record: Record) -> float:
+    """Share of wrong labels among the images trained on; NaN where the true labels are not known."""
+    rate = record["noise"].get("train_rate")
+    return float("nan") if rate is None else float(rate)
 
 
 def _ignore(_: str) -> None:

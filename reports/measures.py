@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from reports.gather import Section, mean_std
-from reports.model import HOLE, Cell, Column, Table, mean_text, number, percent, words
+from reports.model import HOLE, Cell, Column, Table, mean_text, number, percent_cell, words
 
 _DETECTION = {
     "ROC-AUC, last": "detection.given_label_last.roc_auc",
@@ -22,6 +22,7 @@ _MEASURES = {
     "memorised": "memorised",
     "ECE": "final.ece",
     "NLL": "final.nll",
+    "top-5": "final.test_top5",
     "ensemble": "final.ensemble.test_accuracy",
     "member 1": "final.members.0.test_accuracy",
     "member 2": "final.members.1.test_accuracy",
@@ -44,9 +45,15 @@ def measures_table(section: Section) -> Table | None:
     notes = (
         "At the last epoch; mean ± sample standard deviation (n). Memorised: share (%) of the mislabelled training "
         "samples predicted as their wrong label. ECE: expected calibration error (%, 15 bins). NLL: negative "
-        "log-likelihood (nats). Ensemble and members: test accuracy (%) of methods with several networks.",
+        "log-likelihood (nats). Top-5, ensemble, members and further test sets: accuracy (%).",
     )
-    return _measured(section, "measures", "other measures", _MEASURES, {"NLL": _plain_text}, notes)
+    further = {
+        f"{name.replace('_', ' ')}, {label}": f"final.further_tests.{name}.{key}"
+        for address in section.frame["address"]
+        for name in section.material.records[address]["final"].get("further_tests", {})
+        for label, key in (("top-1", "test_accuracy"), ("top-5", "test_top5"))
+    }
+    return _measured(section, "measures", "other measures", _MEASURES | further, {"NLL": _plain_text}, notes)
 
 
 def _measured(
@@ -109,7 +116,7 @@ def noise_table(section: Section) -> Table | None:
             train = max(_measure(section, address, "noise.train_rate") for address in found["address"])
             rows.append((
                 words(section.place_title(dataset, setting)), Cell(str(seed), float(found["seed"].iloc[0])),
-                *(Cell(percent(rate), rate) for rate in (nominal, actual, train)),
+                *map(percent_cell, (nominal, actual, train)),
                 words(str(fingerprint)[:12], hint=str(fingerprint)),
             ))  # fmt: skip
             data.append((dataset, setting, seed, nominal, actual, train, fingerprint))

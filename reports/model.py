@@ -72,6 +72,12 @@ def mean_text(mean: float, std: float, n: int, planned: int | None = None, digit
     return f"{percent(mean, digits)}{spread} {count}"
 
 
+def percent_cell(fraction: float, sign: bool = False, hint: str = "", runs: Iterable[str] = ()) -> Cell:
+    """A cell of one fraction as percent, or of a difference of fractions as points."""
+    value = None if math.isnan(fraction) else fraction
+    return Cell(percent(fraction, sign=sign), value, hint=hint, runs=tuple(runs))
+
+
 def number(value: float, digits: int = 2) -> str:
     """A plain number, or a dash for NaN."""
     return HOLE if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from reports.gather import Section
+from reports.gather import Section, mean_std
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
 from results import published
 from results.aggregate import RULES
@@ -88,14 +89,12 @@ def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
 
 def _partner(row: Mapping[Any, Any], ours: Sequence[_Ours], select: str, taken: set[str]) -> _Ours | None:
     """Our cell for a published one: the row of that name, else of that method; the most alike, the fullest."""
-    if row["test_set"] not in _OUR_TEST_SETS or row["metric"] != "top1":
-        return None
     alike = [cell for cell in ours if _same_task(row, cell)]
     named = [cell for cell in alike if cell.method == row["method"]]
     chosen = named or [cell for cell in alike if cell.name == row["method"] and cell.method not in taken]
 
     def distance(cell: _Ours) -> tuple[int, int]:
-        return len(published.matches(row, cell.protocol, select)), -int(_figures(cell, select)["n"])
+        return len(published.matches(row, cell.protocol, select)), -int(_figures(row, cell, select)["n"])
 
     return min(chosen, key=distance, default=None)
 
@@ -109,10 +108,31 @@ def _same_task(row: Mapping[Any, Any], cell: _Ours) -> bool:
     )
 
 
-def _figures(cell: _Ours, select: str) -> pd.Series:
+def _figures(row: Mapping[Any, Any], cell: _Ours, select: str) -> pd.Series:
+    """Our cell as a row of `aggregate.cells`, on the test set and by the metric of the published number."""
     table = cell.section.cells
     chosen = (table["dataset"] == cell.dataset) & (table["setting"] == cell.setting) & (table["rule"] == select)
-    return table[chosen & (table["method"] == cell.method)].iloc[0]
+    figures = table[chosen & (table["method"] == cell.method)].iloc[0]
+    if (curve := _curve(row)) == "test_accuracy":
+        return figures
+    runs = cell.section.done(cell.dataset, cell.setting, cell.method)["address"]
+    mean, std, n = mean_std([_selected(cell.section.material.records[run], curve, select) for run in runs])
+    reason = figures["reason"] or ("" if n == len(runs) else "not measured")
+    return pd.Series({**figures.to_dict(), "mean": mean, "std": std, "n": n, "reason": reason})
+
+
+def _curve(row: Mapping[Any, Any]) -> str:
+    """The record's curve of a published number's test set and metric."""
+    name = "test" if row["test_set"] in _OUR_TEST_SETS else str(row["test_set"])
+    return f"{name}_{'accuracy' if row['metric'] == 'top1' else 'top5'}"
+
+
+def _selected(record: Mapping[str, Any], curve: str, select: str) -> float:
+    """The curve's value where the selection rule stops the run; NaN where the run lacks either."""
+    values, chosen = record["curves"].get(curve), record["selection"].get(select)
+    if not values or not chosen:
+        return math.nan
+    return float(values[chosen["epoch"] - 1] if "epoch" in chosen else np.mean(values[-chosen["epochs"] :]))
 
 
 def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
@@ -152,7 +172,7 @@ def _suite_rule(ours: Sequence[_Ours]) -> str:
 
 
 def _heading(row: Mapping[Any, Any]) -> str:
-    model = str(row["noise_model"]).replace("_", " ")
+    model = "own labels" if row["noise_model"] == "own" else str(row["noise_model"]).replace("_", " ")
     return model if pd.isna(row["noise_rate"]) else f"{model} {100 * row['noise_rate']:g}%"
 
 
@@ -178,10 +198,8 @@ def _published_text(row: Mapping[Any, Any]) -> str:
 def _cell(row: Mapping[Any, Any], partner: _Ours | None, rule: str, marks: _Marks) -> Cell:
     theirs = _published_text(row)
     if partner is None:
-        measured = row["test_set"] in _OUR_TEST_SETS and row["metric"] == "top1"
-        reason = "not planned" if measured else "not measured"
-        return Cell(BETWEEN.join((f"{HOLE} ({reason})", theirs)), hint=reason, stacked=True)
-    figures = _figures(partner, rule)
+        return Cell(BETWEEN.join((f"{HOLE} (not planned)", theirs)), hint="not planned", stacked=True)
+    figures = _figures(row, partner, rule)
     if figures["n"] == 0:
         return Cell(BETWEEN.join((f"{HOLE} ({figures['reason']})", theirs)), hint=str(figures["reason"]), stacked=True)
     mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"]))
@@ -229,7 +247,7 @@ _DATA = ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method",
 
 
 def _data_row(row: Mapping[Any, Any], partner: _Ours | None, rule: str) -> tuple[object, ...]:
-    figures = _figures(partner, rule) if partner else None
+    figures = _figures(row, partner, rule) if partner else None
     mean, std, n = (math.nan, math.nan, 0) if figures is None else (figures["mean"], figures["std"], int(figures["n"]))
     found = published.matches(row, partner.protocol, rule) if partner else []
     theirs = (100 * row["mean"], 100 * row["std"], None if pd.isna(row["n"]) else int(row["n"]))

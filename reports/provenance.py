@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reports.gather import Material, Section
-from reports.model import Cell, Column, Table, percent, words
+from reports.model import Cell, Column, Table, percent_cell, words
 from results.aggregate import RULES
 
 _NOT_SHOWN = ("host",)
@@ -31,8 +30,7 @@ def runs_table(sections: Sequence[Section]) -> Table:
             rows.append((
                 Cell(run["address"][:8], run["address"], runs=(run["address"],)), words(section.plan["suite"]),
                 *(words(str(text)) for text in place), Cell(str(run["seed"]), float(run["seed"])),
-                *(Cell(percent(value), None if math.isnan(value) else value, runs=(run["address"],))
-                  for value in values),
+                *(percent_cell(value, runs=(run["address"],)) for value in values),
             ))  # fmt: skip
             data.append((section.plan["suite"], run["dataset"], run["setting"], run["row"], run["seed"], *values,
                          run["address"]))  # fmt: skip

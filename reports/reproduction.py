@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from reports.gather import Material
-from reports.model import HOLE, Cell, Column, Table, mean_text, percent, words
+from reports.model import HOLE, Cell, Column, Table, mean_text, percent, percent_cell, words
 from results import frame
 from results.against import compare
 from results.aggregate import RULES
@@ -35,7 +35,7 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
         interval = f"[{percent(row['low'], sign=True)}, {percent(row['high'], sign=True)}]" if bounded else HOLE
         rows.append((
             words(str(titles.get(row["dataset"], row["dataset"]))), words(row["noise"]), words(row["title"]), *sides,
-            Cell(percent(gap, sign=True), None if math.isnan(gap) else gap, hint=_reading(row["low"], row["high"])),
+            percent_cell(gap, sign=True, hint=_reading(row["low"], row["high"])),
             Cell(interval), words(row["interval"] or HOLE), Cell(str(row["equal"]), float(row["equal"])),
             words(row["differs"].replace("_", " ") or HOLE),
         ))  # fmt: skip

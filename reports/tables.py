@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pandas as pd
 
 from reports.gather import Section, mean_std
-from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent, words
+from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent_cell, words
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.statistics import Best
@@ -41,7 +42,7 @@ def _accuracy_table(section: Section, dataset: str, best: Best | None) -> Table:
         row += [_accuracy_cell(section, mine, dataset, setting, method) for setting in settings]
         if ranked and best is not None:
             mean = best.means.get(method, math.nan)
-            row.append(Cell(percent(mean), None if math.isnan(mean) else mean, bold=bold))
+            row.append(replace(percent_cell(mean), bold=bold))
         rows.append((*row, *_cost_cells(section, dataset, method), _privilege_cell(section, dataset, method)))
     name = f"{section.name}-accuracy" + ("" if len(section.datasets) == 1 else f"-{dataset}")
     title = f"{section.title}: test accuracy (%) on {section.dataset_title(dataset)}, {RULES[section.select].title}"
@@ -100,8 +101,30 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
     notes.append(
         "Passes: network passes over each image of an epoch. Cost figures are means and depend on the machine."
     )
+    notes += _data_notes(section, str(cells["dataset"].iloc[0]))
     if remark := section.plan.get("remark"):
         notes.append(str(remark))
+    return notes
+
+
+_SCORED = {
+    "default": "are scored as their authors do",
+    "mean": "are scored by the mean of their networks' accuracies",
+    "ensemble": "are scored by their ensemble",
+    "first": "are scored by their first network",
+}
+
+
+def _data_notes(section: Section, dataset: str) -> list[str]:
+    """What must be known of the networks scored, and of the labels of test and training images."""
+    found = section.frame.loc[section.frame["dataset"] == dataset, "address"]
+    records = [section.material.records[address] for address in found]
+    several = {record["spec"].get("scored") for record in records if record["cost"].get("networks", 1) > 1}
+    notes = [f"Methods with several networks {_SCORED[how]}." for how in _SCORED if how in several]
+    if any(record.get("data", {}).get("test_labels") == "given" for record in records):
+        notes.append("The test labels are given ones: some are wrong, so that no method can reach 100%.")
+    if any(record.get("data", {}).get("true_labels") == "unknown" for record in records):
+        notes.append("The true labels of the training images are not known: nothing is said of memorisation.")
     return notes
 
 
@@ -148,7 +171,7 @@ def order_table(section: Section) -> Table | None:
         (
             words(section.place_title(str(pair.dataset), str(pair.setting))),
             *(words(str(text)) for text in (pair.better, pair.worse, RULES[str(pair.rule)].title)),
-            *(Cell(percent(gap, sign=True), gap) for gap in (_float(pair.difference), _float(pair.other_difference))),
+            *(percent_cell(_float(gap), sign=True) for gap in (pair.difference, pair.other_difference)),
         )
         for pair in changes.itertuples()
     )

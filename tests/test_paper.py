@@ -212,3 +212,25 @@ def test_a_report_shows_published_numbers(tmp_path: Path) -> None:
     assert any("Published and ours" in str(table.title) for table in summary.terminal_tables)
     page = summary.index.read_text("utf-8")
     assert "Differences to other records" in page and "Published numbers and ours" in page
+
+
+def test_other_test_sets_and_top5_are_read_at_the_chosen_epoch(tmp_path: Path) -> None:
+    spec = make_spec("co_teaching", "own", 0.0, 0, dataset="mini_webvision", network="resnet34", epochs=3)
+    record, arrays = make_record(spec, size=40)
+    record["curves"]["test_accuracy"] = [0.5, 0.7, 0.6]
+    record["curves"] |= {"imagenet_val_accuracy": [0.1, 0.2, 0.3], "imagenet_val_top5": [0.4, 0.5, 0.6]}
+    record["selection"]["best_test"] = {"epoch": 2, "test_accuracy": 0.7}
+    store = Store(tmp_path)
+    store.publish(record, arrays)
+    store.write_plan(make_plan([spec], purpose="reproduce"))
+    tables = paper_tables(_sections(tmp_path), "mini-webvision", None, "best_test")
+    texts = {table.title.split(": ")[-1]: _cell(table, "Co-teaching", "own labels").text for table in tables}
+    found = {title: text.split(" ")[0] for title, text in texts.items()}
+    assert found == {
+        "mini_webvision, webvision val, top1 (%)": "70.00", "mini_webvision, webvision val, top5 (%)": "–",
+        "mini_webvision, imagenet val, top1 (%)": "20.00", "mini_webvision, imagenet val, top5 (%)": "50.00",
+    }  # fmt: skip
+    assert any(text.startswith("– (not measured)") for text in texts.values())
+    (last,) = [table for table in paper_tables(_sections(tmp_path), "mini-webvision", None, "last_mean")
+               if "imagenet val, top1" in table.title]  # fmt: skip
+    assert _cell(last, "Co-teaching", "own labels").text.startswith("20.00 (1)")

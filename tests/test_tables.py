@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import comparison, measures, tables
+from reports import comparison, figures, measures, tables
 from reports.build import build_report
 from reports.errors import ReportError
+from reports.figure_style import house_style
 from reports.gather import OTHERS, Section, gather, sections
 from reports.model import Cell, Column, Table, mean_text, p_text, percent, words
 from reports.render import csv_text, latex_escape, markdown
@@ -282,3 +283,44 @@ def test_records_as_lines_have_no_arrays_but_tables(tmp_path: Path) -> None:
     (section,) = sections(gather(lines))
     assert section.material.arrays(store.addresses()[0]) is None
     assert len(_accuracy(section).rows) == 1
+
+
+def _without_truth(root: Path) -> Section:
+    spec = make_spec("elr", "own", 0.0, 0, dataset="clothing1m", epochs=3)
+    record, arrays = make_record(spec, size=40)
+    record["noise"] |= dict.fromkeys(("actual_rate", "expected_rate", "train_rate", "matrix"))
+    record["data"] |= {"true_labels": "unknown", "test_labels": "given"}
+    record["detection"] = {}
+    del record["curves"]["memorisation"], record["final"]["predicted_matrix"]
+    store = Store(root)
+    store.publish(record, {name: values for name, values in arrays.items() if name != "true"})
+    store.write_plan(make_plan([spec]))
+    return _section(root)
+
+
+def test_labels_of_which_nobody_knows_the_truth(tmp_path: Path) -> None:
+    section = _without_truth(tmp_path)
+    notes = " ".join(_accuracy(section).notes)
+    assert "test labels are given ones" in notes and "true labels of the training images are not known" in notes
+    assert measures.detection_table(section) is None
+    noise = measures.noise_table(section)
+    assert noise is not None and [cell.text for cell in noise.rows[0][3:5]] == ["–", "–"]
+    assert noise.rows[0][3].value is None
+    with house_style():
+        names = {drawn.name for drawn in figures.draw(section)}
+    assert "quick-samples" in names
+    assert not names & {"quick-memorisation", "quick-detection", "quick-scores", "quick-transitions"}
+
+
+def test_tuning_trials_are_left_out(tmp_path: Path) -> None:
+    store = make_store(tmp_path, ["elr"], seeds=[0], size=40, epochs=3)
+    trials = [make_spec("elr", "symmetric", 0.5, 1000, epochs=3)]
+    for spec in trials:
+        store.publish(*make_record(spec, size=40))
+    store.write_plan(make_plan(trials, suite="tune-elr") | {"tuning": True})
+    assert [section.plan["suite"] for section in sections(gather(tmp_path))] == ["quick"]
+
+
+def test_how_members_are_scored_is_told(tmp_path: Path) -> None:
+    make_store(tmp_path, ["elr", "co_teaching"], seeds=[0], size=40, epochs=3, scored="ensemble")
+    assert "Methods with several networks are scored by their ensemble." in _accuracy(_section(tmp_path)).notes
