@@ -74,11 +74,13 @@ def chapter(section: Section) -> Chapter:
     best = comparison.best_of(section)
     found = Chapter(f"suite-{section.name}", section.title, about=_about(section))
     found.tables = tables.accuracy_tables(section, best)
-    found.warnings = tables.order_lines(section)
     if best is not None:
+        found.warnings = tables.order_lines(section)
         found.appendix += comparison.comparison_tables(section, best)
     found.appendix.append(tables.rules_table(section))
-    others = (tables.order_table, measures.detection_table, measures.measures_table, measures.noise_table)
+    if best is not None:
+        found.appendix += filter(None, [tables.order_table(section)])
+    others = (measures.detection_table, measures.measures_table, measures.noise_table)
     found.appendix += [table for make in others if (table := make(section)) is not None]
     return found
 

@@ -129,10 +129,9 @@ def gather(path: Path, running: Collection[str] = ()) -> Material:
     table = frame.load(path, _ignore)
     every = source.plans().values()
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
+    # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in every if not plan.get("tuning")]
     others = [record for address, record in sorted(records.items()) if address not in planned]
-    # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
-    plans = [plan for plan in plans if not plan.get("tuning")]
     if others:
         plans.append(plan_of(OTHERS, others) | {"title": "Other records" if planned else "Records"})
     if not plans:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reports.figure_style import GRID, INK, PAPER, Drawn
 from reports.model import Table
-from reports.render import latex, markdown
+from reports.render import TONE_MARKS, latex, markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENLARGED = 1.2
@@ -78,6 +78,7 @@ def write_page(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.globals["marks"] = TONE_MARKS
     position = {run["address"]: number for number, run in enumerate(runs)}
     environment.filters["positions"] = lambda addresses: " ".join(
         str(position[address]) for address in addresses if address in position

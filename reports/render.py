@@ -16,9 +16,11 @@ _LATEX = {
     "”": "''", "’": "'", "±": r"$\pm$", "−": r"$-$", "–": "--", "—": "---", "×": r"$\times$", "≤": r"$\leq$",
     "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "·": r"$\cdot$", "²": r"$^2$", "°": r"$^\circ$",
     "…": r"\ldots{}", "β": r"$\beta$", "λ": r"$\lambda$", "δ": r"$\delta$", "Δ": r"$\Delta$",
+    "✓": r"$\surd$", "✗": r"$\times$",
 }  # fmt: skip
 _LATEX_TONES = {"near": "teal", "uncertain": "orange!80!black", "apart": "red!75!black", "grey": "gray"}
-_MARKDOWN_TONES = {"near": " ✓", "uncertain": " ~", "apart": " ✗", "grey": "", "": ""}
+TONE_MARKS = {"near": " ✓", "uncertain": " ~", "apart": " ✗", "grey": "", "": ""}
+"""What says the same as a cell's colour to those who don't see it."""
 _MARKDOWN = str.maketrans({"|": "\\|", "\n": " ", "*": "\\*", "_": "\\_", "`": "\\`", "<": "&lt;", "[": "\\[",
                            "]": "\\]"})  # fmt: skip
 WIDE = 88
@@ -45,7 +47,7 @@ def _parts(cell: Cell) -> list[str]:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = r" \\ ".join(map(latex_escape, _parts(cell)))
+    text = r" \\ ".join(map(latex_escape, _parts(cell))) + latex_escape(TONE_MARKS[cell.tone])
     if cell.stacked:
         text = rf"\shortstack[r]{{{text}}}"
     if cell.bold:
@@ -95,7 +97,7 @@ def markdown(table: Table) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     text = cell.text.translate(_MARKDOWN)
-    return f"**{text}**" if cell.bold and text else text + _MARKDOWN_TONES[cell.tone]
+    return f"**{text}**" if cell.bold and text else text + TONE_MARKS[cell.tone]
 
 
 def csv_text(table: Table) -> str:

@@ -193,16 +193,23 @@ def order_lines(section: Section) -> list[str]:
     return lines
 
 
+_HINTS = 12
+
+
 def order_hint(section: Section) -> str:
-    """The pairs whose order another selection rule reverses, in one line; empty where there are none."""
+    """The pairs whose order another selection rule reverses, in one line; empty where nothing is ranked or reversed."""
     changes = aggregate.order_changes(section.cells, section.select)
+    if not section.compares:
+        return ""
     pairs = [
         f"{section.place_title(str(pair.dataset), str(pair.setting))}: {pair.worse} over {pair.better}"
         for pair in changes.drop_duplicates(["dataset", "setting", "better", "worse"]).itertuples()
     ]
     if not pairs:
         return ""
-    return f"another selection rule than {RULES[section.select].title} reverses the order in {'; '.join(pairs)}"
+    more = f"; and {len(pairs) - _HINTS} more pairs" if len(pairs) > _HINTS else ""
+    shown = "; ".join(pairs[:_HINTS]) + more
+    return f"another selection rule than {RULES[section.select].title} reverses the order in {shown}"
 
 
 def _float(value: object) -> float:

@@ -11,7 +11,7 @@ from reports.build import build_report
 from reports.gather import Section, gather, sections
 from reports.model import Cell, Table
 from reports.paper import paper_tables
-from reports.render import markdown
+from reports.render import latex, markdown
 from reports.reproduction import against_table
 from results import frame as frames
 from results import published
@@ -63,6 +63,9 @@ def test_matching_protocols_are_coloured(tmp_path: Path, mean: str, std: str, to
     cell = _cell(table, "ELR")
     assert cell.tone == tone
     assert cell.text.startswith("91.20 ± 0.20 (3) | " + mean)
+    marks = {"near": r" $\surd$", "uncertain": r" \textasciitilde{}", "apart": r" $\times$"}
+    (row,) = [line for line in latex(table).splitlines() if line.startswith("ELR &")]
+    assert (marks[tone] + "}") in row
     assert cell.text.endswith(f"{91.2 - float(mean):+.2f}".replace("-", "−"))
     assert len(cell.runs) == 3
 
