@@ -65,7 +65,7 @@ def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | N
     rows = published.load([paper] if paper else [], extra)
     ours = _our_cells(sections)
     found: list[Table] = []
-    for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset", "test_set", "metric"], sort=False):
+    for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset"], sort=False):
         number = sum(table.name.startswith(f"paper-{key}") for table in found)
         found.append(_table(str(key), number, group, ours, select))
     return found
@@ -136,13 +136,13 @@ def _selected(record: Mapping[str, Any], curve: str, select: str) -> float:
 
 
 def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
-    first = group.iloc[0]
+    group = group.assign(column=_headings(group))
     rules = set(group["selection_rule"])
     rule = select or (rules.pop() if len(rules) == 1 and not rules & {published.UNKNOWN} else _suite_rule(ours))
     rows_of_ours = [cell for cell in ours if any(_same_task(row, cell) for row in group.to_dict("records"))]
     reproduced = [cell for cell in rows_of_ours if not cell.section.compares]
     candidates = reproduced or rows_of_ours
-    columns = list(dict.fromkeys(map(_heading, group.to_dict("records"))))
+    columns = list(dict.fromkeys(group["column"]))
     lines = _lines(group)
     marks, taken, rows, data = _Marks(), set(group["method"]), [], []
     for title, cells in lines.items():
@@ -154,9 +154,11 @@ def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], se
             if entry:
                 data.append(_data_row(entry, partner, rule))
         rows.append(tuple(row))
-    test = "" if first["test_set"] == "test" else f", {first['test_set'].replace('_', ' ')}"
-    source = ", ".join(part for part in (first["paper"], first["table"]) if part)
-    title = f"Published and ours: {source or key}: {_title_of(first['dataset'], ours)}{test}, {first['metric']} (%)"
+    paper, place, dataset = (str(group[name].iloc[0]) for name in ("paper", "table", "dataset"))
+    measured = set(map(_measured, group.to_dict("records")))
+    what = measured.pop() if len(measured) == 1 else "accuracy"
+    source = ", ".join(filter(None, (paper, place))) or key
+    title = f"Published and ours: {source}: {_title_of(dataset, ours)}, {what} (%)"
     notes = [*_legend(rule), *marks.notes(), *_source_notes(group)]
     name = re.sub(r"[^A-Za-z0-9-]+", "-", f"paper-{key}") + (f"-{number + 1}" if number else "")
     headings = (Column("method", False), *map(Column, columns))
@@ -171,7 +173,21 @@ def _suite_rule(ours: Sequence[_Ours]) -> str:
     return next((cell.section.select for cell in ours if not cell.section.compares), "last")
 
 
-def _heading(row: Mapping[Any, Any]) -> str:
+def _headings(group: pd.DataFrame) -> list[str]:
+    """The column of each row: its noise where that varies, its test set and metric where those do."""
+    rows = group.to_dict("records")
+    noise, measured = [_noise(row) for row in rows], [_measured(row) for row in rows]
+    if len(set(measured)) == 1:
+        return noise
+    return measured if len(set(noise)) == 1 else [", ".join(pair) for pair in zip(noise, measured, strict=True)]
+
+
+def _measured(row: Mapping[Any, Any]) -> str:
+    metric = str(row["metric"]).replace("top", "top-")
+    return metric if row["test_set"] == "test" else f"{row['test_set'].replace('_', ' ')} {metric}"
+
+
+def _noise(row: Mapping[Any, Any]) -> str:
     model = "own labels" if row["noise_model"] == "own" else str(row["noise_model"]).replace("_", " ")
     return model if pd.isna(row["noise_rate"]) else f"{model} {100 * row['noise_rate']:g}%"
 
@@ -180,7 +196,7 @@ def _lines(group: pd.DataFrame) -> dict[str, dict[str, dict[Any, Any]]]:
     """Row title -> column -> published row. A method that several sources give twice gets a row for each."""
     lines: dict[str, dict[str, dict[Any, Any]]] = {}
     for row in group.to_dict("records"):
-        title, column = str(row["method_title"]), _heading(row)
+        title, column = str(row["method_title"]), str(row["column"])
         if column in lines.get(title, {}):
             title = f"{title} [{str(row['source']).split(':')[0]}]"
         lines.setdefault(title, {})[column] = row
@@ -233,7 +249,7 @@ def _source_notes(group: pd.DataFrame) -> list[str]:
     notes = [f"Source: {source}." for source in dict.fromkeys(group["source"])]
     for note, rows in group[group["note"] != ""].groupby("note", sort=False):
         titles = list(dict.fromkeys(rows["method_title"]))
-        places = list(dict.fromkeys(map(_heading, rows.to_dict("records"))))
+        places = list(dict.fromkeys(rows["column"]))
         everywhere = len(rows) == len(group)
         places = [] if len(rows) == group["method_title"].isin(titles).sum() else places
         who = "All rows" if everywhere else ", ".join(titles) + (f" ({', '.join(places)})" if places else "")
