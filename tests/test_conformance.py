@@ -7,8 +7,10 @@ import functools
 import pytest
 
 from bench.check import CHECKS, run_check
+from bench.check_problem import in_short
 from bench.check_subject import Subject
 from methods import registry
+from methods.registry import HyperParameter, Value
 
 QUICK = (
     "reach",
@@ -41,3 +43,19 @@ def subject(method: str) -> Subject:
 def test_check(method: str, check: str) -> None:
     found = run_check(check, subject(method))
     assert found.status != "failed", found.seen
+
+
+DELAY: HyperParameter = {"default": 0, "type": "int", "unit": "epochs", "bounds": (0, 1000), "source": "test"}
+
+
+@pytest.mark.parametrize(
+    ("default", "want"), [(0, 0), (1, 1), (50, 2), (100, 4), (200, 8), (0.001, 1), (0.5, 4), (0.25, 2), (None, None)]
+)
+def test_delays_shrink_with_the_run_but_not_to_nothing(default: Value, want: Value) -> None:
+    assert in_short("delay", {**DELAY, "default": default}, epochs=8) == want
+
+
+def test_other_settings_stay_and_pure_shares_stay_shares() -> None:
+    assert in_short("factor", {"default": 50, "source": "test"}, epochs=8) == 50
+    share: HyperParameter = {"default": 0.3, "unit": "epochs", "bounds": (0.0, 1.0), "source": "test"}
+    assert in_short("share", share, epochs=8) == 2 / 8
