@@ -61,7 +61,7 @@ def _append(curves: Curves, name: str, value: Any) -> None:
 def after_epoch(
     method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]
 ) -> None:
-    """Add one epoch to `curves`. Where the truth is known, memorisation is measured every few epochs and at the last."""
+    """Add one epoch to `curves`; memorisation, where the truth is known, every few epochs and at the last."""
     _append(curves, "epoch", epoch)
     for name in ("learning_rate", "train_loss", "train_accuracy"):
         _append(curves, name, seen[name])

@@ -60,7 +60,8 @@ class Observer:
     def end_epoch(self) -> dict[str, Any]:
         """Reduce the epoch: mean loss, accuracy on given labels, named values of clean and of mislabelled samples.
 
-        Where the truth is not known, named values are those of "all" samples. Means over no sample are None. Raises FloatingPointError where the loss was not finite.
+        Where the truth is not known, named values are those of "all" samples. Means over no sample are None. Raises
+        FloatingPointError where the loss was not finite.
         """
         loss = float(self._loss) / max(self._weight, 1)
         if loss != loss or loss in (float("inf"), float("-inf")):

@@ -16,7 +16,7 @@ from datasets.torchvision_import import import_torchvision
 
 
 def find_weights(name: str, weights: Path | None = None) -> Path:
-    """torchvision's weights: the file `weights`, or the one in torchvision's cache. Raises UserError if it is absent."""
+    """torchvision's weights: the file `weights`, or its cache's. Raises UserError if it is absent."""
     models = import_torchvision("torchvision.models")
     url = models.get_model_weights(name).IMAGENET1K_V1.url
     file = weights or Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(url).path).name
