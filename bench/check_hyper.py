@@ -84,7 +84,7 @@ class _Runs:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._known: dict[tuple[object, ...], Shown | None] = {}
+        self._known: dict[tuple[object, ...], Shown | None] = {(False,): subject.base.training.shown()}
 
     def shown(self, hyper: Mapping[str, Value], sure: bool) -> Shown | None:
         """What a run shows, with a network that is very sure of itself or as it is; None where it diverged."""
