@@ -101,10 +101,25 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
     notes.append(
         "Passes: network passes over each image of an epoch. Cost figures are means and depend on the machine."
     )
+    notes += _trial_notes(section, list(dict.fromkeys(cells["method"])))
     notes += _data_notes(section, str(cells["dataset"].iloc[0]))
     if remark := section.plan.get("remark"):
         notes.append(str(remark))
     return notes
+
+
+def _trial_notes(section: Section, methods: list[str]) -> list[str]:
+    """How many tuning trials each row had, where any had some; unequal numbers are no fair comparison."""
+    bounds = {row for row, marks in section.frame[["row", "privileges"]].itertuples(index=False) if BOUND in marks}
+    counts = section.plan.get("trials", {})
+    trials = {method: int(counts.get(method, 0)) for method in methods if method not in bounds}
+    if not any(trials.values()):
+        return []
+    if len(set(trials.values())) == 1:
+        return [f"Settings: the best of {next(iter(trials.values()))} tuning trials for each row."]
+    told = ", ".join(f"{section.methods[method]} {count}" for method, count in trials.items())
+    unfair = "; numbers differ, so the comparison favours rows with more" if section.compares else ""
+    return [f"Tuning trials: {told}{unfair}."]
 
 
 _SCORED = {

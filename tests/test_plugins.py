@@ -14,8 +14,10 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
+from bench.cluster import prove_shared
 from datasets import noise, noise_models
 from datasets import registry as datasets
+from datasets.disk import Choice
 from methods import registry as methods
 from results.store import Store
 
@@ -230,6 +232,20 @@ def test_wrong_labels_of_a_drawing_function_are_refused(
 ) -> None:
     (tmp_path / "plug.py").write_text(DATA.replace("    return labels\n", f"    {change}\n"))
     assert expected in refused("noise", "stripes", "early", 0.5, "--plugin", "plug.py")
+
+
+def test_a_data_set_of_a_plugin_is_checked_like_others(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "plug.py").write_text(DATA)
+    ended = command("data", "check", "stripes", "--plugin", "plug.py")
+    assert (ended.status, ended.out) == (0, "stripes: ok, 90 training and 30 test images\n")
+
+
+def test_a_worker_of_a_cluster_proves_that_it_has_the_plugin(tmp_path: Path) -> None:
+    (tmp_path / ".token").write_text("token")
+    plug = tmp_path / "plug.py"
+    assert prove_shared(tmp_path, "token", [], None, (plug,)) == f"--plugin: {plug}: No such file or directory"
+    plug.write_text(DATA)
+    assert prove_shared(tmp_path, "token", [("stripes", Choice())], None, (plug,)) == ""
 
 
 def test_options_of_a_noise_model_are_checked(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -24,7 +24,11 @@ from datasets import digits
 from datasets.base import DataSet, Images
 from methods import registry as methods
 from methods.hyper import HyperParameter
+from reports import tables
+from reports.comparison import best_of
+from reports.gather import gather, sections
 from results.store import Store
+from tests.synthetic_records import make_store
 
 OPTIMIZER = Optimizer(lr=0.1, weight_decay=1e-3)
 
@@ -246,6 +250,26 @@ def test_reports_leave_trials_out(command: Command, in_process: list[str], tmp_p
     assert "no records and no plan of a suite" in command("report").err
     assert "tune-s-cross_entropy" in command("status").out
     assert Store(tmp_path / "output").plan("tune-s-cross_entropy")["tuning"] is True
+
+
+UNEQUAL = "numbers differ, so the comparison favours rows with more"
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        ({}, None),
+        ({"elr": 12, "gce": 12}, "Settings: the best of 12 tuning trials for each row."),
+        ({"elr": 12, "gce": 4}, f"Tuning trials: ELR 12, GCE 4; {UNEQUAL}."),
+        ({"elr": 12}, f"Tuning trials: ELR 12, GCE 0; {UNEQUAL}."),
+    ],
+)
+def test_tables_say_how_many_trials_each_row_had(trials: dict[str, int], expected: str | None, tmp_path: Path) -> None:
+    store = make_store(tmp_path, methods=("elr", "gce"), seeds=range(1), size=20, epochs=2)
+    store.write_plan({**store.plan("quick"), "trials": trials})
+    [section] = sections(gather(tmp_path))
+    [table] = tables.accuracy_tables(section, best_of(section))
+    assert [note for note in table.notes if "tuning trials" in note.lower()] == ([expected] if expected else [])
 
 
 def test_dry_run_writes_nothing(command: Command, in_process: list[str], tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from bench import plugins
 from bench.commands.data_check import check_files
+from bench.commands.options import Plugin
 from datasets import cifar, cifar_n, disk, registry
 from datasets.base import DataError
 from datasets.fetch import Progress as Report
@@ -73,6 +75,7 @@ def check(
         str | None, typer.Option("--file", help="Data set `folder`: the list of images (default: labels.csv or kin).")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes that read images (default: one per core).")] = None,
+    plugin: Plugin = None,
 ) -> None:
     """Check a data set's files; exit status 1 where something is wrong.
 
@@ -84,7 +87,9 @@ def check(
     - `data check cifar10`
     - `data check clothing1m --data /data`
     - `data check folder --data my-images`
+    - `data check my_data --plugin my_data.py`
     """
+    plugins.register(plugin)
     console = Console(soft_wrap=True, highlight=False)
     root = data or registry.default_root()
     if name in HUMAN:
