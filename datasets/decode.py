@@ -19,6 +19,14 @@ def _functional() -> Any:
     return import_torchvision("torchvision.transforms.v2.functional")
 
 
+def prepare() -> None:
+    """Import what decoding needs, so that processes forked from now on share it."""
+    from PIL import Image
+
+    Image.preinit()
+    _functional()
+
+
 def decode(source: Path | bytes, resize: int) -> Tensor:
     """[3, H, W] uint8: the image (a file, or its content), its shorter side resized to `resize` pixels, antialiased.
 

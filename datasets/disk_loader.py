@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from datasets import augmentation, resized
 from datasets.augmentation import Draws
 from datasets.base import DataError, ImageFiles
-from datasets.decode import crop, decode
+from datasets.decode import crop, decode, prepare
 from datasets.loader import THUMBNAIL, Normaliser, batch_bounds
 from datasets.randomness import derive_seed, uniforms
 
@@ -136,6 +136,7 @@ class DiskLoader:
         self.workers, self.persistent = usable_workers(workers), persistent
         self._reader = Reader(files, int(settings["resize"]), side, bool(settings["flip"]))
         self._feeds: list[_Feed] = []
+        prepare()
 
     def _feed(self) -> _Feed:
         """Workers that are free. Walks that go on side by side each have their own."""

@@ -12,6 +12,7 @@ from datasets import index
 from datasets.index import BROKEN, GOOD, Index
 from datasets.listing import Fault
 
+FEW = 2000  # images up to which starting processes takes longer than reading
 CHUNK = 500  # images that one task reads, and that are lost when the check is cut off
 
 Progress = Callable[[int, int], None]  # images read so far, images to read
@@ -71,6 +72,7 @@ def check_images(found: Index, jobs: int, progress: Progress) -> None:
     progress(done, total)
     if not tasks:
         return
+    jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
     for (name, start, stop), results in parallel(delayed(_read)(found, task) for task in tasks):
         status = np.array([GOOD if result is None else BROKEN for result in results], dtype=np.uint8)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import cifar, digits, disk
-from datasets.base import DataError, DataSet, DataSetInfo
+from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
 from datasets.disk import Choice
 from datasets.plugin import AddedDataSet, DataSetPlugin
 
@@ -82,6 +83,23 @@ def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Des
     sources = disk.complete(name, default_root() if root is None else root, choice.file)
     found = disk.opened(name, sources, user_cache())
     return Described(disk.described(name, sources, found), disk.content(found, choice.skip_broken))
+
+
+def image_names(name: str, root: Path | None, choice: Choice, content: str | None) -> Callable[[int], str] | None:
+    """What gives the name of the file of each training image, by its row; None where images are no files.
+
+    content: the hash that a run's specification has; images that are left out are those left out then. Raises DataError
+    where the data are missing or have changed.
+    """
+    if name not in disk.MODULES:
+        return None
+    for skip_broken in (False, True):
+        chosen = replace(choice, skip_broken=skip_broken)
+        if describe(name, root, chosen).content == content:
+            train = load(name, root, chosen).train
+            assert isinstance(train, ImageFiles)
+            return lambda row: train.names[int(train.numbers[row])]
+    raise DataError(f"{name}: the data have changed since the run")
 
 
 def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet:

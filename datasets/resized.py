@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets.base import ImageFiles
-from datasets.image_check import Progress
+from datasets.image_check import FEW, Progress
 
 PACK = 500  # images in a file
 QUALITY = 95
@@ -43,12 +43,10 @@ def read(copies: Path, resize: int, number: int) -> bytes:
 
 def _make_pack(files: ImageFiles, numbers: Sequence[int], path: Path, resize: int) -> int:
     """Write one pack, whole or not at all. Images that are not used get no bytes."""
-    import torch
     from PIL import Image
 
     from datasets.decode import decode
 
-    torch.set_num_threads(1)
     parts = [b""] * PACK
     for number in numbers:
         stream = io.BytesIO()
@@ -81,6 +79,7 @@ def make(files: ImageFiles, resize: int, jobs: int, progress: Progress) -> None:
     total, done = sum(len(numbers) for _, numbers in tasks), 0
     progress(done, total)
     bare = ImageFiles(files.folder, files.names, files.numbers[:0], files.labels[:0])
+    jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
     for count in parallel(delayed(_make_pack)(bare, numbers, path, resize) for path, numbers in tasks):
         done += count

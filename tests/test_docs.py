@@ -36,6 +36,7 @@ from documentation import (
 )
 
 from bench import cli, networks, plugins, suite
+from bench.commands.data import HUMAN
 from datasets import noise, noise_models
 from datasets import registry as datasets
 from methods import registry as methods
@@ -50,10 +51,10 @@ REGISTRIES: dict[str, Callable[[], Any]] = {
     "suite": suite.names,
     "network": lambda: networks.NETWORKS,
     "noise model": lambda: noise_models.NOISE_MODELS,
-    "data set": lambda: datasets.DATASETS,
+    "data set": lambda: {**datasets.DATASETS, **HUMAN},
     "selection rule": lambda: RULES,
 }
-AWAITED = {"findings.md", "own-data.md", "performance.md"}
+AWAITED = {"findings.md", "performance.md"}
 """Pages that are linked and not written yet: to be emptied when they are."""
 IN_TABLES = {"model": "noise model", "rule": "selection rule", "name": "method"} | {name: name for name in REGISTRIES}
 """Heading of a table's first column -> the registry that its names belong to."""

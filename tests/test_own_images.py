@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from bench.commands import suspects
 from bench.errors import UserError
 from datasets import registry
 from datasets.base import DataError
@@ -116,3 +118,28 @@ def test_other_lists_make_other_runs(tmp_path: Path) -> None:
     assert changed.address != before
     assert named["dataset"]["file"] == "mine.csv"
     assert named["dataset"]["content"] != changed.spec["dataset"]["content"]
+
+
+def test_suspects_name_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    miniatures.write_folder(tmp_path / "data", each=5)
+    [record] = executed("own-images", tmp_path / "data", tmp_path / "out", "cross_entropy")
+    suspects.suspects(record["address"][:12], csv=tmp_path / "all.csv", out=tmp_path / "out", data=tmp_path / "data")
+    found = pd.read_csv(tmp_path / "all.csv")
+    assert len(found) == record["data"]["num_train"] and found["image"].is_unique
+    right = dict(zip((f"images/{number:04}.jpg" for number in range(20)), miniatures.balanced(4, 5), strict=True))
+    assert [miniatures.OWN_CLASSES[right[name]] for name in found["image"]] == found["true"].tolist()
+    assert "images are not named" not in capsys.readouterr().out
+
+
+def test_suspects_go_without_names_where_the_data_have_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    miniatures.write_folder(tmp_path / "data", each=5)
+    [record] = executed("own-images", tmp_path / "data", tmp_path / "out", "cross_entropy")
+    listed = tmp_path / "data" / "labels.csv"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:-1]))
+    for root, reason in ((tmp_path / "data", "the data have changed"), (tmp_path / "gone", "is no folder")):
+        suspects.suspects(record["address"][:12], csv=tmp_path / "all.csv", out=tmp_path / "out", data=root)
+        said = capsys.readouterr().out
+        assert "images are not named" in said and reason in said
+        assert "image" not in pd.read_csv(tmp_path / "all.csv").columns

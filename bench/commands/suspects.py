@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.options import DEFAULT_OUT, Out
+from bench.commands.options import DEFAULT_OUT, Data, Out
 from bench.errors import UserError, unknown
+from datasets import registry as datasets
+from datasets.base import DataError
+from datasets.disk import Choice
 from results.plan import Plan
 from results.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _chosen(store: Store, plan: Plan, method: str | None, setting: str | None, seed: int) -> tuple[list[str], str]:
@@ -55,6 +62,18 @@ def _find(store: Store, target: str, method: str | None, setting: str | None, se
     )
 
 
+def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any], root: Path | None) -> None:
+    """Add the column `image` where images are files; say why where it cannot be done."""
+    choice = Choice(part.get("file"))
+    try:
+        names = datasets.image_names(part["name"], root, choice, part.get("content"))
+    except DataError as fault:
+        console.print(f"images are not named: {fault}", style="yellow", markup=False, soft_wrap=True)
+        return
+    if names is not None:
+        found.insert(1, "image", [names(row) for row in found["sample"]])
+
+
 def suspects(
     target: Annotated[str, typer.Argument(metavar="RUN|SUITE", help="Address of a run (or its start), or a suite.")],
     method: Annotated[str | None, typer.Option("--method", help="Only this row of the suite.")] = None,
@@ -65,8 +84,11 @@ def suspects(
     count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")] = None,
     out: Out = DEFAULT_OUT,
+    data: Data = None,
 ) -> None:
     """List the training samples that are most likely wrongly labelled.
+
+    Where images are files they are named, as long as the data are found where they were.
 
     Examples:
 
@@ -80,11 +102,14 @@ def suspects(
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UserError(f"--csv {csv}: no such folder")
     found = ranked(store, addresses)
+    console = Console()
+    _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
     columns = [name for name in found.columns if not found[name].isna().all()]
-    table = Table(*(name.replace("_", " ") for name in columns), title=title)
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(name.replace("_", " "), overflow="fold")
     for row in found.head(count)[columns].itertuples(index=False):
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
-    console = Console()
     console.print(table)
     if csv is not None:
         found[columns].to_csv(csv, index=False)
