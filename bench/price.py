@@ -29,7 +29,14 @@ def _images(spec: Mapping[str, Any]) -> tuple[int, int]:
     size = dataset["validation"]["size"]
     held_out = round(size * train) if isinstance(size, float) else size
     train -= held_out if dataset["validation"]["source"] == "inside" else 0
-    return train, info.num_test + held_out + train // spec["memorisation_every"]
+    if dataset["validation"]["source"] == "official":
+        held_out = info.num_validation
+    evaluated = info.num_test + held_out + sum(info.further_tests.values())
+    if info.truth:
+        evaluated += train // spec["memorisation_every"]
+    if "sampling" in spec:
+        train = min(train, spec["sampling"]["batches"] * spec["batch_size"])
+    return train, evaluated
 
 
 def _work(spec: Mapping[str, Any]) -> float:
@@ -41,6 +48,8 @@ def _work(spec: Mapping[str, Any]) -> float:
 
 def _machine_key(spec: Mapping[str, Any]) -> tuple[Any, ...]:
     image_shape = datasets.DATASETS[spec["dataset"]["name"]].image_shape
+    if "crop" in spec["augmentation"]:
+        image_shape = (spec["augmentation"]["crop"], spec["augmentation"]["crop"], image_shape[2])
     return spec["network"], image_shape, spec["precision"], spec["threads"]
 
 
@@ -53,6 +62,8 @@ def rates(records: Iterable[Mapping[str, Any]], device: str) -> dict[tuple[Any, 
             continue
         if spec["method"]["name"] not in methods.registered():
             continue
+        if not _work(spec):  # of own images, whose number only they tell
+            continue
         rate = _work(spec) / max(execution["seconds"], 1e-9)
         for method in (spec["method"]["name"], None):
             seen.setdefault((method, *_machine_key(spec)), []).append(rate)
@@ -61,6 +72,8 @@ def rates(records: Iterable[Mapping[str, Any]], device: str) -> dict[tuple[Any, 
 
 def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping[tuple[Any, ...], float]) -> Estimate:
     """Seconds of a run: from records of the method, else of its network, else from the probe."""
+    if not _work(cell.spec):
+        return Estimate(None, "not known of own images")
     key = _machine_key(cell.spec)
     for rate, source in (
         (known.get((cell.spec["method"]["name"], *key)), "records of the method"),

@@ -105,6 +105,8 @@ def noise_specification(spec: Mapping[str, Any]) -> str:
     """Canonical JSON of what decides the noisy labels apart from the seed: data set, its subset, and the noise."""
     dataset = spec["dataset"]
     kept = {key: dataset.get(key) for key in ("name", "version", "subset")}
+    if "content" in dataset:  # image files: the hash of what their lists say
+        kept["content"] = dataset["content"]
     return canonical({"dataset": kept, "noise": spec["noise"]})
 
 

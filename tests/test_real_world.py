@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench import price
 from bench.commands.run import plan_suite
 from bench.errors import UserError
 from datasets import clothing1m, disk, registry
 from datasets.base import DataError
 from datasets.noise import make_noise
+from results.record import noise_specification
 from tests import command_line, miniatures
 from tests.image_runs import paths, planned
 
@@ -179,6 +181,25 @@ def test_missing_data_is_told_with_the_names_of_the_files(tmp_path: Path) -> Non
         registry.load("clothing1m", tmp_path)
     with pytest.raises(DataError, match="is no folder: --data names the folder"):
         registry.load("clothing1m", tmp_path / "nowhere")
+
+
+def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(roots: dict[str, Path]) -> None:
+    def spec(*assignments: str) -> dict[str, Any]:
+        return planned("clothing1m", roots["clothing1m"], "cross_entropy", *assignments).cells[0].spec
+
+    sampled = spec("training.sampling={ batches = 10, balanced = true }", "training.batch_size=5")
+    assert price._images(sampled) == (50, 10_526 + 14_313), "the truth of the training images is not measured"
+    assert price._machine_key(sampled)[1] == (32, 32, 3)
+    own = planned("own-images", roots["folder"], "cross_entropy").cells[0]
+    assert price.estimate(own, {}, {}).seconds is None
+    record = {"spec": own.spec, "execution": {"device": "cpu", "seconds": 3.0}}
+    assert price.rates([record], "cpu") == {}, "nothing is divided by what is not known"
+
+
+def test_other_lists_are_other_noise(roots: dict[str, Path]) -> None:
+    spec = planned("clothing1m", roots["clothing1m"]).cells[0].spec
+    other = {**spec, "dataset": {**spec["dataset"], "content": "0" * 64}}
+    assert noise_specification(spec) != noise_specification(other)
 
 
 def test_every_module_says_what_a_list_says() -> None:
