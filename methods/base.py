@@ -20,7 +20,7 @@ class Batch:
     views: one tensor per entry of `Method.views`, each [B, C, H, W] float32, normalised.
     labels: [B] int64, the given (possibly wrong) labels.
     index: [B] int64, rows of the training set.
-    epoch: counted from 1. step: optimiser steps done in this run.
+    epoch: counted from 1. step: batches done in this run.
     progress: epoch - 1 + share of the epoch done, the clock of every schedule and ramp.
     observe: `observe(logits, **values)` reports the logits [B, K] of the un-mixed first view and named per-sample
         values [B] (`confidence=h`, `selected=mask`); everything is detached. `observe(logits, batch)` reports for a
