@@ -7,6 +7,7 @@ sampler, and each sample has random numbers of its own.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from datasets.decode import crop, decode, prepare
 from datasets.loader import THUMBNAIL, Normaliser, batch_bounds
 from datasets.randomness import derive_seed, uniforms
 
+# Named, because joblib's worker processes have a default of their own. Forked workers share what is in memory.
+_START = "fork" if sys.platform == "linux" else "spawn"
 _NUMBERS = 8  # random numbers of a view: top, left, flip, cut-out (2), jitter (3)
 
 
@@ -152,6 +155,7 @@ class DiskLoader:
             collate_fn=_as_it_is,
             pin_memory=self.device.type == "cuda",
             persistent_workers=self.persistent and self.workers > 0,
+            multiprocessing_context=_START if self.workers else None,
             generator=Generator(),  # its own: the global one belongs to the training
         )
         feed = _Feed(orders, loader)

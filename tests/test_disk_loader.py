@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky import ProcessPoolExecutor
 from PIL import Image
 from torch import Tensor
 
@@ -183,6 +184,20 @@ def test_a_daemonic_process_reads_itself(files: ImageFiles) -> None:
     workers, total = queue.get(timeout=60)
     process.join()
     assert workers == 0 and total == float(by_row(walk(loader(files), 1)).sum())
+
+
+def _with_a_reader(files: ImageFiles) -> tuple[int, float]:
+    given = loader(files, workers=1)
+    total = float(by_row(walk(given, 1)).sum())
+    given.close()
+    return given.workers, total
+
+
+def test_a_worker_process_of_the_scheduler_starts_readers_of_its_own(files: ImageFiles) -> None:
+    """joblib's worker processes have another default way of starting processes, which torch cannot use."""
+    with ProcessPoolExecutor(max_workers=1) as executor:
+        workers, total = executor.submit(_with_a_reader, files).result(timeout=120)
+    assert workers == 1 and total == float(by_row(walk(loader(files), 1)).sum())
 
 
 def test_a_large_jpeg_is_decoded_small_and_looks_the_same(tmp_path: Path) -> None:
