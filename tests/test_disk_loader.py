@@ -200,6 +200,17 @@ def test_a_worker_process_of_the_scheduler_starts_readers_of_its_own(files: Imag
     assert workers == 1 and total == float(by_row(walk(loader(files), 1)).sum())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_an_accelerator_gets_the_same_images(files: ImageFiles) -> None:
+    device = torch.device("cuda")
+    given = DiskLoader(files, MEAN, STD, SETTINGS, device, workers=2)
+    _opened.append(given)
+    here, there = walk(loader(files), 1, ("weak", "strong")), walk(given, 1, ("weak", "strong"))
+    assert all(rows.is_cuda and images.is_cuda for rows, (images, _) in there)
+    for view in range(2):
+        assert torch.allclose(by_row(there, view).cpu(), by_row(here, view), atol=1e-5)
+
+
 def test_a_large_jpeg_is_decoded_small_and_looks_the_same(tmp_path: Path) -> None:
     """1,024 x 768 pixels, smooth, so that what is compared is not noise."""
     rows, columns = np.mgrid[:768, :1024] / 300
