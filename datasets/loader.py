@@ -73,8 +73,12 @@ class Normaliser:
         cutout: side of the square, in pixels.
         """
         if draws is None or draws.jitter is None:
-            values = pixels.float()
-            images = torch.addcmul(self.shift, values, self.scale, out=values).permute(0, 3, 1, 2)
+            values = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+            width = pixels.shape[2]
+            # by rows of pixels: a row is long enough for the processor's vectors, a pixel of three channels is not
+            rows = values.view(-1, width * pixels.shape[3])
+            torch.addcmul(self.shift.repeat(width), rows, self.scale.repeat(width), out=rows)
+            images = values.permute(0, 3, 1, 2)
         else:
             bright = augmentation.jitter_colours(pixels.permute(0, 3, 1, 2).float() / 255, draws.jitter)
             images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
