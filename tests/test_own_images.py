@@ -14,6 +14,7 @@ from datasets import registry
 from datasets.base import DataError
 from datasets.disk import Choice
 from tests import miniatures
+from tests.command_line import Command
 from tests.image_runs import executed, paths, planned
 
 
@@ -143,3 +144,17 @@ def test_suspects_go_without_names_where_the_data_have_changed(
         said = capsys.readouterr().out
         assert "images are not named" in said and reason in said
         assert "image" not in pd.read_csv(tmp_path / "all.csv").columns
+
+
+def test_the_noise_command_knows_what_own_images_tell(tmp_path: Path, command: Command) -> None:
+    miniatures.write_folder(tmp_path / "data", each=10)
+    added = command("noise", "folder", "symmetric", "0.4", "--data", "data", "--out", "noise.npz")
+    assert added.status == 0 and "symmetric 40%" in added.out and "wrong" in added.out
+    own = command("noise", "folder", "own", "--data", "data", "--out", "own.npz")
+    assert own.status == 0 and "% wrong" in own.out
+    miniatures.write_folder(tmp_path / "unknown", each=10, clean=False)
+    told = command("noise", "folder", "own", "--data", "unknown", "--out", "unknown.npz")
+    assert told.status == 0 and "the true labels are not known, and so no rate is" in told.out
+    assert set(np.load(tmp_path / "unknown.npz").files) == {"labels", "fingerprint"}
+    refused = command("noise", "folder", "symmetric", "0.4", "--data", "unknown")
+    assert refused.status == 2 and "true labels of 'folder' are not known" in refused.err

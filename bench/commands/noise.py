@@ -122,7 +122,7 @@ def noise(
     if rate is None and info(model).takes_rate:
         raise UserError(f"noise {model!r} needs a rate in [0, 1], such as 0.4")
     nominal = 0.0 if rate is None else rate
-    check_noise(registry.info(dataset), model, nominal, options)
+    check_noise(registry.describe(dataset, data).info, model, nominal, options)
     clean = registry.load(dataset, data)
     noisy = make_noise(clean, model, nominal, options, seed)
     name = title(model, nominal, options)
