@@ -15,6 +15,7 @@ from datasets import image_check
 from results.record import dumps, result
 from results.store import Store, load_npz
 from tests import miniatures
+from tests.command_line import Command
 from tests.image_runs import executed, planned
 
 SUITES = {"clothing1m": "clothing1m", "animal10n": "animal10n", "food101n": "food101n", "webvision": "mini_webvision"}
@@ -181,3 +182,20 @@ def test_copies_are_made_once_and_part_of_the_specification(
     times = [path.stat().st_mtime_ns for path in packs]
     executed("clothing1m", root, tmp_path / "again", "cross_entropy", "data.copies=true")
     assert [path.stat().st_mtime_ns for path in packs] == times
+
+
+@pytest.mark.slow
+def test_a_report_is_made_of_runs_whose_truth_is_unknown(
+    roots: dict[str, Path], tmp_path: Path, command: Command
+) -> None:
+    for name, data in SUITES.items():
+        arguments = (name, roots[data], "cross_entropy,car", "methods.car.hyper.start=0")
+        executed(arguments[0], arguments[1], tmp_path / "out", *arguments[2:])
+        plan = planned(*arguments)
+        Store(tmp_path / "out").write_plan(spec.plan(plan.name, plan.parts[0], plan.cells))
+    ended = command("report", "--records", "out", "--out", "report")
+    assert ended.status == 0, ended
+    page = next((tmp_path / "report").rglob("index.html")).read_text()
+    assert all(title in page for title in ("Clothing1M", "ANIMAL-10N", "Food-101N", "mini-WebVision", "own labels"))
+    paper = command("report", "--records", "out", "--out", "paper", "--paper", "clothing1m")
+    assert paper.status == 0 and "69.10" in "".join(file.read_text() for file in (tmp_path / "paper").rglob("*.md"))
