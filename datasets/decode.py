@@ -42,7 +42,8 @@ def decode(source: Path | bytes, resize: int) -> Tensor:
             pixels = functional.pil_to_tensor(image if image.mode == "RGB" else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, EOFError) as fault:
         found = fault_of(source) if isinstance(source, Path) else None
-        raise DataError(f"{source!s:.200}: {': '.join(found) if found else fault}") from None
+        what = source if isinstance(source, Path) else "a resized copy"
+        raise DataError(f"{what}: {': '.join(found) if found else fault}") from None
     resized: Tensor = functional.resize(pixels, [resize], antialias=True)
     return resized
 

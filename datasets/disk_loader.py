@@ -62,10 +62,18 @@ class Reader(Dataset[Delivery]):
         self.resize, self.side, self.flip = resize, side, flip
 
     def image(self, row: int) -> Tensor:
-        """[3, H, W] uint8, its shorter side resized. Raises DataError naming the file."""
+        """[3, H, W] uint8, its shorter side resized. Raises DataError naming the file and what to do."""
         if self.files.copies is None:
-            return decode(self.files.path(row), self.resize)
-        return decode(resized.read(self.files.copies, self.resize, int(self.files.numbers[row])), self.resize)
+            try:
+                return decode(self.files.path(row), self.resize)
+            except DataError as fault:
+                raise DataError(f"{fault}: run `data check`, then `run --skip-broken`") from None
+        try:
+            copy = resized.read(self.files.copies, self.resize, int(self.files.numbers[row]))
+        except OSError as fault:
+            why = f"the resized copies cannot be read ({fault.strerror}); `run` makes them before it starts"
+            raise DataError(f"{self.files.copies}: {why}") from None
+        return decode(copy, self.resize)
 
     def view(self, image: Tensor, kind: str, numbers: np.ndarray) -> Tensor:
         """[H, W, 3] uint8: the crop that the random numbers of this view say."""
@@ -175,7 +183,7 @@ class DiskLoader:
         try:
             for delivery in feed.loader:
                 if delivery.fault:
-                    raise DataError(f"{delivery.fault}: run `data check`, then `run --skip-broken`")
+                    raise DataError(delivery.fault)
                 yield delivery
         finally:
             feed.busy, feed.orders.orders = False, ()

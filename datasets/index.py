@@ -69,7 +69,8 @@ def _key(info: DataSetInfo, sources: Sources) -> str:
 
 
 def _places(info: DataSetInfo, sources: Sources, cache: Path) -> list[Path]:
-    name = f"{info.name}-{_key(info, sources)}"
+    listed = [sources.files["list"].stem] if "list" in sources.files else []  # of own images there may be several
+    name = "-".join([info.name, *listed, _key(info, sources)])
     elsewhere = hashlib.sha256(str(sources.folder.resolve()).encode()).hexdigest()[:16]
     return [sources.folder / FOLDER / name, cache / "index" / elsewhere / name]
 
@@ -176,7 +177,7 @@ def broken(index: Index) -> dict[str, dict[int, Fault]]:
 
 
 def forget_others(index: Index) -> None:
-    """Remove the indexes of earlier lists beside this one."""
+    """Remove the indexes that were made of earlier contents of the same lists."""
     prefix = index.path.name.rpartition("-")[0]
     for other in index.path.parent.glob(f"{prefix}-*"):
         if other != index.path and not other.name.endswith(".tmp"):

@@ -137,6 +137,16 @@ def test_indexes_of_earlier_lists_are_removed_by_a_check(whole: dict[str, Path],
     assert registry.load("animal10n", root).num_train == 61
 
 
+def test_indexes_of_several_lists_of_own_images_stay_side_by_side(whole: dict[str, Path], tmp_path: Path) -> None:
+    root = fresh(whole, "folder", tmp_path / "data")
+    shutil.copy(root / "labels.csv", root / "mine.csv")
+    assert checked("folder", root)[0] and checked("folder", root, "mine.csv")[0]
+    edited(root / "mine.csv", lambda lines: lines[:-1])
+    assert checked("folder", root, "mine.csv")[0]
+    names = sorted(path.name.rpartition("-")[0] for path in (root / ".noisy-label-bench").iterdir())
+    assert names == ["folder-labels", "folder-mine"]
+
+
 def broken_clothing1m(whole: dict[str, Path], target: Path) -> Path:
     root = fresh(whole, "clothing1m", target)
     cut(root / "images/3/13/13,train.jpg")

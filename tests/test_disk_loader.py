@@ -283,5 +283,7 @@ def test_copies_are_read_instead_of_the_images(tmp_path: Path, files: ImageFiles
     assert 0 < (images - originals).abs().mean() < 0.1, "JPEG of quality 95: nearly, not exactly"
     part = loader(copied.take(np.array([7, 3])))
     assert torch.equal(next(part.plain(2))[1], images[[7, 3]])
-    (tmp_path / "gone").mkdir()
     assert not list(tmp_path.glob(".*")), "no temporary file is left"
+    gone = ImageFiles(files.folder, files.names, files.numbers, files.labels, tmp_path / "gone" / "train")
+    with pytest.raises(DataError, match="the resized copies cannot be read .No such file"):
+        next(loader(gone).plain(4))
