@@ -285,5 +285,5 @@ def test_copies_are_read_instead_of_the_images(tmp_path: Path, files: ImageFiles
     assert torch.equal(next(part.plain(2))[1], images[[7, 3]])
     assert not list(tmp_path.glob(".*")), "no temporary file is left"
     gone = ImageFiles(files.folder, files.names, files.numbers, files.labels, tmp_path / "gone" / "train")
-    with pytest.raises(DataError, match="the resized copies cannot be read .No such file"):
+    with pytest.raises(DataError, match=r"the resized copies cannot be read .No such file"):
         next(loader(gone).plain(4))
