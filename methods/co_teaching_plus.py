@@ -22,7 +22,8 @@ def disagreement(logits_1: Tensor, logits_2: Tensor) -> Tensor:
 def kept_of(count: Tensor, size: int, forget: float, at_least: int) -> Tensor:
     """`kept_count` of `count` samples (int64 scalar, at most `size`), at least `at_least`, found on the device."""
     table = torch.tensor([max(at_least, kept_count(number, forget)) for number in range(size + 1)])
-    return table.to(count.device)[count].clamp(max=count)
+    # an index of no dimensions would be read on the host
+    return table.to(count.device, non_blocking=True).take(count).clamp(max=count)
 
 
 def co_teaching_plus_loss(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 from command_line import HOME
 
+from bench.commands.sweep import plan_suite
 from reports.build import build_report
 
 RECORDS = HOME / "results" / "reference"
@@ -34,3 +36,28 @@ def test_every_committed_figure_is_made_again(report: Path) -> None:
     committed = {path.name for path in FIGURES.iterdir()}
     assert committed
     assert committed == {path.name for path in (report / "figures").glob("*.svg")}
+
+
+TRIALS = {
+    path.stem.removeprefix("cifar10-lite-"): list(csv.DictReader(path.read_text().splitlines()))
+    for path in sorted((RECORDS / "tuning").glob("cifar10-lite-*.csv"))
+}
+
+
+@pytest.mark.parametrize("name", ["cifar10-lite", "cifar10n-lite", "car-ablation"])
+def test_tuned_rows_have_the_settings_of_their_best_trial(name: str) -> None:
+    planned = plan_suite(name, [], None, None, {}, "cpu")
+    own = {cell.row: cell.spec for cell in planned.cells if cell.row in TRIALS}
+    assert {"cross_entropy", "car"} <= set(own)
+    for row, spec in own.items():
+        best = max(TRIALS[row], key=lambda trial: float(trial["noisy_validation_accuracy"]))  # the earliest of equals
+        settings = {**spec["optimizer"], **spec["method"]["hyper"]}
+        searched = [key for key in best if key not in ("trial", "noisy_validation_accuracy", "runs", "state")]
+        assert {key: float(settings[key]) for key in searched} == {key: float(best[key]) for key in searched}
+
+
+@pytest.mark.parametrize("name", ["cifar10-lite", "cifar10n-lite", "car-ablation"])
+def test_every_row_of_a_tuned_suite_had_as_many_trials(name: str) -> None:
+    planned = plan_suite(name, [], None, None, {}, "cpu")
+    stated = {row.trials for part in planned.parts for row in part.methods.values()}
+    assert stated == {len(trials) for trials in TRIALS.values()}
