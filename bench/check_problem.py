@@ -158,7 +158,7 @@ class Training:
 def start(name: str, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
     """A run of the method before its first epoch."""
     spec = specification(name, problem, hyper or {})
-    return Training(*build_run(spec, make_data(problem), CPU, compiled=False))
+    return Training(*build_run(spec, make_data(problem), CPU))
 
 
 def _bits(value: Tensor) -> bytes:

@@ -17,7 +17,6 @@ class Environment:
     plugins: tuple[Path, ...] = ()
     noise_files: Mapping[str, Path] = field(default_factory=dict)  # by the hash that a specification gives
     checkpoint_seconds: float = 30.0  # at least this long between two checkpoints; 0: one every epoch
-    compiled: bool = False
     skip_broken: bool = False  # leave out broken images; the specification's hash of the data says which
     workers: int = 0  # processes that read image files for one run
     weights: Path | None = None  # ImageNet weights; None: from torchvision's cache

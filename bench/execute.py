@@ -119,7 +119,6 @@ def build_run(
     spec: Mapping[str, Any],
     data: RunData,
     device: torch.device,
-    compiled: bool,
     workers: int = 0,
     weights: Path | None = None,
 ) -> tuple[trainer.Run, measure.Measures]:
@@ -133,7 +132,12 @@ def build_run(
         epochs=int(spec["epochs"]),
         batch_size=int(spec["batch_size"]),
         settings=NetworkSettings(
-            spec["network"], spec["pretrained"], train.loader.image_shape, spec["precision"], compiled, weights
+            spec["network"],
+            spec["pretrained"],
+            train.loader.image_shape,
+            spec["precision"],
+            spec.get("compile", False),
+            weights,
         ),
         loader=train.loader,
         streams=streams,
@@ -163,7 +167,7 @@ def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
 def _built(
     spec: Mapping[str, Any], data: RunData, device: torch.device, environment: Environment
 ) -> tuple[trainer.Run, measure.Measures]:
-    return build_run(spec, data, device, environment.compiled, environment.workers, environment.weights)
+    return build_run(spec, data, device, environment.workers, environment.weights)
 
 
 def execute(

@@ -151,6 +151,9 @@ class Training(Table):
         "auto", description="auto: bf16 where the device computes it in hardware, resolved when the run is planned"
     )
     threads: Count = Field(1, description="torch threads of a run; never follows --jobs")
+    compile: bool = Field(
+        False, description="torch.compile for networks, never for losses; on an accelerator captured as CUDA graphs"
+    )
     memorisation_every: Count = Field(1, description="epochs between two measurements of memorisation")
 
 

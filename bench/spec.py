@@ -190,6 +190,7 @@ def _cell(
         **{key: values[key] for key in _SHARED_KEYS},
         "augmentation": augmentation,
         **({"sampling": values["sampling"]} if values["sampling"] is not None else {}),
+        **({"compile": True} if values["compile"] else {}),
         **(told_rate(suite, data.info, f"{where}: methods.{name}") if "noise_rate" in info.needs else {}),
     }
     setting = noise_models.title(noise["model"], noise["rate"], noise["options"])

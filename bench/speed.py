@@ -108,6 +108,7 @@ def specification(case: Case) -> dict[str, Any]:
             "strong_colour_jitter": 0.4,
         },
         "precision": case.precision,
+        "compile": case.compiled,
         "threads": 1,
         "memorisation_every": 1,
         "noise_rate_error": 0.0,
@@ -265,7 +266,7 @@ def measure(case: Case) -> Speed:
     device = torch.device(case.device)
     shape = networks.NETWORKS[case.network].image_shape
     data = synthetic_data(case.samples, shape)
-    run, _ = execute.build_run(specification(case), data, device, case.compiled)
+    run, _ = execute.build_run(specification(case), data, device)
     trainer.train_epoch(run)  # warm-up
     counter = run.task.counter
     before, samples = (counter.trained, counter.forwarded), run.progress.samples

@@ -54,7 +54,7 @@ def specification(method: str = "cross_entropy", *assignments: str, seed: int = 
 
 def started(given: dict[str, Any]) -> tuple[trainer.Run, Measures]:
     """A run before its first epoch."""
-    return build_run(given, prepare(given, None), torch.device("cpu"), compiled=False)
+    return build_run(given, prepare(given, None), torch.device("cpu"))
 
 
 def published(store: Path, given: dict[str, Any], **environment: Any) -> dict[str, Any]:

@@ -281,6 +281,15 @@ def plan(path: Path) -> Planned:
     return plan_suite(str(path), [], None, None, {}, "cpu")
 
 
+def test_compiling_is_part_of_the_address_where_it_is_asked_for() -> None:
+    tables = copy.deepcopy(TABLES)
+    plain = expand(tables)[0]
+    suite.override(tables, ["training.compile=true"])
+    compiled = expand(tables)[0]
+    assert "compile" not in plain.spec and compiled.spec["compile"] is True
+    assert compiled.address != plain.address
+
+
 def test_versions_are_part_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     before = expand(TABLES)[0].address
     monkeypatch.setattr(spec, "PROTOCOL", spec.PROTOCOL + 1)

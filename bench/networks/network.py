@@ -68,8 +68,9 @@ def _run(blocks: Sequence[nn.Module], images: Tensor) -> Tensor:
 
 
 @functools.cache
-def _compiled_run() -> Callable[[Sequence[nn.Module], Tensor], Tensor]:
-    return cast(Callable[[Sequence[nn.Module], Tensor], Tensor], torch.compile(_run))
+def _compiled_run(device: str) -> Callable[[Sequence[nn.Module], Tensor], Tensor]:
+    mode = "reduce-overhead" if device == "cuda" else "default"  # the former captures CUDA graphs
+    return cast(Callable[[Sequence[nn.Module], Tensor], Tensor], torch.compile(_run, mode=mode))
 
 
 class Network(nn.Module):
@@ -89,7 +90,7 @@ class Network(nn.Module):
         self._initialise = initialise
         self._bfloat16 = False
         self._layout = torch.contiguous_format
-        self._run: Callable[[Sequence[nn.Module], Tensor], Tensor] = _run
+        self._compiled = False
         if initialise is not reset:
             self.apply(initialise)
 
@@ -99,7 +100,7 @@ class Network(nn.Module):
         """Choose how passes are computed: under bfloat16 autocast, in which memory layout, with torch.compile."""
         self._bfloat16 = precision == "bf16"
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._run = _compiled_run() if compiled else _run
+        self._compiled = compiled
         return self.to(memory_format=self._layout)  # type: ignore[call-overload,no-any-return]
 
     def _autocast(self, tensor: Tensor) -> torch.autocast:
@@ -109,8 +110,9 @@ class Network(nn.Module):
         """Features [B, feature_size] float32 of images [B, C, H, W] float32; the pass is counted."""
         self.counter.add(images.shape[0])
         with self._autocast(images):
-            found = self._run(list(self.blocks)[:-1], images.contiguous(memory_format=self._layout))
-        return found.float()
+            run = _compiled_run(images.device.type) if self._compiled else _run
+            found = run(list(self.blocks)[:-1], images.contiguous(memory_format=self._layout))
+        return found.to(torch.float32, copy=self._compiled)  # a captured graph writes to the same memory next time
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits [B, K] float32 of features [B, feature_size]."""
