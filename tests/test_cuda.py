@@ -1,0 +1,59 @@
+"""What only an accelerator shows. Elsewhere these tests skip; test_no_waiting.py looks for the same on a CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_runs import published, specification
+
+from bench import networks, trainer
+from bench.data import prepare
+from bench.execute import build_run
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+METHODS = ["cross_entropy", "co_teaching", "elr", "car"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_learns_and_gives_the_same_numbers_again(method: str, tmp_path: Path) -> None:
+    given = specification(method, "training.epochs=10")
+    first, second = (published(tmp_path / name, given, device="cuda") for name in ("first", "second"))
+    assert first["execution"]["device"] == "cuda"
+    assert first["curves"] == second["curves"]
+    assert first["curves"]["test_accuracy"][-1] > 0.2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_does_not_synchronise(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = specification(method)
+    run, _ = build_run(given, prepare(given, None), torch.device("cuda"))
+    trainer.train_epoch(run)  # what is built once may wait
+    step = trainer._step
+
+    def watched(*arguments: Any) -> None:
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            step(*arguments)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(trainer, "_step", watched)
+    trainer.train_epoch(run)
+    assert run.progress.step == 8
+
+
+@pytest.mark.slow
+def test_captured_graphs_keep_the_outputs_of_earlier_passes() -> None:
+    network = networks.build("small_cnn", 10, (3, 32, 32), channels_last=True, compiled=True).cuda()
+    plain = networks.build("small_cnn", 10, (3, 32, 32), channels_last=True).cuda()
+    plain.load_state_dict(network.state_dict())
+    images = torch.randn(64, 3, 32, 32, device="cuda")
+    network.eval(), plain.eval()
+    with torch.no_grad():
+        for _ in range(4):  # the first passes record
+            first, second = network(images), network(images + 1)
+        torch.testing.assert_close(first, plain(images), rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(second, plain(images + 1), rtol=1e-2, atol=1e-2)
