@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 from bench import checkpoint, measure, plugins, trainer
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
-from bench.memory import keep_freed_memory
 from bench.observe import Observer
 from bench.run_record import build_execution, build_record, reset_peak_memory
 from bench.sampling import Sampler
@@ -155,7 +154,6 @@ def build_run(
 
 def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
     torch.set_num_threads(int(spec["threads"]))
-    keep_freed_memory()
     # NumPy's and scikit-learn's libraries would take all cores in every run; their last digits follow the number too.
     threadpool_limits(int(spec["threads"]))
     if device.type == "cuda":

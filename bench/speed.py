@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from bench import execute, networks, optim, plugins, trainer
 from bench.data import RunData
-from bench.memory import keep_freed_memory
 from bench.networks.network import Network
 from bench.precision import resolve_precision
 from bench.run_record import peak_memory
@@ -262,7 +261,6 @@ def _flops_per_image(network: Network, images: Tensor) -> float:
 def measure(case: Case) -> Speed:
     """Measure one case with interleaved repeats in this process, which should be a fresh one (peak memory)."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     device = torch.device(case.device)
     shape = networks.NETWORKS[case.network].image_shape
     data = synthetic_data(case.samples, shape)
