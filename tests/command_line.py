@@ -68,7 +68,7 @@ def start(*arguments: Any, cwd: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=_listen_to_control_c,
+        preexec_fn=_listen_to_control_c,  # noqa: PLW1509 (it takes no lock)
     )
 
 
