@@ -61,3 +61,16 @@ def test_every_row_of_a_tuned_suite_had_as_many_trials(name: str) -> None:
     planned = plan_suite(name, [], None, None, {}, "cpu")
     stated = {row.trials for part in planned.parts for row in part.methods.values()}
     assert stated == {len(trials) for trials in TRIALS.values()}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/findings.md"])
+def test_pages_show_the_committed_main_table(page: str) -> None:
+    """Each of its rows as far as its settings go; the columns of cost are left out."""
+    head, _, *rows = (
+        line.split(" | ")
+        for line in (TABLES / "cifar10-lite-accuracy.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    )
+    text = (HOME / page).read_text(encoding="utf-8")
+    for row in (head, *rows):
+        assert " | ".join(row[: head.index("mean of settings")]) + " |\n" in text
