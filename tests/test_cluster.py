@@ -133,7 +133,7 @@ def test_a_run_that_the_scheduler_gives_up_on_fails_and_the_others_finish(tmp_pa
 
 def test_a_single_worker_and_a_driver_killed_alone(tmp_path: Path, make_cluster: Make) -> None:
     cluster = make_cluster(workers=1)
-    write_suite(tmp_path / "s.toml", epochs=20, seeds=2)
+    write_suite(tmp_path / "s.toml", epochs=150, seeds=2)
     arguments = ("run", "s.toml", "--out", "out", "--cluster", cluster.address)
     driver = start(*arguments, cwd=tmp_path)
     wait_for(lambda: running(tmp_path / "out"))
