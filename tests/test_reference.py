@@ -38,29 +38,36 @@ def test_every_committed_figure_is_made_again(report: Path) -> None:
     assert committed == {path.name for path in (report / "figures").glob("*.svg")}
 
 
-TRIALS = {
-    path.stem.removeprefix("cifar10-lite-"): list(csv.DictReader(path.read_text().splitlines()))
-    for path in sorted((RECORDS / "tuning").glob("cifar10-lite-*.csv"))
-}
+# suite -> the suite at which its rows were tuned
+TUNED_AT = {"cifar10-lite": "cifar10-lite", "cifar10n-lite": "cifar10-lite", "car-ablation": "cifar10-lite"}
 
 
-@pytest.mark.parametrize("name", ["cifar10-lite", "cifar10n-lite", "car-ablation"])
+def trials_at(suite: str) -> dict[str, list[dict[str, str]]]:
+    """Row of the suite -> its trials."""
+    return {
+        path.stem.removeprefix(f"{suite}-"): list(csv.DictReader(path.read_text().splitlines()))
+        for path in sorted((RECORDS / "tuning").glob(f"{suite}-*.csv"))
+    }
+
+
+@pytest.mark.parametrize("name", TUNED_AT)
 def test_tuned_rows_have_the_settings_of_their_best_trial(name: str) -> None:
+    trials = trials_at(TUNED_AT[name])
     planned = plan_suite(name, [], None, None, {}, "cpu")
-    own = {cell.row: cell.spec for cell in planned.cells if cell.row in TRIALS}
+    own = {cell.row: cell.spec for cell in planned.cells if cell.row in trials}
     assert {"cross_entropy", "car"} <= set(own)
     for row, spec in own.items():
-        best = max(TRIALS[row], key=lambda trial: float(trial["noisy_validation_accuracy"]))  # the earliest of equals
+        best = max(trials[row], key=lambda trial: float(trial["noisy_validation_accuracy"]))  # the earliest of equals
         settings = {**spec["optimizer"], **spec["method"]["hyper"]}
         searched = [key for key in best if key not in ("trial", "noisy_validation_accuracy", "runs", "state")]
         assert {key: float(settings[key]) for key in searched} == {key: float(best[key]) for key in searched}
 
 
-@pytest.mark.parametrize("name", ["cifar10-lite", "cifar10n-lite", "car-ablation"])
+@pytest.mark.parametrize("name", TUNED_AT)
 def test_every_row_of_a_tuned_suite_had_as_many_trials(name: str) -> None:
     planned = plan_suite(name, [], None, None, {}, "cpu")
     stated = {row.trials for part in planned.parts for row in part.methods.values()}
-    assert stated == {len(trials) for trials in TRIALS.values()}
+    assert stated == {len(trials) for trials in trials_at(TUNED_AT[name]).values()}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/findings.md"])
