@@ -98,14 +98,21 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         notes.append("Rows with clean labels are bounds: they are neither ranked nor tested.")
     if ((cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
-    notes.append(
-        "Passes: network passes over each image of an epoch. Cost figures are means and depend on the machine."
-    )
+    notes.append(f"Passes: network passes over each image of an epoch. {_cost_note(section)}")
     notes += _trial_notes(section, list(dict.fromkeys(cells["method"])))
     notes += _data_notes(section, str(cells["dataset"].iloc[0]))
     if remark := section.plan.get("remark"):
         notes.append(str(remark))
     return notes
+
+
+def _cost_note(section: Section) -> str:
+    """What the means of cost are over, in one sentence."""
+    executions = (section.material.records[address]["execution"] for address in section.frame["address"])
+    devices = {str(run.get("device_name") or run.get("device")) for run in executions}
+    if len(devices) < 2:
+        return "Cost figures are means and depend on the machine."
+    return f"Cost figures are means over runs on several devices ({'; '.join(sorted(devices))}) and depend on them."
 
 
 def _trial_notes(section: Section, methods: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from small_runs import published, specification
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from bench import precision
 from bench.data import prepare, subset_rows
 from bench.networks import NETWORKS
 from bench.run_record import peak_memory, reset_peak_memory
@@ -145,7 +147,8 @@ def test_a_record_ends_with_scores_cost_and_execution(run: Any) -> None:
     execution = record["execution"]
     assert execution["seconds"] > execution["train_seconds"] > 0
     assert execution["images_per_second"] == pytest.approx(400 / execution["train_seconds"])
-    assert (execution["device"], execution["resumes"]) == ("cpu", 0)
+    assert (execution["device"], execution["device_name"]) == ("cpu", precision.processor())
+    assert execution["resumes"] == 0
     assert {"started", "finished", "host", "versions", "commit", "peak_memory_mib"} <= set(execution)
 
 
@@ -215,3 +218,32 @@ def test_the_peak_of_memory_is_that_of_one_run() -> None:
 def test_upper_bound_and_pretraining_are_marked_as_privileges(tmp_path: Path) -> None:
     spec = specification("cross_entropy", "methods.cross_entropy.training_rows=clean_only")
     assert published(tmp_path, spec)["privileges"] == ["clean labels"]
+
+
+CPUINFO = """\
+processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 17
+model name\t: AMD EPYC
+
+processor\t: 1
+model\t\t: 99
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (CPUINFO, "AMD EPYC, family 25, model 17"),
+        ("model name\t: Fast One\n", "Fast One"),
+        (None, platform.processor() or platform.machine()),
+    ],
+)
+def test_a_processor_is_named_with_its_generation(
+    text: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(precision, "CPUINFO", tmp_path / "cpuinfo")
+    assert precision.processor.__wrapped__() == name

@@ -324,3 +324,15 @@ def test_tuning_trials_are_left_out(tmp_path: Path) -> None:
 def test_how_members_are_scored_is_told(tmp_path: Path) -> None:
     make_store(tmp_path, ["elr", "co_teaching"], seeds=[0], size=40, epochs=3, scored="ensemble")
     assert "Methods with several networks are scored by their ensemble." in _accuracy(_section(tmp_path)).notes
+
+
+def test_a_table_over_several_devices_names_them(tmp_path: Path) -> None:
+    specs = [make_spec("elr", "symmetric", 0.5, seed) for seed in (0, 1)]
+    store = Store(tmp_path)
+    for spec, device in zip(specs, ("AMD EPYC, family 26, model 2", "AMD EPYC, family 25, model 17"), strict=True):
+        record, arrays = make_record(spec, size=40)
+        record["execution"]["device_name"] = device
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    named = "several devices (AMD EPYC, family 25, model 17; AMD EPYC, family 26, model 2)"
+    assert any(named in note for note in _accuracy(_section(tmp_path)).notes)
