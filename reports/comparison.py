@@ -9,7 +9,6 @@ import pandas as pd
 
 from reports.gather import Section
 from reports.model import HOLE, Cell, Column, Table, p_text, percent, percent_cell, words
-from reports.tables import BOUND
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.record import StoreError
@@ -19,10 +18,7 @@ from results.statistics import Best, CriticalDifference
 def competitors(section: Section) -> pd.DataFrame:
     """The runs that are ranked and tested: all but bounds. Raises StoreError in a `reproduce` suite."""
     aggregate.comparing([section.plan])
-    bounds = {
-        row for row, marks in zip(section.frame["row"], section.frame["privileges"], strict=True) if BOUND in marks
-    }
-    return section.runs[~section.runs["method"].isin(bounds)]
+    return section.runs[~section.runs["method"].isin(section.bounds)]
 
 
 def across(sections: Sequence[Section]) -> CriticalDifference | None:
@@ -48,8 +44,7 @@ def best_of(section: Section) -> Best | None:
     if not section.compares:
         return None
     runs = competitors(section)
-    bounds = set(section.runs["method"]) - set(runs["method"])
-    return statistics.best(runs, [name for name in section.methods if name not in bounds])
+    return statistics.best(runs, [name for name in section.methods if name not in section.bounds])
 
 
 def comparison_tables(section: Section, best: Best) -> list[Table]:
@@ -128,8 +123,7 @@ def _test_notes(section: Section, family: int) -> tuple[str, ...]:
 
 
 def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
-    bounds = set(section.runs["method"]) - set(runs["method"])
-    table = statistics.against(runs, reference, [name for name in section.methods if name not in bounds])
+    table = statistics.against(runs, reference, [name for name in section.methods if name not in section.bounds])
     table["title"] = [section.methods[name] for name in table["method"]]
     title = f"{section.title}: tests against {section.methods[reference]} over all settings"
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())

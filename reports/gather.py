@@ -24,6 +24,9 @@ ARRAYS = ("given", "true", "given_probability_mean", "own_score", "thumbnails", 
 OTHERS = "other-records"
 """Name of the section that holds the records which no plan names."""
 
+BOUND = "clean labels"
+"""The privilege of a row that is no competitor but a bound: it is trained on correct labels."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -99,6 +102,12 @@ class Section:
     def methods(self) -> dict[str, str]:
         """Row name -> title, in the plan's order."""
         return dict(self.cells.drop_duplicates("method")[["method", "title"]].itertuples(index=False, name=None))
+
+    @cached_property
+    def bounds(self) -> frozenset[str]:
+        """The rows that are bounds, as far as they have run: neither ranked nor tested."""
+        marks = zip(self.frame["row"], self.frame["privileges"], strict=True)
+        return frozenset(row for row, privileges in marks if BOUND in privileges)
 
     def dataset_title(self, dataset: str) -> str:
         known = self.frame.loc[self.frame["dataset"] == dataset, "dataset_title"]

@@ -29,6 +29,9 @@ _MEASURES = {
 }
 
 
+_CONTEXT = "base rate"  # no result by itself: a row that has nothing else is left out
+
+
 def detection_table(section: Section) -> Table | None:
     """How well each method's scores find the mislabelled samples; None where no label is wrong."""
     notes = (
@@ -65,7 +68,7 @@ def _measured(
         for method, method_title in section.methods.items():
             found = section.done(dataset, setting, method)
             figures = [mean_std([_measure(section, run, key) for run in found["address"]]) for key in keys.values()]
-            if not any(n for _, _, n in figures):
+            if not any(n for label, (_, _, n) in zip(keys, figures, strict=True) if label != _CONTEXT):
                 continue
             cells = [
                 Cell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(found["address"]))

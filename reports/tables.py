@@ -14,9 +14,6 @@ from results import aggregate, statistics
 from results.aggregate import RULES
 from results.statistics import Best
 
-BOUND = "clean labels"
-"""The privilege of a row that is no competitor but a bound: it is trained on correct labels."""
-
 
 def accuracy_tables(section: Section, best: Best | None) -> list[Table]:
     """Mean ± sample deviation (n) by method and setting, one table a data set, with cost and privileges.
@@ -94,9 +91,10 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         )
     else:
         notes.append(f"Nothing is bold: {best.reason}.")
-    if BOUND in {mark for marks in section.frame["privileges"] for mark in marks}:
+    if section.bounds:
         notes.append("Rows with clean labels are bounds: they are neither ranked nor tested.")
-    if ((cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
+    noisy = section.frame.loc[section.frame["noise_model"] != "clean", "setting"]
+    if (cells["setting"].isin(noisy) & (cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
     notes.append(f"Passes: network passes over each image of an epoch. {_cost_note(section)}")
     notes += _trial_notes(section, list(dict.fromkeys(cells["method"])))
@@ -117,9 +115,8 @@ def _cost_note(section: Section) -> str:
 
 def _trial_notes(section: Section, methods: list[str]) -> list[str]:
     """How many tuning trials each row had, where any had some; unequal numbers are no fair comparison."""
-    bounds = {row for row, marks in section.frame[["row", "privileges"]].itertuples(index=False) if BOUND in marks}
     counts = section.plan.get("trials", {})
-    trials = {method: int(counts.get(method, 0)) for method in methods if method not in bounds}
+    trials = {method: int(counts.get(method, 0)) for method in methods if method not in section.bounds}
     if not any(trials.values()):
         return []
     if len(set(trials.values())) == 1:
@@ -182,9 +179,15 @@ def rules_table(section: Section) -> Table:
     return Table(f"{section.name}-rules", title, tuple(columns), tuple(rows), notes, _cells_data(section.cells))
 
 
+def _order_changes(section: Section) -> pd.DataFrame:
+    """Those among the rows that compete."""
+    cells = section.cells
+    return aggregate.order_changes(cells[~cells["method"].isin(section.bounds)], section.select)
+
+
 def order_table(section: Section) -> Table | None:
     """Pairs of methods whose order depends on the selection rule; None where there are none."""
-    changes = aggregate.order_changes(section.cells, section.select)
+    changes = _order_changes(section)
     if changes.empty:
         return None
     labels = ("setting", "better", "worse", "reversed by", "difference", "then")
@@ -203,7 +206,7 @@ def order_table(section: Section) -> Table | None:
 
 def order_lines(section: Section) -> list[str]:
     """One line for each setting in which the selection rule decides the order of some methods, naming the pairs."""
-    changes = aggregate.order_changes(section.cells, section.select)
+    changes = _order_changes(section)
     lines = []
     for (dataset, setting), group in changes.groupby(["dataset", "setting"], sort=False):
         pairs = [
@@ -220,7 +223,7 @@ _HINTS = 12
 
 def order_hint(section: Section) -> str:
     """The pairs whose order another selection rule reverses, in one line; empty where nothing is ranked or reversed."""
-    changes = aggregate.order_changes(section.cells, section.select)
+    changes = _order_changes(section)
     if not section.compares:
         return ""
     pairs = [

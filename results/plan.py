@@ -54,6 +54,9 @@ def joined(old: Plan, new: Plan) -> Plan:
 
     In a `compare` suite an old cell must share the protocol (network, epochs, batch size, ...) of the new plan's
     cells; in a `reproduce` suite each method has its own. Nothing is kept where the purpose has changed.
+
+    Tables have the order in which settings and methods first come up, so the larger part leads: a row run by itself
+    comes after those that were there, and a whole suite brings a setting run early back to its place.
     """
     if old["purpose"] != new["purpose"]:
         return new
@@ -64,8 +67,9 @@ def joined(old: Plan, new: Plan) -> Plan:
         for cell in old["cells"]
         if cell_key(cell) not in taken and (new["purpose"] == "reproduce" or shared_protocol(cell["spec"]) in protocols)
     ]
+    cells = [*kept, *new["cells"]] if len(kept) > len(new["cells"]) else [*new["cells"], *kept]
     trials = {**old.get("trials", {}), **new.get("trials", {})}
-    return {**new, "trials": trials, "cells": [*kept, *new["cells"]]}
+    return {**new, "trials": trials, "cells": cells}
 
 
 def plan_of(suite: str, records: Iterable[Record]) -> Plan:

@@ -213,7 +213,7 @@ def _selection(curves: dict[str, Any]) -> dict[str, Any]:
 def _detection(method: str, has_wrong: bool, memorised: float, base_rate: float) -> dict[str, Any]:
     def scores(auc: float) -> dict[str, Any]:
         names = {"roc_auc": auc, "average_precision": auc - 0.05, "base_rate": base_rate, "precision_at_k": auc - 0.1}
-        return {name: round(value, 6) if has_wrong else None for name, value in names.items()}
+        return {name: round(value, 6) if has_wrong or name == "base_rate" else None for name, value in names.items()}
 
     found: dict[str, Any] = {"given_label_last": scores(0.95 - 0.4 * memorised),
                              "given_label_mean": scores(0.97 - 0.1 * memorised)}

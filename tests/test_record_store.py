@@ -259,6 +259,19 @@ def test_a_plan_is_joined_with_what_was_asked_before(tmp_path: Path) -> None:
     assert [cell["seed"] for cell in store.plan("quick")["cells"]] == [1, 1]
 
 
+def test_the_larger_part_of_a_joined_plan_leads(tmp_path: Path) -> None:
+    def settings() -> list[str]:
+        return list(dict.fromkeys(cell["setting"] for cell in store.plan("quick")["cells"]))
+
+    store, methods = Store(tmp_path), ["cross_entropy", "elr"]
+    whole = [("clean", 0.0), ("symmetric", 0.2), ("symmetric", 0.5)]
+    store.write_plan(make_plan(make_specs(methods, [("symmetric", 0.5)], [0, 1])))  # a setting run early
+    store.write_plan(make_plan(make_specs(methods, whole, [0])))
+    assert settings() == ["clean", "symmetric 20%", "symmetric 50%"]
+    store.write_plan(make_plan(make_specs(methods, [("symmetric", 0.5)], [2])))  # and one run again
+    assert settings() == ["clean", "symmetric 20%", "symmetric 50%"]
+
+
 def test_a_reproduce_plan_keeps_methods_of_another_protocol(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write_plan(make_plan(make_specs(["elr"], seeds=[0]), purpose="reproduce"))

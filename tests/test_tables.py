@@ -193,6 +193,32 @@ def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
     assert table is not None and [cell.text for cell in table.rows[0][1:3]] == ["ELR", "Cross-entropy"]
 
 
+def test_a_bound_has_no_place_in_the_order(tmp_path: Path) -> None:
+    specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.5)], [0], epochs=4)
+    store = Store(tmp_path)
+    for spec, last, best in zip(specs, (0.6, 0.7), (0.9, 0.8), strict=True):
+        record, arrays = make_record(spec, size=40)
+        for name in record["selection"]:
+            record["selection"][name]["test_accuracy"] = best if name == "best_test" else last
+        record["privileges"] = ["clean labels"] if spec["method"]["name"] == "elr" else []
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    section = _section(tmp_path)
+    assert (tables.order_table(section), tables.order_lines(section), tables.order_hint(section)) == (None, [], "")
+
+
+@pytest.mark.parametrize(("model", "said"), [("clean", False), ("labels_file", True)])
+def test_only_noise_that_is_drawn_once_is_told_of(model: str, said: bool, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    specs = [make_spec("elr", model, 0.0, seed) for seed in range(3)]
+    for spec in specs:
+        record, arrays = make_record(spec, size=40)
+        record["noise"]["fingerprint"] = "f" * 64
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    assert any("share one set" in note for note in _accuracy(_section(tmp_path)).notes) == said
+
+
 def test_detection_and_measures(tmp_path: Path) -> None:
     make_store(tmp_path, ["co_teaching", "car"], [("clean", 0.0), ("symmetric", 0.5)], size=40, epochs=4)
     section = _section(tmp_path)
