@@ -176,16 +176,22 @@ def test_every_rule_stands_in_the_appendix(tmp_path: Path) -> None:
     assert table.rows[0][-1].text == "– (1 done with no clean validation split)"
 
 
-def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
+def _reversed_by_the_oracle(root: Path, *elr_marks: str) -> Section:
+    """ELR ends before cross-entropy, which has the better best test epoch."""
     specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.5)], [0], epochs=4)
-    store = Store(tmp_path)
-    for spec, last, best in zip(specs, (0.6, 0.7), (0.9, 0.8), strict=True):
+    store = Store(root)
+    for spec, last, best, marks in zip(specs, (0.6, 0.7), (0.9, 0.8), ((), elr_marks), strict=True):
         record, arrays = make_record(spec, size=40)
         for name in record["selection"]:
             record["selection"][name]["test_accuracy"] = best if name == "best_test" else last
+        record["privileges"] = list(marks)
         store.publish(record, arrays)
     store.write_plan(make_plan(specs))
-    section = _section(tmp_path)
+    return _section(root)
+
+
+def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
+    section = _reversed_by_the_oracle(tmp_path)
     assert "symmetric 50%: Cross-entropy over ELR" in tables.order_hint(section)
     (line,) = tables.order_lines(section)
     assert "Cross-entropy overtakes ELR by best test epoch (oracle)" in line
@@ -194,16 +200,7 @@ def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
 
 
 def test_a_bound_has_no_place_in_the_order(tmp_path: Path) -> None:
-    specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.5)], [0], epochs=4)
-    store = Store(tmp_path)
-    for spec, last, best in zip(specs, (0.6, 0.7), (0.9, 0.8), strict=True):
-        record, arrays = make_record(spec, size=40)
-        for name in record["selection"]:
-            record["selection"][name]["test_accuracy"] = best if name == "best_test" else last
-        record["privileges"] = ["clean labels"] if spec["method"]["name"] == "elr" else []
-        store.publish(record, arrays)
-    store.write_plan(make_plan(specs))
-    section = _section(tmp_path)
+    section = _reversed_by_the_oracle(tmp_path, "clean labels")
     assert (tables.order_table(section), tables.order_lines(section), tables.order_hint(section)) == (None, [], "")
 
 
