@@ -1,34 +1,11 @@
-"""What the processor is and which precision `auto` stands for, found without importing torch on a CPU."""
+"""Which precision `auto` stands for, found without importing torch where the device is a CPU."""
 
 from __future__ import annotations
 
 import functools
-import platform
 from pathlib import Path
 
-CPUINFO = Path("/proc/cpuinfo")
-
-
-def _cpuinfo() -> str:
-    """What the kernel tells of the processors; empty where there is no such file."""
-    try:
-        return CPUINFO.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-@functools.cache
-def processor() -> str:
-    """The processor's name, on x86 with family and model: "AMD EPYC, family 25, model 17".
-
-    Virtual machines often hide all else of the name, and two generations of one maker differ by a factor of two.
-    """
-    block = _cpuinfo().partition("\n\n")[0]  # that of the first one
-    found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
-    name = found.get("model name") or platform.processor() or platform.machine()
-    if "cpu family" in found and "model" in found:
-        return f"{name}, family {found['cpu family']}, model {found['model']}"
-    return name
+from bench.processor import cpuinfo
 
 
 @functools.cache
@@ -37,7 +14,7 @@ def cpu_has_fast_bfloat16() -> bool:
 
     Intel's avx512_bf16 alone is not enough: networks were slower with it than in float32 (docs/performance.md).
     """
-    words = set(_cpuinfo().split())
+    words = set(cpuinfo().split())
     return bool(words & {"amx_bf16", "bf16"}) or {"avx512_bf16", "AuthenticAMD"} <= words
 
 

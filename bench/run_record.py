@@ -18,7 +18,7 @@ import torch
 
 from bench import measure, networks, trainer
 from bench.data import RunData
-from bench.precision import processor
+from bench.processor import processor_name
 from datasets import registry as datasets
 from datasets.base import DataSet
 from datasets.noise import title as noise_title
@@ -127,7 +127,7 @@ def build_execution(
     run: trainer.Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
 ) -> dict[str, Any]:
     """All that may differ between two executions of one specification."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "seconds": seconds,
         "train_seconds": run.progress.seconds,

@@ -12,7 +12,7 @@ import torch
 from small_runs import published, specification
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from bench import precision
+from bench import processor
 from bench.data import prepare, subset_rows
 from bench.networks import NETWORKS
 from bench.run_record import peak_memory, reset_peak_memory
@@ -147,7 +147,7 @@ def test_a_record_ends_with_scores_cost_and_execution(run: Any) -> None:
     execution = record["execution"]
     assert execution["seconds"] > execution["train_seconds"] > 0
     assert execution["images_per_second"] == pytest.approx(400 / execution["train_seconds"])
-    assert (execution["device"], execution["device_name"]) == ("cpu", precision.processor())
+    assert (execution["device"], execution["device_name"]) == ("cpu", processor.processor_name())
     assert execution["resumes"] == 0
     assert {"started", "finished", "host", "versions", "commit", "peak_memory_mib"} <= set(execution)
 
@@ -245,5 +245,5 @@ def test_a_processor_is_named_with_its_generation(
 ) -> None:
     if text is not None:
         (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(precision, "CPUINFO", tmp_path / "cpuinfo")
-    assert precision.processor.__wrapped__() == name
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    assert processor.processor_name.__wrapped__() == name

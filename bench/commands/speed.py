@@ -16,7 +16,7 @@ from bench import plugins
 from bench.commands.options import Plugin
 from bench.commands.sweep import choose_device
 from bench.errors import UserError, unknown
-from bench.precision import processor
+from bench.processor import processor_name
 from methods import registry as methods
 
 DEFAULT_METHODS = "cross_entropy,co_teaching,elr,car"
@@ -72,7 +72,7 @@ def speed(
         typer.echo(json.dumps([asdict(one) for one in found], indent=1))
         return
     columns = ("method", "network", "precision", "images/s", "overhead", "to plain loop", "passes", "peak MiB")
-    table = Table(*columns, title=f"{processor()}: load at the start {load:.2f} on {os.cpu_count()} cores")
+    table = Table(*columns, title=f"{processor_name()}: load at the start {load:.2f} on {os.cpu_count()} cores")
     for one in found:
         low, high = one.images_per_second_spread
         table.add_row(
