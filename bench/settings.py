@@ -192,7 +192,7 @@ class MethodRow(Table):
     training: TrainingOverride = Field(TrainingOverride(), description="parts of the protocol over the suite's")
     when: list[When] = Field([], description="settings for some noise settings only")
     training_rows: Literal["all", "clean_only"] = Field(
-        "all", description="clean_only: train on the rightly labelled images alone (an upper bound)"
+        "all", description="clean_only: train on the rightly labelled images alone (a reference that knows the truth)"
     )
     scored: Literal["default", "mean", "ensemble", "first"] = Field(
         "default", description="of several networks: mean of their accuracies, their ensemble, or the first"

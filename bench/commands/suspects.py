@@ -37,7 +37,7 @@ def _chosen(store: Store, plan: Plan, method: str | None, setting: str | None, s
         if cell["setting"] == wanted
         and cell["seed"] == seed
         and cell["method"] in ((method,) if method else rows)
-        # an upper bound that knows the truth has other samples, and no suspicion
+        # a row trained on the rightly labelled samples alone has other samples, and no suspicion
         and cell["spec"]["dataset"].get("training_rows", "all") == "all"
     ]
     done = [cell for cell in cells if store.has(cell["address"])]
