@@ -16,9 +16,9 @@ from results.statistics import Best, CriticalDifference
 
 
 def competitors(section: Section) -> pd.DataFrame:
-    """The runs that are ranked and tested: all but bounds. Raises StoreError in a `reproduce` suite."""
+    """The runs that are ranked and tested: no row of clean labels. Raises StoreError in a `reproduce` suite."""
     aggregate.comparing([section.plan])
-    return section.runs[~section.runs["method"].isin(section.bounds)]
+    return section.runs[~section.runs["method"].isin(section.clean_rows)]
 
 
 def across(sections: Sequence[Section]) -> CriticalDifference | None:
@@ -44,7 +44,7 @@ def best_of(section: Section) -> Best | None:
     if not section.compares:
         return None
     runs = competitors(section)
-    return statistics.best(runs, [name for name in section.methods if name not in section.bounds])
+    return statistics.best(runs, [name for name in section.methods if name not in section.clean_rows])
 
 
 def comparison_tables(section: Section, best: Best) -> list[Table]:
@@ -123,7 +123,7 @@ def _test_notes(section: Section, family: int) -> tuple[str, ...]:
 
 
 def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
-    table = statistics.against(runs, reference, [name for name in section.methods if name not in section.bounds])
+    table = statistics.against(runs, reference, [name for name in section.methods if name not in section.clean_rows])
     table["title"] = [section.methods[name] for name in table["method"]]
     title = f"{section.title}: tests against {section.methods[reference]} over all settings"
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())

@@ -24,8 +24,8 @@ ARRAYS = ("given", "true", "given_probability_mean", "own_score", "thumbnails", 
 OTHERS = "other-records"
 """Name of the section that holds the records which no plan names."""
 
-BOUND = "clean labels"
-"""The privilege of a row that is no competitor but a bound: it is trained on correct labels."""
+CLEAN_LABELS = "clean labels"
+"""The privilege of a row that is no competitor: it is trained on correct labels."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ class Section:
         return dict(self.cells.drop_duplicates("method")[["method", "title"]].itertuples(index=False, name=None))
 
     @cached_property
-    def bounds(self) -> frozenset[str]:
-        """The rows that are bounds, as far as they have run: neither ranked nor tested."""
+    def clean_rows(self) -> frozenset[str]:
+        """The rows trained with clean labels, as far as they have run: neither ranked nor tested."""
         marks = zip(self.frame["row"], self.frame["privileges"], strict=True)
-        return frozenset(row for row, privileges in marks if BOUND in privileges)
+        return frozenset(row for row, privileges in marks if CLEAN_LABELS in privileges)
 
     def dataset_title(self, dataset: str) -> str:
         known = self.frame.loc[self.frame["dataset"] == dataset, "dataset_title"]

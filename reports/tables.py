@@ -91,8 +91,8 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         )
     else:
         notes.append(f"Nothing is bold: {best.reason}.")
-    if section.bounds:
-        notes.append("Rows with clean labels are bounds: they are neither ranked nor tested.")
+    if section.clean_rows:
+        notes.append("Rows trained with clean labels are neither ranked nor tested.")
     noisy = section.frame.loc[section.frame["noise_model"] != "clean", "setting"]
     if (cells["setting"].isin(noisy) & (cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
@@ -116,7 +116,7 @@ def _cost_note(section: Section) -> str:
 def _trial_notes(section: Section, methods: list[str]) -> list[str]:
     """How many tuning trials each row had, where any had some; unequal numbers are no fair comparison."""
     counts = section.plan.get("trials", {})
-    trials = {method: int(counts.get(method, 0)) for method in methods if method not in section.bounds}
+    trials = {method: int(counts.get(method, 0)) for method in methods if method not in section.clean_rows}
     if not any(trials.values()):
         return []
     if len(set(trials.values())) == 1:
@@ -182,7 +182,7 @@ def rules_table(section: Section) -> Table:
 def _order_changes(section: Section) -> pd.DataFrame:
     """Those among the rows that compete."""
     cells = section.cells
-    return aggregate.order_changes(cells[~cells["method"].isin(section.bounds)], section.select)
+    return aggregate.order_changes(cells[~cells["method"].isin(section.clean_rows)], section.select)
 
 
 def order_table(section: Section) -> Table | None:

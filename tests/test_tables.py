@@ -130,7 +130,7 @@ def test_bounds_do_not_compete(tmp_path: Path) -> None:
     section = _section(tmp_path)
     best = comparison.best_of(section)
     assert best is not None and best.method == "elr"
-    assert any("bounds" in note for note in _accuracy(section).notes)
+    assert any("neither ranked nor tested" in note for note in _accuracy(section).notes)
     assert all("GCE" not in row[0].text for row in comparison.comparison_tables(section, best)[1].rows)
 
 
