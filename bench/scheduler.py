@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -136,7 +137,10 @@ def run_local(cells: Sequence[Cell], environments: Sequence[Environment], finish
     seconds; their checkpoints stay.
     """
     queue = Queue(environments[0].store, cells, finished)
-    with ThreadPoolExecutor(len(environments)) as threads:
+    with warnings.catch_warnings(), ThreadPoolExecutor(len(environments)) as threads:
+        # loky replaces a worker that a run has left 300 MB larger; where the next run was given to it already, the new
+        # one takes that over, so nothing is lost and nobody need be told
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
         feeds = [threads.submit(_feed, queue, environment) for environment in environments]
         try:
             for feed in feeds:
