@@ -1,4 +1,4 @@
-"""Figures over settings: accuracy against noise rate and against cost, calibration, critical differences."""
+"""Figures over settings: accuracy by method, against noise rate and cost; calibration, critical differences."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from reports.figure_style import INK, Drawn, handle, panels, style_of
+from reports.figure_style import INK, PAPER, Drawn, handle, panels, style_of
 from reports.gather import Section
 from results.aggregate import RULES
 from results.statistics import CriticalDifference
 
 
-def _cell_means(section: Section) -> dict[tuple[str, str, str], tuple[float, float]]:
-    chosen = section.cells[(section.cells["rule"] == section.select) & (section.cells["n"] > 0)]
+def _cell_means(section: Section, rule: str = "") -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Data set, setting, method -> mean and sample deviation in percent by the rule (default: the suite's)."""
+    chosen = section.cells[(section.cells["rule"] == (rule or section.select)) & (section.cells["n"] > 0)]
     return {
         (str(cell["dataset"]), str(cell["setting"]), str(cell["method"])): (100 * cell["mean"], 100 * cell["std"])
         for cell in chosen.to_dict("records")
@@ -29,6 +30,50 @@ def _cell_means(section: Section) -> dict[tuple[str, str, str], tuple[float, flo
 def _spread(values: list[float]) -> list[float]:
     """Deviations for error bars: none where there is one run."""
     return [0.0 if math.isnan(value) else value for value in values]
+
+
+def accuracy(section: Section) -> Drawn | None:
+    """Accuracy of every method beside what its best test epoch would have given, one panel a setting.
+
+    Methods stand in the suite's order; where there is one setting, the best stands first.
+    """
+    found, oracle = _cell_means(section), _cell_means(section, "best_test")
+    places = [place for place in section.places if any(key[:2] == place for key in found)]
+    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    if not places:
+        return None
+    if len(places) == 1:
+        used.sort(key=lambda name: -found[*places[0], name][0])
+    rules = [RULES[section.select].title] + [RULES["best_test"].title] * (section.select != "best_test")
+    drawn = panels(
+        [section.place_title(*place) for place in places], x="test accuracy (%)", width=2.2 if len(places) > 1 else 4.2,
+        height=0.2 + 0.15 * len(used), entries=rules, share_x=False, most=3,
+        left=0.2 + 0.062 * max(len(section.methods[name]) for name in used),
+    )  # fmt: skip
+    for axis, place in zip(drawn.axes, places, strict=True):
+        for row, name in enumerate(used):
+            if (*place, name) not in found:
+                continue
+            (mean, spread), color = found[*place, name], style_of(name).color
+            if len(rules) > 1 and (*place, name) in oracle:
+                best = oracle[*place, name][0]
+                axis.plot([mean, best], [row, row], color=color, linewidth=0.8)
+                axis.plot(best, row, color=color, marker="o", markersize=4, markerfacecolor=PAPER, linestyle="")
+            axis.errorbar(mean, row, xerr=_spread([spread]), color=color, marker="o", markersize=4.5, elinewidth=0.8,
+                          capsize=2, linestyle="")  # fmt: skip
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+    drawn.axes[0].set_ylim(len(used) - 0.4, -0.6)
+    drawn.axes[0].set_yticks(range(len(used)), [section.methods[name] for name in used])
+    drawn.legend([
+        Line2D([], [], color=INK, marker="o", markerfacecolor=face, linestyle="", label=label)
+        for label, face in zip(rules, (INK, PAPER), strict=False)
+    ])  # fmt: skip
+    caption = (
+        f"Test accuracy by {rules[0]}, mean over seeds; bars: sample standard deviation, which one run does not have."
+    )
+    if len(rules) > 1:
+        caption += " Open circles: the best test epoch, an oracle that no one could have chosen without test labels."
+    return Drawn(f"{section.name}-accuracy", "Accuracy by method", caption, drawn.figure)
 
 
 def noise_rate(section: Section) -> Drawn | None:

@@ -21,6 +21,8 @@ from matplotlib.lines import Line2D
 INK, GRID, PAPER = "#1c2026", "#dfe3e8", "#fdfdfe"
 """Text and axes, grid lines, background: no data is drawn in these, so the page can replace them in the dark."""
 SUFFIXES = ("svg", "pdf", "png")
+_PAGE = 7.0  # inches
+_MANY = 12  # methods from which on a figure takes the width of a page
 
 # Okabe and Ito's palette without its yellow and black (unreadable on one of the two backgrounds), and two more hues.
 _HUES = {"grey": "#7d838c", "orange": "#e69f00", "blue": "#1c7ec4", "red": "#d55e00", "green": "#009e73",
@@ -41,6 +43,7 @@ _KNOWN: dict[str, tuple[str, str, str]] = {
     "backward_correction": ("purple", "dashed", "v"), "cores": ("olive", "solid", "D"),
     "cores_star": ("olive", "dashed", "P"), "selc": ("brown", "dashed", "X"), "sop": ("sky", "dotted", "D"),
     "sop_plus": ("sky", "mixed", "P"), "nlnl": ("pink", "mixed", "X"), "cdr": ("olive", "dotted", "<"),
+    "forward_correction_estimated": ("brown", "dotted", "^"), "backward_correction_estimated": ("brown", "mixed", "v"),
     "divide_mix": ("green", "mixed", "*"), "pes": ("purple", "dotted", "o"), "pes_semi": ("purple", "mixed", "P"),
 }  # fmt: skip
 
@@ -121,6 +124,7 @@ def panels(
 ) -> Panels:  # fmt: skip
     """Panels with a title each, at most `most` in a row; `entries` are the labels of the legend to come.
 
+    With many entries the panels grow to the width of a page, as lines and legend need the room.
     Ticks and axis labels stand at the left and lower border only where axes are shared. tall_titles: of two lines.
     rigid: exactly `most` in a row. tight: no axes are shared, and only titles stand between the panels. left, right,
     bottom: margins in inches, the legend apart.
@@ -132,6 +136,9 @@ def panels(
         gap_x, gap_y = 0.12, 0.26
     if tall_titles:
         top, gap_y = top + 0.13, gap_y + (0.13 if share_x or tight else 0.27)
+    if len(entries) > _MANY:
+        factor = max(1.0, (_PAGE - left - right - (columns - 1) * gap_x) / (columns * width))
+        width, height = factor * width, min(factor, 2.0) * height
     total = max(left + right + columns * width + (columns - 1) * gap_x, 3.4)
     bottom += 0.16 * math.ceil(len(entries) / _across(total, entries)) + 0.06 if entries else 0
     high = top + bottom + rows * height + (rows - 1) * gap_y

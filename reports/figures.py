@@ -22,6 +22,7 @@ def draw(section: Section) -> Iterator[Drawn]:
     curves, scores = over_epochs.Curves(section), detection.Scores(section)
     named = sorted({name.split(".")[1] for name in curves.quantities() if name.startswith("observed.")} - {"selected"})
     found = [
+        overview.accuracy(section),
         over_epochs.test_accuracy(section, curves),
         over_epochs.memorisation(section, curves),
         *(over_epochs.observed(section, curves, name) for name in named),

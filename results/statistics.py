@@ -152,7 +152,8 @@ def best(runs: pd.DataFrame, methods: Sequence[str] | None = None) -> Best:
 
 def _why_not_testable(rivals: pd.DataFrame) -> str:
     most = int(rivals["n"].max())
-    text = f"{NOT_TESTABLE}: {most} pairs of (setting, seed)"
+    pairs = "1 pair" if most == 1 else f"{most} pairs"
+    text = f"{NOT_TESTABLE}: {pairs} of (setting, seed)"
     if most < MINIMUM_PAIRS:
         return f"{text}, at least {MINIMUM_PAIRS} are needed"
     return f"{text} can reach no p below {rivals['smallest'].min():.2g} after Holm's correction"

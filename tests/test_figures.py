@@ -17,7 +17,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from reports import figure_curves, figure_detection, figure_matrices, figure_overview, figures
 from reports.build import build_report
 from reports.errors import ReportError
-from reports.figure_style import SUFFIXES, Drawn, house_style, rendered, style_of
+from reports.figure_style import SUFFIXES, Drawn, house_style, panels, rendered, style_of
 from reports.folder import Folder
 from reports.gather import Section, gather, sections
 from results.inference import paired_interval
@@ -44,8 +44,8 @@ def drawn(section: Section) -> dict[str, Drawn]:
 
 def test_all_that_the_runs_allow_is_drawn(drawn: dict[str, Drawn]) -> None:
     names = {name.removeprefix("quick-") for name in drawn}
-    assert names == {"test-accuracy", "memorisation", "confidence", "noise-rate", "cost", "detection", "scores",
-                     "samples", "transitions", "classes", "confusion", "calibration"}  # fmt: skip
+    assert names == {"accuracy", "test-accuracy", "memorisation", "confidence", "noise-rate", "cost", "detection",
+                     "scores", "samples", "transitions", "classes", "confusion", "calibration"}  # fmt: skip
     assert all(found.caption.endswith(".") and found.title for found in drawn.values())
 
 
@@ -58,6 +58,34 @@ def test_panels_and_lines(drawn: dict[str, Drawn]) -> None:
     rate = drawn["quick-noise-rate"].figure
     assert [axis.get_title() for axis in rate.axes] == ["symmetric"]
     assert list(rate.axes[0].lines[0].get_xdata()) == [0, 20, 40]
+
+
+def test_accuracy_by_method_shows_the_rule_and_the_oracle(section: Section, drawn: dict[str, Drawn]) -> None:
+    figure = drawn["quick-accuracy"].figure
+    assert [axis.get_title() for axis in figure.axes] == ["clean", "symmetric 20%", "symmetric 40%"]
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == list(section.methods.values())
+    cells = section.cells[(section.cells["setting"] == "clean") & (section.cells["method"] == "car")].set_index("rule")
+    last, oracle = (100 * cells.loc[rule, "mean"] for rule in ("last", "best_test"))
+    at = {tuple(line.get_xydata().ravel()) for line in figure.axes[0].lines if len(line.get_xydata()) == 1}
+    assert {(last, 2.0), (oracle, 2.0)} <= at and last < oracle
+
+
+def test_accuracy_by_method_begins_with_the_best_where_there_is_one_setting(tmp_path: Path) -> None:
+    make_store(tmp_path, ["cross_entropy", "gce", "car"], [("symmetric", 0.4)], range(2), size=60, epochs=4)
+    one = next(sections(gather(tmp_path)))
+    with house_style():
+        found = figure_overview.accuracy(one)
+    assert found is not None
+    means = one.cells[one.cells["rule"] == one.select].set_index("method")["mean"].sort_values(ascending=False)
+    shown = [label.get_text() for label in found.figure.axes[0].get_yticklabels()]
+    assert shown == [one.methods[name] for name in means.index]
+
+
+def test_figures_of_many_methods_take_the_width_of_a_page() -> None:
+    few, many = (panels(["symmetric 40%"], entries=[f"method {n}" for n in range(count)]) for count in (4, 30))
+    assert few.figure.get_figwidth() < 4 < 6.9 < many.figure.get_figwidth() < 7.1
+    assert few.axes[0].bbox.width < many.axes[0].bbox.width
 
 
 def test_a_method_has_one_colour_everywhere(drawn: dict[str, Drawn]) -> None:
