@@ -16,6 +16,7 @@ from command_line import Command, write_suite
 
 from bench import data as run_data
 from bench import suite, tune
+from bench.commands import tune as tune_command
 from bench.commands.sweep import plan_suite
 from bench.errors import UserError
 from bench.search import Axis, applied, default_space, draw, narrow
@@ -233,6 +234,23 @@ def test_a_search_is_resumed_extended_and_becomes_a_suite(
     changed = {key for key in elr.spec if elr.spec[key] != tuned.spec[key]}
     assert changed <= {"method", "optimizer"}
     assert planned[1].parts[0].title == "Tiny (tuned)"
+
+
+def test_a_row_that_is_tuned_meanwhile_is_kept(
+    command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny(tmp_path / "s.toml")
+    execute = tune_command.execute
+
+    def with_another(*arguments: Any) -> None:
+        execute(*arguments)
+        monkeypatch.setattr(tune_command, "execute", execute)
+        assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
+
+    monkeypatch.setattr(tune_command, "execute", with_another)
+    assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
+    written = tomllib.loads((tmp_path / "output" / "tuned" / "s-tuned.toml").read_text())
+    assert {name: row.get("trials", 0) for name, row in written["methods"].items()} == {"cross_entropy": 2, "elr": 2}
 
 
 def test_another_protocol_is_not_mixed_into_a_tuned_suite(

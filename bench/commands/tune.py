@@ -96,7 +96,7 @@ def tune_method(
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
     search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
     target = out / "tuned" / f"{path.stem}-tuned.toml"
-    outcome = tune.merged(tables, str(path), target)
+    tune.merged(tables, str(path), target)  # refuses another protocol before anything is run
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     cells = tune.on_tuning_seeds(plan.cells)
     console = Console(soft_wrap=True, highlight=False)
@@ -123,6 +123,7 @@ def tune_method(
     if best is None:
         console.print("no trial is finished, so nothing is chosen", markup=False)
         raise typer.Exit(EXIT_FAILED_RUN)
+    outcome = tune.merged(tables, str(path), target)  # with the rows that others have tuned since
     outcome["methods"][method] = tune.tuned_row(search.part, method, best.trial, count, search.source(best, seeds))
     replace_file(target, tune.toml_text(outcome, str(target)).encode())
     _tell(console, found, best, target, outcome)
