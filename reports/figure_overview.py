@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -32,6 +33,16 @@ def _spread(values: list[float]) -> list[float]:
     return [0.0 if math.isnan(value) else value for value in values]
 
 
+def _dots(axis: Axes, row: int, cell: tuple[float, float], best: float, color: str) -> None:
+    """One method's mean with its deviation, and a line to an open circle at its best test epoch (nan: none)."""
+    mean, spread = cell
+    if not math.isnan(best):
+        axis.plot([mean, best], [row, row], color=color, linewidth=0.8)
+        axis.plot(best, row, color=color, marker="o", markersize=4, markerfacecolor=PAPER, linestyle="")
+    axis.errorbar(mean, row, xerr=_spread([spread]), color=color, marker="o", markersize=4.5, elinewidth=0.8,
+                  capsize=2, linestyle="")  # fmt: skip
+
+
 def accuracy(section: Section) -> Drawn | None:
     """Accuracy of every method beside what its best test epoch would have given, one panel a setting.
 
@@ -52,15 +63,9 @@ def accuracy(section: Section) -> Drawn | None:
     )  # fmt: skip
     for axis, place in zip(drawn.axes, places, strict=True):
         for row, name in enumerate(used):
-            if (*place, name) not in found:
-                continue
-            (mean, spread), color = found[*place, name], style_of(name).color
-            if len(rules) > 1 and (*place, name) in oracle:
-                best = oracle[*place, name][0]
-                axis.plot([mean, best], [row, row], color=color, linewidth=0.8)
-                axis.plot(best, row, color=color, marker="o", markersize=4, markerfacecolor=PAPER, linestyle="")
-            axis.errorbar(mean, row, xerr=_spread([spread]), color=color, marker="o", markersize=4.5, elinewidth=0.8,
-                          capsize=2, linestyle="")  # fmt: skip
+            if (*place, name) in found:
+                best = oracle[*place, name][0] if len(rules) > 1 and (*place, name) in oracle else math.nan
+                _dots(axis, row, found[*place, name], best, style_of(name).color)
         axis.xaxis.set_major_locator(MaxNLocator(5))
     drawn.axes[0].set_ylim(len(used) - 0.4, -0.6)
     drawn.axes[0].set_yticks(range(len(used)), [section.methods[name] for name in used])
