@@ -45,6 +45,7 @@ TUNED_AT = {
     "car-ablation": "cifar10-lite",
     "cifar100-lite": "cifar100-lite",
     "cifar100n-lite": "cifar100-lite",
+    "car-ablation-cifar100": "cifar100-lite",
 }
 
 
