@@ -218,21 +218,27 @@ def order_lines(section: Section) -> list[str]:
     return lines
 
 
-_HINTS = 12
+_HINTS = 4
 
 
 def order_hint(section: Section) -> str:
-    """The pairs whose order another selection rule reverses, in one line; empty where nothing is ranked or reversed."""
+    """The pairs whose order another selection rule reverses, in one line; empty where nothing is ranked or reversed.
+
+    Of many, those are named that change places by the widest margin on both sides.
+    """
     changes = _order_changes(section)
     if not section.compares:
         return ""
+    margin = changes["difference"].clip(upper=-changes["other_difference"])
+    changes = changes.loc[margin.sort_values(ascending=False, kind="stable").index]
     pairs = [
         f"{section.place_title(str(pair.dataset), str(pair.setting))}: {pair.worse} over {pair.better}"
         for pair in changes.drop_duplicates(["dataset", "setting", "better", "worse"]).itertuples()
     ]
     if not pairs:
         return ""
-    more = f"; and {len(pairs) - _HINTS} more pairs" if len(pairs) > _HINTS else ""
+    left = len(pairs) - _HINTS
+    more = f"; and {left} more pair{'s' * (left > 1)} (table {section.name}-order)" if left > 0 else ""
     shown = "; ".join(pairs[:_HINTS]) + more
     return f"another selection rule than {RULES[section.select].title} reverses the order in {shown}"
 

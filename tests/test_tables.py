@@ -199,6 +199,23 @@ def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
     assert table is not None and [cell.text for cell in table.rows[0][1:3]] == ["ELR", "Cross-entropy"]
 
 
+def test_of_many_changes_of_order_the_widest_are_named(tmp_path: Path) -> None:
+    names = ["cross_entropy", "elr", "car", "gce", "co_teaching"]
+    specs = make_specs(names, [("symmetric", 0.5)], [0], epochs=4)
+    store = Store(tmp_path)
+    for position, spec in enumerate(specs):  # the oracle turns the whole order round
+        record, arrays = make_record(spec, size=40)
+        for name in record["selection"]:
+            sign = -1 if name == "best_test" else 1
+            record["selection"][name]["test_accuracy"] = 0.5 + sign * 0.01 * position**2
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    hint = tables.order_hint(_section(tmp_path))
+    told = hint.partition(" in ")[2].split("; ")
+    assert len(told) == 5 and told[0] == "symmetric 50%: Cross-entropy over Co-teaching"
+    assert told[-1].startswith("and 6 more pairs (table ") and told[-1].endswith("-order)")
+
+
 def test_a_bound_has_no_place_in_the_order(tmp_path: Path) -> None:
     section = _reversed_by_the_oracle(tmp_path, "clean labels")
     assert (tables.order_table(section), tables.order_lines(section), tables.order_hint(section)) == (None, [], "")
