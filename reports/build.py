@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.table import Table as TerminalTable
 
 from reports import comparison, figure_style, figures, measures, page, provenance, tables, terminal
+from reports.comparison import Joined
 from reports.figure_overview import critical_difference
 from reports.figure_style import Drawn
 from reports.folder import Folder
@@ -37,25 +38,28 @@ class ReportSummary:
 
 def build_report(
     records: Path, out: Path, *, select: str | None = None, paper: str | None = None, published: Path | None = None,
-    against: Path | None = None, running: Collection[str] = (),
+    against: Path | None = None, running: Collection[str] = (), suites: Collection[str] = (),
 ) -> ReportSummary:  # fmt: skip
     """Write index.html, tables/*.{md,tex,csv} and figures/*.{svg,pdf,png} below `out`.
 
     records: a store, a folder of records or a .jsonl file. select: the selection rule (default: each suite's own).
     paper: name of a published table to set beside our runs; published: a user's own table of that form. against:
-    others' records to compare with. running: addresses of runs that are being executed.
+    others' records to compare with. running: addresses of runs that are being executed. suites: those to show (default:
+    all).
     Raises ReportError or StoreError with one line; nothing is written before all tables are made.
     """
     if select is not None:
         rule(select)
-    material = gather(records, running)
+    material = gather(records, running, suites)
     found = list(sections(material, select))
-    suites = [chapter(section) for section in found]
+    own = [chapter(section) for section in found]
     beside = _published(found, paper, published, select)
-    others = _others(material, against, select)
+    joined, others = comparison.join(found), _others(material, against, select)
+    together = [] if joined is None else _together(joined)
     about_all = [provenance.runs_table(found)]
     folder = Folder(out)
-    chapters = [*beside, *suites, *_draw(found, suites, folder), *others]
+    _draw(found, own, joined, together, folder)
+    chapters = [*beside, *own, *together, *others]
     for table in [*(table for part in chapters for table in (*part.tables, *part.appendix)), *about_all]:
         for suffix, render in (("md", markdown), ("tex", latex), ("csv", csv_text)):
             folder.write(f"tables/{table.name}.{suffix}", render(table))
@@ -63,7 +67,7 @@ def build_report(
     folder.write("index.html", page.write_page(TITLE, chapters, about_all, details, facts, material.warnings))
     folder.tidy()
     shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
-    shown += [each for part in suites for table in part.tables for each in terminal.terminal_tables(table)]
+    shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
     hints = [f"{section.title}: {hint}" for section in found if (hint := tables.order_hint(section))]
     warnings = (*material.warnings, *hints, *(line for part in others for line in part.warnings))
     return ReportSummary(out / "index.html", tuple(shown), warnings)
@@ -106,18 +110,23 @@ def _others(material: Material, against: Path | None, select: str | None) -> lis
     return [Chapter("against", title, tables=[table], warnings=warnings, warned="Notable differences")]
 
 
-def _draw(found: list[Section], suites: list[Chapter], folder: Folder) -> list[Chapter]:
-    """Draw all figures; returns a chapter for what only several suites together can show, if there is such."""
+def _together(joined: Joined) -> list[Chapter]:
+    """A chapter for what only several suites can show, if there is such; its picture is added when it is drawn."""
+    found = comparison.joined_tables(joined)
+    return [Chapter("across", joined.title, tables=found)] if found or not joined.ranks.reason else []
+
+
+def _draw(
+    found: list[Section], suites: list[Chapter], joined: Joined | None, together: list[Chapter], folder: Folder
+) -> None:
+    """Draw all figures into the chapters that they belong to."""
     with figure_style.house_style():
         for section, part in zip(found, suites, strict=True):
             for drawn in figures.draw(section):
                 part.pictures.append(_written(drawn, folder))
-        ranks = comparison.across(found)
-        if ranks is None:
-            return []
-        drawn = critical_difference("all", ranks, next(section.select for section in found if section.compares))
-        title = f"All comparisons: {ranks.settings} settings"
-        return [Chapter("across", title, pictures=[_written(drawn, folder)])]
+        if joined is not None and not joined.ranks.reason:
+            drawn = critical_difference("all", joined.ranks, joined.select)
+            together[0].pictures.append(_written(drawn, folder))
 
 
 def _written(drawn: Drawn, folder: Folder) -> page.Picture:

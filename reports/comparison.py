@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -21,8 +22,22 @@ def competitors(section: Section) -> pd.DataFrame:
     return section.runs[~section.runs["method"].isin(section.clean_rows)]
 
 
-def across(sections: Sequence[Section]) -> CriticalDifference | None:
-    """The critical difference over all `compare` suites together; None where it may not be drawn.
+@dataclass(frozen=True)
+class Joined:
+    """The runs that compete in several suites, as one comparison. ranks: its `reason` says why not to draw them."""
+
+    sections: list[Section]
+    select: str
+    runs: pd.DataFrame
+    ranks: CriticalDifference
+
+    @property
+    def title(self) -> str:
+        return f"All comparisons: {len(self.runs.drop_duplicates(['dataset', 'setting']))} settings"
+
+
+def join(sections: Sequence[Section]) -> Joined | None:
+    """All `compare` suites as one comparison; None where they may not be joined.
 
     That is so for fewer than two suites, for suites of different selection rules, and where two of them hold one cell
     with different configurations.
@@ -31,12 +46,13 @@ def across(sections: Sequence[Section]) -> CriticalDifference | None:
     if len(joined) < 2 or len({section.select for section in joined}) > 1:
         return None
     kept = pd.concat([competitors(section)[["address"]] for section in joined])
+    select = joined[0].select
     try:
-        runs = aggregate.runs(joined[0].material.frame, [section.plan for section in joined], joined[0].select)
+        runs = aggregate.runs(joined[0].material.frame, [section.plan for section in joined], select)
     except StoreError:
         return None
-    found = statistics.critical_difference(runs[runs["address"].isin(kept["address"])])
-    return None if found.reason else found
+    runs = runs[runs["address"].isin(kept["address"])]
+    return Joined(joined, select, runs, statistics.critical_difference(runs))
 
 
 def best_of(section: Section) -> Best | None:
@@ -113,9 +129,9 @@ _TEST_COLUMNS = tuple(
 )
 
 
-def _test_notes(section: Section, family: int) -> tuple[str, ...]:
+def _test_notes(select: str, family: int) -> tuple[str, ...]:
     return (
-        f"Exact two-sided sign-flip test over all pairs of (setting, seed), {RULES[section.select].title}; one family "
+        f"Exact two-sided sign-flip test over all pairs of (setting, seed), {RULES[select].title}; one family "
         f"of {family} tests declared by the suite's rows, Holm inside it. Smallest p: what so many pairs can reach at "
         "best after the correction. Wins, ties and losses: settings by the sign of the mean paired difference "
         "(points).",
@@ -123,18 +139,46 @@ def _test_notes(section: Section, family: int) -> tuple[str, ...]:
 
 
 def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
-    table = statistics.against(runs, reference, [name for name in section.methods if name not in section.clean_rows])
-    table["title"] = [section.methods[name] for name in table["method"]]
-    title = f"{section.title}: tests against {section.methods[reference]} over all settings"
+    titles = {name: title for name, title in section.methods.items() if name not in section.clean_rows}
+    heading = f"{section.title}: tests against {section.methods[reference]} over all settings"
+    return _against_table(f"{section.name}-tests", heading, runs, reference, titles, section.select)
+
+
+def joined_tables(joined: Joined) -> list[Table]:
+    """Tests against cross-entropy over the settings of all suites; none where no suite has a row of it."""
+    reference = statistics.baseline(joined.runs)
+    if reference is None:
+        return []
+    rows = [
+        (name, title) for section in joined.sections for name, title in section.methods.items()
+        if name not in section.clean_rows
+    ]  # fmt: skip
+    titles = dict(reversed(rows))  # where suites differ, the first one's
+    titles = {name: titles[name] for name, _ in rows}
+    names = ", ".join(section.title for section in joined.sections)
+    notes = [f"Suites: {names}. A row has in each of them the settings that the suite gives it."]
+    if joined.ranks.reason:
+        notes.append(f"No critical-difference diagram is drawn: {joined.ranks.reason}.")
+    heading = f"{joined.title}: tests against {titles[reference]}"
+    return [_against_table("all-tests", heading, joined.runs, reference, titles, joined.select, tuple(notes))]
+
+
+def _against_table(
+    name: str, heading: str, runs: pd.DataFrame, reference: str, titles: dict[str, str], select: str,
+    notes: tuple[str, ...] = (),
+) -> Table:  # fmt: skip
+    """titles: row name -> title of all rows that compete, the reference among them; they declare the family."""
+    table = statistics.against(runs, reference, list(titles))
+    table["title"] = [titles[method] for method in table["method"]]
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
-    notes = _test_notes(section, len(table))
-    return Table(f"{section.name}-tests", title, _TEST_COLUMNS, _test_rows(table), notes, data)
+    notes = (*_test_notes(select, len(table)), *notes)
+    return Table(name, heading, _TEST_COLUMNS, _test_rows(table), notes, data)
 
 
 def _best_table(section: Section, best: Best) -> Table:
     table = best.table.assign(title=[section.methods[name] for name in best.table["method"]])
     title = f"{section.title}: tests against the best mean ({section.methods[str(best.method)]})"
-    notes = list(_test_notes(section, len(table)))
+    notes = list(_test_notes(section.select, len(table)))
     if best.incomplete:
         names = ", ".join(section.methods[name] for name in best.incomplete)
         notes.append(f"Not ranked, because runs are missing in some setting: {names}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -130,8 +131,11 @@ class Section:
         return cells | places
 
 
-def gather(path: Path, running: Collection[str] = ()) -> Material:
-    """Read everything at `path`. Raises StoreError or ReportError with one line where there is nothing to report."""
+def gather(path: Path, running: Collection[str] = (), suites: Collection[str] = ()) -> Material:
+    """Read everything at `path`, or what belongs to the named suites there.
+
+    Raises StoreError or ReportError with one line where there is nothing to report or no such suite.
+    """
     faults: list[str] = []
     source = find(path)
     records = {record["address"]: record for record in frame.records(path, faults.append)}
@@ -147,7 +151,22 @@ def gather(path: Path, running: Collection[str] = ()) -> Material:
         raise ReportError(f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them")
     failed = source.store.failures() if source.store else {}
     curves = frame.curves(path, _ignore)
+    if suites:
+        plans = _chosen(plans, suites, path)
+        kept = {cell["address"] for plan in plans for cell in plan["cells"]}
+        records = {address: record for address, record in records.items() if address in kept}
+        table, curves = (part[part["address"].isin(kept)] for part in (table, curves))
     return Material(source, table, curves, records, plans, failed, frozenset(running), faults)
+
+
+def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan]:
+    known = [str(plan["suite"]) for plan in plans]
+    for name in suites:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ReportError(f"{path}: no suite {name!r} (suites: {', '.join(known)}){hint}")
+    return [plan for plan in plans if plan["suite"] in suites]
 
 
 def train_rate(record: Record) -> float:

@@ -24,6 +24,7 @@ class Wanted:
     paper: str | None = None
     published: Path | None = None
     against: Path | None = None
+    suites: tuple[str, ...] = ()
 
 
 def report(
@@ -31,6 +32,7 @@ def report(
         Path | None, typer.Option("--records", help="A store, a folder of records, or a .jsonl file (default: DIR).")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder DIR: writes DIR/report (default: output).")] = None,
+    suites: Annotated[str | None, typer.Option(help="Only these suites, comma-separated.")] = None,
     select: Annotated[
         str | None,
         typer.Option(help="Selection rule: last, last_mean, best_test, noisy_validation or clean_validation."),
@@ -51,6 +53,7 @@ def report(
 
     - `report`
     - `report --records results/reference --out DIR`
+    - `report --suites cifar10-lite,cifar100-lite`
     - `report --paper elr-table1`
     """
     folder = out or DEFAULT_OUT
@@ -59,7 +62,10 @@ def report(
     for option, path in (("--records", source), ("--published", published), ("--against", against)):
         if path is not None and not path.exists():
             raise UserError(f"{option} {path}: no such file or folder")
-    show(source, folder / "report", Wanted(select, paper, published, against))
+    names = tuple(part.strip() for part in (suites or "").split(",") if part.strip())
+    if suites is not None and not names:
+        raise UserError("--suites: name at least one suite, such as --suites cifar10-lite,cifar100-lite")
+    show(source, folder / "report", Wanted(select, paper, published, against, names))
 
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
@@ -78,6 +84,7 @@ def show(source: Path, target: Path, wanted: Wanted) -> None:
         published=wanted.published,
         against=wanted.against,
         running=running,
+        suites=wanted.suites,
     )
     for table in summary.terminal_tables:
         console.print(table)
