@@ -149,12 +149,10 @@ def joined_tables(joined: Joined) -> list[Table]:
     reference = statistics.baseline(joined.runs)
     if reference is None:
         return []
-    rows = [
-        (name, title) for section in joined.sections for name, title in section.methods.items()
-        if name not in section.clean_rows
-    ]  # fmt: skip
-    titles = dict(reversed(rows))  # where suites differ, the first one's
-    titles = {name: titles[name] for name, _ in rows}
+    titles: dict[str, str] = {}
+    for section in joined.sections:
+        for name in (name for name in section.methods if name not in section.clean_rows):
+            titles.setdefault(name, section.methods[name])
     names = ", ".join(section.title for section in joined.sections)
     notes = [f"Suites: {names}. A row has in each of them the settings that the suite gives it."]
     if joined.ranks.reason:
