@@ -125,7 +125,7 @@ def _draw(
             for drawn in figures.draw(section):
                 part.pictures.append(_written(drawn, folder))
         if joined is not None and not joined.ranks.reason:
-            drawn = critical_difference("all", joined.ranks, joined.select)
+            drawn = critical_difference("critical-difference", joined.ranks, joined.select)
             together[0].pictures.append(_written(drawn, folder))
 
 

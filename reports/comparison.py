@@ -145,7 +145,10 @@ def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
 
 
 def joined_tables(joined: Joined) -> list[Table]:
-    """Tests against cross-entropy over the settings of all suites; none where no suite has a row of it."""
+    """Tests against cross-entropy over the settings of all suites; none where no suite has a row of it.
+
+    Their names have no prefix, so that no suite's table can have them too.
+    """
     reference = statistics.baseline(joined.runs)
     if reference is None:
         return []
@@ -158,7 +161,7 @@ def joined_tables(joined: Joined) -> list[Table]:
     if joined.ranks.reason:
         notes.append(f"No critical-difference diagram is drawn: {joined.ranks.reason}.")
     heading = f"{joined.title}: tests against {titles[reference]}"
-    return [_against_table("all-tests", heading, joined.runs, reference, titles, joined.select, tuple(notes))]
+    return [_against_table("tests", heading, joined.runs, reference, titles, joined.select, tuple(notes))]
 
 
 def _against_table(

@@ -228,4 +228,4 @@ def critical_difference(name: str, found: CriticalDifference, rule: str) -> Draw
         f"Mean ranks (1 is best) of the cells' means over {found.settings} settings, {RULES[rule].title}; Friedman's "
         f"test p = {found.p:.2g}. Bars join methods nearer than the critical distance (Nemenyi, level 0.05)."
     )
-    return Drawn(f"{name}-critical-difference", "Critical-difference diagram", caption, figure)
+    return Drawn(name, "Critical-difference diagram", caption, figure)

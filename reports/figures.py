@@ -45,4 +45,6 @@ def _ranks(section: Section) -> Drawn | None:
     if not section.compares:
         return None
     found = statistics.critical_difference(comparison.competitors(section))
-    return None if found.reason else overview.critical_difference(section.name, found, section.select)
+    if found.reason:
+        return None
+    return overview.critical_difference(f"{section.name}-critical-difference", found, section.select)

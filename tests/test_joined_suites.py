@@ -34,7 +34,7 @@ def _table(root: Path, name: str) -> list[str]:
 
 def test_two_suites_are_tested_together(two_suites: Path, tmp_path: Path) -> None:
     page = build_report(two_suites, tmp_path / "report").index
-    head, *lines = _table(page.parent, "all-tests")
+    head, *lines = _table(page.parent, "tests")
     assert head == "### All comparisons: 10 settings: tests against Cross-entropy"
     store = Store(two_suites)
     expected = statistics.against(runs(load(two_suites), list(store.plans().values())), "cross_entropy", METHODS)
@@ -42,7 +42,7 @@ def test_two_suites_are_tested_together(two_suites: Path, tmp_path: Path) -> Non
     assert [row[1:3] for row in rows] == [["30", "10"], ["30", "10"]]
     assert [row[3].replace("−", "-") for row in rows] == [f"{100 * value:+.2f}" for value in expected["difference"]]
     assert any("Suites: First, Second. A row has in each of them the settings" in line for line in lines)
-    assert (page.parent / "figures" / "all-critical-difference.svg").is_file()
+    assert (page.parent / "figures" / "critical-difference.svg").is_file()
     assert "All comparisons: 10 settings" in page.read_text(encoding="utf-8")
 
 
@@ -50,9 +50,9 @@ def test_suites_that_hold_one_cell_differently_are_not_joined(two_suites: Path, 
     shutil.copytree(two_suites, tmp_path / "three")
     make_store(tmp_path / "three", METHODS, RATES, suite="third", dataset="digits", epochs=3, size=40)
     page = build_report(tmp_path / "three", tmp_path / "all").index
-    assert not (page.parent / "tables" / "all-tests.md").exists()
+    assert not (page.parent / "tables" / "tests.md").exists()
     page = build_report(tmp_path / "three", tmp_path / "some", suites=["first", "second"]).index
-    assert _table(page.parent, "all-tests")
+    assert _table(page.parent, "tests")
 
 
 def test_a_report_of_one_suite_holds_nothing_of_others(two_suites: Path, tmp_path: Path) -> None:
