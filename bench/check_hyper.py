@@ -67,8 +67,10 @@ def _alternatives(name: str, declared: HyperParameter) -> list[Value]:
         return [choice for choice in declared["choices"] if choice != used]
     low, high = declared["bounds"]
     epochs = Problem().epochs
+    wanted: list[float]
     if declared.get("unit") == "epochs":
-        wanted = [count if kind is int else count / epochs for count in (epochs // 2, 2, 1, epochs, 0)]
+        used = round(used * epochs) if isinstance(used, float) else used
+        wanted = [epochs // 2, 2, 1, epochs, 0]
     elif kind is int:
         nearest = used if isinstance(used, int) else int(low)
         wanted = [nearest + 1, nearest - 1, 2 * nearest, low]

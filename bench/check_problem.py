@@ -18,7 +18,7 @@ from datasets.base import DataSet, Images, IntArray
 from datasets.noise import NoisyLabels
 from datasets.randomness import derive_seed, integers, permutation, uniforms
 from methods import registry as methods
-from methods.registry import HyperParameter, Value, value_type
+from methods.registry import HyperParameter, Value
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -80,13 +80,16 @@ def make_data(problem: Problem) -> RunData:
 
 
 def in_short(name: str, declared: HyperParameter, epochs: int) -> Value:
-    """A hyper-parameter's default for a run of `epochs`: delays shrink with the run, to at least one epoch."""
+    """A hyper-parameter's default for a run of `epochs`: delays shrink with the run, to at least one epoch.
+
+    A share stays a share.
+    """
     default = declared["default"]
     if declared.get("unit") != "epochs" or not isinstance(default, int | float) or not default:
         return default
     share = default if isinstance(default, float) else default / NOMINAL_EPOCHS
     count = max(1, int(share * epochs + 0.5))
-    return count if value_type(declared, name) is int else count / epochs
+    return count if isinstance(default, int) else count / epochs
 
 
 def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> dict[str, Any]:

@@ -93,7 +93,6 @@ class ConfidenceAdaptiveRegularization(Method):
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
         "start": {
             "default": 0.12,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "inferred: MacLLL/NAL, CIFAR, 60 of 500 epochs (es)",

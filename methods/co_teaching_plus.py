@@ -103,7 +103,6 @@ class CoTeachingPlus(CoTeaching):
         "exponent": {"default": 1.0, "bounds": (0.0, 10.0), "source": "xingruiyu/coteaching_plus: linear"},
         "warm_up": {
             "default": 0.1,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "xingruiyu/coteaching_plus, CIFAR-10: 20 of 200 epochs (CIFAR-100: 5)",

@@ -55,21 +55,18 @@ class Cores(Method):
         "beta": {"default": 2.0, "bounds": (0.0, 100.0), "source": "haochenglouis/cores"},
         "warm_up": {
             "default": 0.1,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: 10 of 100 epochs",
         },
         "ramp": {
             "default": 0.3,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: 30 of 100 epochs",
         },
         "select_after": {
             "default": 0.31,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: after epoch 30 of 100, counted from 0",

@@ -41,21 +41,18 @@ class CoresStar(Cores):
         "beta": {"default": 2.0, "bounds": (0.0, 100.0), "source": "haochenglouis/cores"},
         "warm_up": {
             "default": 0.1,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: 10 of the 100 epochs of phase 1",
         },
         "ramp": {
             "default": 0.3,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: 30 of the 100 epochs of phase 1",
         },
         "select_after": {
             "default": 0.31,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "haochenglouis/cores: after epoch 30 of the 100 of phase 1, counted from 0",
@@ -64,7 +61,6 @@ class CoresStar(Cores):
         "divide": {"default": True, "source": "haochenglouis/cores: learning rate over 1 + beta"},
         "sieve": {
             "default": 0.41,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "haochenglouis/cores: the division of epoch 40 of phase 1, counted from 0",

@@ -81,7 +81,6 @@ class EarlyLearningRegularizationPlus(Method):
         },
         "average_ramp": {
             "default": 0.51,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "shengliu66/ELR, CIFAR-10: 40,000 steps, 102 of 200 epochs",

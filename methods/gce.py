@@ -76,14 +76,12 @@ class TruncatedGeneralizedCrossEntropy(Method):
         "k": {"default": 0.5, "bounds": (0.0, 1.0), "source": "the paper"},
         "start": {
             "default": 0.333,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "AlanChou/Truncated-Loss, CIFAR-10: 40 of 120 epochs",
         },
         "every": {
             "default": 0.083,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "AlanChou/Truncated-Loss, CIFAR-10: 10 of 120 epochs",

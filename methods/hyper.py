@@ -17,7 +17,8 @@ class HyperParameter(TypedDict):
     """The declaration of one hyper-parameter, a plain dictionary literal in the class body.
 
     `default` fixes the type (bool, int, float or str); where it is None, `type` names it ("int", "float", "str").
-    `unit = "epochs"`: a whole number of epochs, or a float between 0 and 1 as that share of the run.
+    `unit = "epochs"`: a whole number of epochs, or a float between 0 and 1 as that share of the run; `type` is then
+    "int", and need not be named.
     `source` says where the default comes from (paper, repository, or "inferred").
     `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
     at all. `bench.search` says what it does where they are absent.
@@ -39,7 +40,7 @@ _SCALES = ("linear", "log")
 
 def value_type(declared: Mapping[str, Any], where: str) -> type:
     """The Python type of a hyper-parameter's values. Raises MethodError where the declaration gives none."""
-    named = declared.get("type")
+    named = declared.get("type", "int" if declared.get("unit") == "epochs" else None)  # also where a share is default
     if named is not None:
         if named not in _TYPES:
             raise MethodError(f"{where}: unknown hyper-parameter type {named!r} (accepted: {', '.join(_TYPES)})")
@@ -71,6 +72,8 @@ def check_declarations(hyper: Any, where: str) -> None:
             raise MethodError(f"{here}: `scale` = {declared['scale']!r} (accepted: {', '.join(_SCALES)})")
         if declared.get("unit", "epochs") != "epochs":
             raise MethodError(f"{here}: `unit` = {declared['unit']!r} (accepted: epochs)")
+        if "unit" in declared and declared.get("type", "int") != "int":
+            raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
         if not isinstance(declared.get("choices", ()), tuple | list):
             raise MethodError(f"{here}: `choices` must be a tuple")
         checked(name, declared["default"], declared, where)  # type: ignore[arg-type]

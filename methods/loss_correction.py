@@ -153,7 +153,6 @@ class ForwardCorrectionEstimated(EstimatedMatrix):
     hyper = {
         "estimate_epochs": {
             "default": 0.5,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "inferred: two trainings of equal length",
@@ -176,7 +175,6 @@ class BackwardCorrectionEstimated(EstimatedMatrix):
     hyper = {
         "estimate_epochs": {
             "default": 0.5,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "inferred: two trainings of equal length",

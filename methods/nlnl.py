@@ -65,21 +65,18 @@ class NegativeLearning(Method):
     hyper = {
         "negative_epochs": {
             "default": 0.23,
-            "type": "int",
             "unit": "epochs",
             "bounds": (1, 100000),
             "source": "ydkim1293/NLNL: 720 of 3120 epochs",
         },
         "selective_epochs": {
             "default": 0.23,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "ydkim1293/NLNL: 720 of 3120 epochs",
         },
         "positive_epochs": {
             "default": 0.23,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "ydkim1293/NLNL: 720 of 3120 epochs",

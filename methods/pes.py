@@ -58,21 +58,18 @@ class ProgressiveEarlyStopping(Method):
     hyper = {
         "warm_up": {
             "default": 0.125,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "tmllab/2021_NeurIPS_PES, CIFAR-10: 25 of 200 epochs (T_1; CIFAR-100: 30)",
         },
         "refine_blocks": {
             "default": 0.035,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "tmllab/2021_NeurIPS_PES: 7 of 200 epochs (T_2)",
         },
         "refine_classifier": {
             "default": 0.025,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "tmllab/2021_NeurIPS_PES: 5 of 200 epochs (T_3)",
@@ -207,14 +204,12 @@ class ProgressiveEarlyStoppingSemi(ProgressiveEarlyStopping):
     hyper = {
         "warm_up": {
             "default": 0.067,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "tmllab/2021_NeurIPS_PES, CIFAR-10: 20 of 300 epochs (T_1; CIFAR-100: 35)",
         },
         "refine_classifier": {
             "default": 0.017,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "tmllab/2021_NeurIPS_PES: 5 of 300 epochs (T_2)",

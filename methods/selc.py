@@ -34,7 +34,6 @@ class SelfEnsembleLabelCorrection(Method):
         },
         "start": {
             "default": 0.2,
-            "type": "int",
             "unit": "epochs",
             "bounds": (0, 100000),
             "source": "MacLLL/SELC, CIFAR-10 symmetric 20%: 40 of 200 epochs (es; 30 or 40 at other rates)",
