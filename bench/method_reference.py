@@ -20,7 +20,7 @@ fails where it is stale.
   the transition matrix.
 - *marks*: what else buys accuracy. Both stand beside the method's row in every table.
 - *passes*: forward passes over training images, per image of an epoch, as declared. Records hold the counted number.
-- Hyper-parameters in *epochs* are whole numbers, or a share of the run below 1.
+- Hyper-parameters in *epochs* are whole numbers, or a share of the run in [0, 1].
 """
 
 

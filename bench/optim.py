@@ -140,8 +140,8 @@ def build(
     """Optimisers for a method's parameter groups.
 
     settings: the suite's, overlaid by the stage's. first_epoch: epochs done before this schedule starts; epochs: its
-    length. A group that names an `optimizer` of another kind starts from that kind's defaults, not from the suite's
-    settings. Raises ValueError for an unknown optimiser or group key.
+    length. A group that names an `optimizer` of another kind takes `lr` and `clip_norm` of the suite and that kind's
+    defaults for the rest. Raises ValueError for an unknown optimiser or group key.
     """
     by_kind: dict[str, torch.optim.Optimizer] = {}
     entries = []

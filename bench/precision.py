@@ -28,7 +28,7 @@ def has_accelerator() -> bool:
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") computes it in hardware."""
+    """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") is faster with it."""
     if precision != "auto":
         return precision
     if device.startswith("cuda"):

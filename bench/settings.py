@@ -148,7 +148,7 @@ class Training(Table):
     augmentation: Augmentation = Field(Augmentation(), description="what is done to the images")
     sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the device computes it in hardware, resolved when the run is planned"
+        "auto", description="auto: bf16 where the device is faster with it, resolved when the run is planned"
     )
     threads: Count = Field(1, description="torch threads of a run; never follows --jobs")
     compile: bool = Field(

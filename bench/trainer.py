@@ -27,7 +27,7 @@ class Progress:
     epoch: int = 0  # epochs done
     stage: int = -1  # stage reached; -1: none yet
     restart_stage: int = 0  # stage at which the optimisers were built
-    step: int = 0  # optimiser steps done
+    step: int = 0  # batches done
     samples: int = 0  # samples of main batches seen
     seconds: float = 0.0  # spent in training epochs, evaluation not counted
     rate: float = 0.0  # the learning rate of the last step
