@@ -46,7 +46,7 @@ class NormalizedAndReverse(Method):
 
 
 class NormalizedAndAbsolute(Method):
-    """alpha NCE + beta MAE, with MAE as 1 - p_y. Defaults are the authors' for CIFAR-10 (CIFAR-100: 10 and .1)."""
+    """alpha NCE + beta MAE, with MAE as 1 - p_y. Defaults are the authors' for CIFAR-10 (CIFAR-100: 10 and 1)."""
 
     name = "nce_mae"
     title = "NCE+MAE"

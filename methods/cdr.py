@@ -28,9 +28,10 @@ def critical_gradients(
 class CriticalGradients(Method):
     """Cross-entropy; the gradients of weights outside the critical share 1 - r are dropped, the others scaled by 1 - r.
 
-    Weights are those of convolutions and linear layers, r the noise rate; what decays a dropped weight is the
-    optimiser's weight decay alone. The authors' code prepares a gradual decline of the scale and then overwrites it by
-    the constant, which is also the paper's; `gradual` > 0 lets it fall from 1 to 1 - r over so many epochs.
+    Weights are those of convolutions and linear layers, r the noise rate; what moves a dropped weight is the optimiser
+    alone, by weight decay and earlier momentum. The authors' code prepares a gradual decline of the scale and then
+    overwrites it by the constant, which is also the paper's; `gradual` > 0 lets it fall from 1 to 1 - r over so
+    many epochs.
     """
 
     name = "cdr"

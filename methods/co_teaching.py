@@ -52,10 +52,10 @@ def co_teaching_loss(
 class CoTeaching(Method):
     """Two networks; each learns from the samples of a batch that the other finds easiest.
 
-    The share left out grows from 0 to the noise rate over the first `gradual` epochs. At least one sample is kept. What
-    is observed as `selected` is the mean of the two networks' choices: 0, 1/2 or 1 for a sample. Each network is scored
-    by itself, as in the paper. `authors_behaviour` divides each loss by the number of kept samples twice; the paper
-    once.
+    The share left out grows from 0 to the noise rate over the first `gradual` epochs (the authors' loops count epochs
+    from 1 and so never use the 0: their share is one epoch ahead). At least one sample is kept. What is observed as
+    `selected` is the mean of the two networks' choices: 0, 1/2 or 1 for a sample. Each network is scored by itself, as
+    in the paper. `authors_behaviour` divides each loss by the number of kept samples twice; the paper once.
     """
 
     name = "co_teaching"

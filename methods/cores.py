@@ -42,9 +42,9 @@ def cores_loss(losses: Tensor, kept: Tensor) -> Tensor:
 class Cores(Method):
     """Cross-entropy less a confidence term; later on only samples under the mean loss of all classes are kept.
 
-    The class prior is that of the given labels, refreshed every epoch over the samples kept in the one before (that the
-    code refreshes it is known, how is inferred). The authors divide the learning rate by 1 + beta; under their plain
-    SGD that equals dividing the loss, which is what `divide` does.
+    The class prior is that of the given labels, refreshed every epoch over the samples kept in the one before. The
+    authors divide the learning rate by 1 + beta; under their plain SGD that equals dividing the loss, which is what
+    `divide` does.
     """
 
     name = "cores"

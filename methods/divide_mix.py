@@ -104,7 +104,7 @@ class DivideMix(Method):
             "source": "LiJunnan1992/DivideMix, CIFAR-10 (CIFAR-100: 30)",
         },
         "threshold": {"default": 0.5, "bounds": (0.0, 1.0), "source": "LiJunnan1992/DivideMix (tau)"},
-        "temperature": {"default": 0.5, "bounds": (0.01, 1.0), "source": "LiJunnan1992/DivideMix (T)"},
+        "temperature": {"default": 0.5, "bounds": (0.1, 1.0), "source": "LiJunnan1992/DivideMix (T)"},
         "alpha": {"default": 4.0, "bounds": (0.01, 100.0), "source": "LiJunnan1992/DivideMix, CIFAR"},
         "guessed_weight": {
             "default": 25.0,

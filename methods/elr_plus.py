@@ -28,25 +28,27 @@ def elr_plus_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: floa
 
 
 @torch.no_grad()
-def average_weights(averages: Iterable[Tensor], weights: Iterable[Tensor], momentum: float) -> None:
+def average_weights(averages: Iterable[Tensor], weights: Iterable[Tensor], momentum: float | Tensor) -> None:
     """a <- momentum a + (1 - momentum) w, in place, parameter by parameter."""
     for average, weight in zip(averages, weights, strict=True):
-        average.mul_(momentum).add_(weight, alpha=1 - momentum)
+        average.lerp_(weight, 1 - momentum)
 
 
 class EarlyLearningRegularizationPlus(Method):
     """Each network learns on mixed images with the ELR term, its targets coming from the other's averaged weights.
 
     In an epoch one network walks over all samples, then the other. A target moves towards the prediction that the
-    other's average makes of the un-mixed image, in training mode as in the authors' code; those predictions are what is
-    observed. The momentum of averaging rises along a sigmoid ramp over the first `average_ramp` epochs (in the authors'
-    code 40,000 steps), the penalty over `penalty_ramp`. Prediction is the sum of both networks' logits, not of their
-    averages'. Defaults are the authors' for CIFAR-10 with symmetric noise (asymmetric: momentum .9, penalty 1;
-    CIFAR-100: .9, 7, `penalty_ramp` as long as `average_ramp`, and `reweight`).
+    other's average makes of the un-mixed image, in training mode as in the authors' code; those predictions are
+    what is observed. The momentum of averaging rises along a sigmoid ramp over the first `average_ramp` epochs (in
+    the authors' code 40,000 steps), the penalty over `penalty_ramp`; without a ramp it is at most s / (s + 1) in a
+    network's step s. Prediction is the sum of both networks' logits, not of their averages'. Defaults are the
+    authors' for CIFAR-10 with symmetric noise (asymmetric: momentum .9, penalty 1; CIFAR-100: .9, 7, `penalty_ramp`
+    as long as `average_ramp`, and `reweight`).
     """
 
     name = "elr_plus"
     title = "ELR+"
+    version = 2
     year = 2020
     reference = "Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020"
     marks = frozenset({"ensemble", "mixup"})
@@ -83,7 +85,7 @@ class EarlyLearningRegularizationPlus(Method):
             "default": 0.51,
             "unit": "epochs",
             "bounds": (0, 100000),
-            "source": "shengliu66/ELR, CIFAR-10: 40,000 steps, 102 of 200 epochs",
+            "source": "shengliu66/ELR, CIFAR-10: 40,000 steps, 102 of 200 epochs (Clothing1M, WebVision: no ramp)",
         },
         "alpha": {"default": 1.0, "bounds": (0.01, 100.0), "source": "shengliu66/ELR, CIFAR (mixup)"},
         "reweight": {"default": False, "source": "shengliu66/ELR: true for CIFAR-100 only"},
@@ -95,12 +97,14 @@ class EarlyLearningRegularizationPlus(Method):
     average_ramp: int
     alpha: float
     reweight: bool
+    steps: Tensor
     targets: Tensor
     turn: tuple[int, float]
 
     def build(self) -> None:
         self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
         self.averages = copy.deepcopy(self.pair).requires_grad_(False)
+        self.register_buffer("steps", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("targets", torch.zeros(2, self.task.num_samples, self.task.num_classes))
 
     def parameter_groups(self) -> list[dict[str, object]]:
@@ -133,7 +137,11 @@ class EarlyLearningRegularizationPlus(Method):
 
     def after_step(self) -> None:
         number, clock = self.turn
-        momentum = self.average * sigmoid_ramp(clock, self.average_ramp)
+        self.steps[number] += 1
+        if self.average_ramp > 0:
+            momentum: float | Tensor = self.average * sigmoid_ramp(clock, self.average_ramp)
+        else:
+            momentum = (1 - 1 / (self.steps[number] + 1)).clamp_max(self.average)
         average_weights(self.averages[number].parameters(), self.pair[number].parameters(), momentum)
 
     def predict(self, images: Tensor) -> Tensor:

@@ -64,7 +64,8 @@ class TruncatedGeneralizedCrossEntropy(Method):
     """GCE on the samples whose given label had a probability over `k` when last looked at.
 
     All samples are in use at first; from epoch `start` on, in each epoch whose number `every` divides, the choice is
-    made anew with the network as it stands (the unofficial code takes its best checkpoint on the test set).
+    made anew with the network as it stands, on plain images (the unofficial code takes its best checkpoint on the test
+    set, and augmented images).
     """
 
     name = "truncated_gce"

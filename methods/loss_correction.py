@@ -24,9 +24,10 @@ def forward_losses(logits: Tensor, labels: Tensor, matrix: Tensor, clip: float =
     """[B]: -log sum_i p_i T[i, y], in log space.
 
     logits: [B, K] float; labels: [B] int64; matrix: [K, K] float, rows the true class. clip: p is clamped to
-    [clip, 1 - clip], without gradient outside.
+    [clip, 1 - clip], without gradient outside. A label that no class leads to counts as nearly impossible.
     """
-    log_matrix = matrix.to(logits.dtype).clamp_min(torch.finfo(logits.dtype).tiny).log()
+    known = matrix.to(logits.dtype)
+    log_matrix = torch.where((known > 0).any(0), known, torch.finfo(known.dtype).tiny).log()
     return -torch.logsumexp(clipped_log_softmax(logits, clip) + log_matrix.T[labels], 1)
 
 
@@ -42,6 +43,11 @@ def invert(matrix: Tensor) -> Tensor:
         raise MethodError("backward correction needs a transition matrix that can be inverted; this one is singular")
     inverse: Tensor = torch.linalg.inv(exact)
     return inverse.to(matrix.dtype)
+
+
+def outlier_percentile(num_classes: int) -> float:
+    """97, and 100 (no outliers) where as much as 3% of the samples is more than a class has, as with 100 classes."""
+    return 97.0 if 100 / num_classes > 3 else 100.0
 
 
 def estimate_matrix(probabilities: Tensor, percentile: float = 97.0) -> Tensor:
@@ -87,7 +93,7 @@ class EstimatedMatrix(KnownMatrix):
     """
 
     estimate_epochs: int
-    percentile: float
+    percentile: float | None
 
     def build(self) -> None:
         Method.build(self)
@@ -99,7 +105,8 @@ class EstimatedMatrix(KnownMatrix):
 
     def stage_start(self, stage: int) -> None:
         if stage == 1:
-            self.set_matrix(estimate_matrix(self.task.logits(self.network).softmax(1), self.percentile))
+            percentile = outlier_percentile(self.task.num_classes) if self.percentile is None else self.percentile
+            self.set_matrix(estimate_matrix(self.task.logits(self.network).softmax(1), percentile))
             self.network.load_state_dict(self.task.network().state_dict())
 
     def loss(self, batch: Batch) -> Tensor:
@@ -118,6 +125,7 @@ class ForwardCorrection(KnownMatrix):
 
     name = "forward_correction"
     title = "Forward correction (T known)"
+    version = 2
     year = 2017
     reference = (
         "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
@@ -146,6 +154,7 @@ class ForwardCorrectionEstimated(EstimatedMatrix):
 
     name = "forward_correction_estimated"
     title = "Forward correction"
+    version = 2
     year = 2017
     reference = (
         "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
@@ -157,7 +166,12 @@ class ForwardCorrectionEstimated(EstimatedMatrix):
             "bounds": (1, 100000),
             "source": "inferred: two trainings of equal length",
         },
-        "percentile": {"default": 97.0, "bounds": (50.0, 100.0), "source": "giorgiop/loss-correction, outlier filter"},
+        "percentile": {
+            "default": None,
+            "type": "float",
+            "bounds": (50.0, 100.0),
+            "source": "giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
+        },
         "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
     }
     inverted = False
@@ -179,7 +193,12 @@ class BackwardCorrectionEstimated(EstimatedMatrix):
             "bounds": (1, 100000),
             "source": "inferred: two trainings of equal length",
         },
-        "percentile": {"default": 97.0, "bounds": (50.0, 100.0), "source": "giorgiop/loss-correction, outlier filter"},
+        "percentile": {
+            "default": None,
+            "type": "float",
+            "bounds": (50.0, 100.0),
+            "source": "giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
+        },
         "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
     }
     inverted = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -45,14 +46,26 @@ def positive_loss(logits: Tensor, labels: Tensor, class_weight: Tensor, kept: Te
     return (weights * losses).sum() / weights.sum().clamp_min(torch.finfo(logits.dtype).tiny)
 
 
+def soft_loss(logits: Tensor, targets: Tensor, class_weight: Tensor) -> Tensor:
+    """mean_i w_(argmax t_i) sum_c -t_ic log p_ic, a scalar. logits, targets: [B, K] float; class_weight: [K] float."""
+    losses = -(targets * logits.log_softmax(1)).sum(1)
+    return (class_weight.to(logits.dtype)[targets.argmax(1)] * losses).mean()
+
+
+def class_weights(labels: Tensor, num_classes: int) -> Tensor:
+    """[K] float: 1 for the most frequent class, n times as much for one that is n times as rare. labels: [N] int64."""
+    counts = torch.bincount(labels, minlength=num_classes).float()
+    return counts.max() / counts.clamp_min(1)
+
+
 class NegativeLearning(Method):
     """Learns "not of class k" for random k, then the same on confident samples, then their labels, then pseudo-labels.
 
-    Stages: NL, SelNL (samples whose mean past p_y is at least 1/K), SelPL (at least `cut`), and `pseudo_rounds` rounds
-    of pseudo-labelling, each a new network on labels in which those of samples under `cut` are replaced by the
-    prediction of the network before (that replacement is hard, and that the network starts anew, is inferred). SelNL
-    goes on with the optimiser of NL; the other stages have new ones. Shares are those of the authors' 720, 720, 720 and
-    2 x 480 epochs; the last stage takes what is left.
+    Stages: NL, SelNL (samples whose mean past p_y is at least 1/K) and SelPL (at least `cut`) go on with one network
+    and one optimiser. Then two rounds of pseudo-labelling, each with a new network: it learns the labels of the
+    samples that SelPL ended with, and then the next one learns, of all samples, the mean prediction that it made in
+    the last `history` epochs of its training. Class weights are by the labels that are learnt. Shares are those of
+    the authors' 720, 720, 720 and 2 x 480 epochs; the last stage takes what is left.
 
     The paper clamps nothing. `authors_behaviour` clamps 1 - p to at least 1e-5, as their code does: a network that has
     become sure of a wrong class for all samples then gets no gradient any more, as happens at large learning rates.
@@ -62,6 +75,7 @@ class NegativeLearning(Method):
     title = "NLNL"
     year = 2019
     reference = "Kim et al., NLNL: Negative Learning for Noisy Labels, ICCV 2019"
+    version = 2
     hyper = {
         "negative_epochs": {
             "default": 0.23,
@@ -81,7 +95,7 @@ class NegativeLearning(Method):
             "bounds": (0, 100000),
             "source": "ydkim1293/NLNL: 720 of 3120 epochs",
         },
-        "pseudo_rounds": {"default": 2, "bounds": (0, 10), "source": "ydkim1293/NLNL: 2 times 480 epochs"},
+        "pseudo_rounds": {"default": 2, "bounds": (0, 2), "source": "ydkim1293/NLNL: 2 times 480 epochs"},
         "complementary": {"default": 1, "bounds": (1, 1000), "source": "ydkim1293/NLNL (CIFAR-100: 110)"},
         "cut": {"default": 0.5, "bounds": (0.0, 1.0), "source": "ydkim1293/NLNL"},
         "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
@@ -89,7 +103,7 @@ class NegativeLearning(Method):
             "default": 10,
             "bounds": (1, 100),
             "search": None,
-            "source": "inferred: epochs in the mean of past p_y",
+            "source": "ydkim1293/NLNL: epochs in the means of past predictions",
         },
     }
     negative_epochs: int
@@ -102,15 +116,13 @@ class NegativeLearning(Method):
     authors_behaviour: bool
     class_weight: Tensor
     past: Tensor
-    pseudo: Tensor
+    soft: Tensor
 
     def build(self) -> None:
         super().build()
-        counts = F.one_hot(self.task.labels, self.task.num_classes).sum(0).float()
-        # The rarest class weighs most; the most frequent one weighs 1.
-        self.register_buffer("class_weight", counts.max() / counts.clamp_min(1))
+        self.register_buffer("class_weight", class_weights(self.task.labels, self.task.num_classes))
         self.register_buffer("past", torch.zeros(self.history, self.task.num_samples))
-        self.register_buffer("pseudo", self.task.labels.clone())
+        self.register_buffer("soft", torch.zeros(self.task.num_samples, self.task.num_classes))
 
     def lengths(self) -> list[int]:
         """Epochs of each stage: NL, SelNL, SelPL, and every pseudo-labelling round that has any."""
@@ -124,14 +136,18 @@ class NegativeLearning(Method):
         return [*found, *[left // rounds] * (rounds - 1), left - left // rounds * (rounds - 1)]
 
     def stages(self) -> Sequence[Stage]:
-        return [Stage(length, restart=number != 1) for number, length in enumerate(self.lengths())]
+        return [Stage(length, restart=number not in (1, 2)) for number, length in enumerate(self.lengths())]
 
     def stage_start(self, stage: int) -> None:
         if stage > 2:
-            kept = self.past.mean(0) >= self.cut
-            predicted = self.task.logits(self.network).argmax(1)
-            self.pseudo.copy_(torch.where(kept, self.task.labels, predicted))
             self.network.load_state_dict(self.task.network().state_dict())
+            learnt = self.task.labels[self.mean_past() >= self.cut] if stage == 3 else self.soft.argmax(1)
+            self.class_weight.copy_(class_weights(learnt, self.task.num_classes))
+
+    def mean_past(self, done: int | None = None) -> Tensor:
+        """[N]: mean p_y of the last `history` epochs; done: epochs before this one (None: all in which p_y is kept)."""
+        recorded = sum(self.lengths()[:3]) if done is None else done
+        return self.past.sum(0) / max(1, min(self.history, recorded))
 
     def draw(self, labels: Tensor) -> Tensor:
         """[B, n] int64: classes other than the given one, drawn evenly and independently."""
@@ -142,22 +158,26 @@ class NegativeLearning(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         logits = self.network(batch.views[0])
-        negative, selective, positive = self.lengths()[:3]
-        if batch.epoch > negative + selective + positive:
+        lengths = self.lengths()
+        stage = sum(batch.epoch > end for end in accumulate(lengths))
+        if stage == 4:
             batch.observe(logits)
-            return F.cross_entropy(logits, self.pseudo[batch.index])
-        mean_past = self.past[:, batch.index].sum(0) / max(1, min(self.history, batch.epoch - 1))
-        p_given = logits.detach().softmax(1).gather(1, batch.labels[:, None]).squeeze(1)
-        self.past[(batch.epoch - 1) % self.history, batch.index] = p_given
-        if batch.epoch > negative + selective:
-            kept = (mean_past >= self.cut).to(logits.dtype)
-            batch.observe(logits, selected=kept)
-            return positive_loss(logits, batch.labels, self.class_weight, kept)
-        threshold = 1 / self.task.num_classes if batch.epoch > negative else 0.0
-        kept = (mean_past >= threshold).to(logits.dtype)
+            return soft_loss(logits, self.soft[batch.index], self.class_weight)
+        p = logits.detach().softmax(1)
+        if stage == 3:
+            kept = (self.mean_past()[batch.index] >= self.cut).to(logits.dtype)
+            window = min(self.history, lengths[3])
+            if batch.epoch > sum(lengths[:4]) - window:
+                self.soft[batch.index] += p / window
+        else:
+            threshold = (0.0, 1 / self.task.num_classes, self.cut)[stage]
+            kept = (self.mean_past(batch.epoch - 1)[batch.index] >= threshold).to(logits.dtype)
+            self.past[(batch.epoch - 1) % self.history, batch.index] = p.gather(1, batch.labels[:, None]).squeeze(1)
         batch.observe(logits, selected=kept)
+        if stage >= 2:
+            return positive_loss(logits, batch.labels, self.class_weight, kept)
         floor = 1e-5 if self.authors_behaviour else 0.0
         return negative_loss(logits, batch.labels, self.draw(batch.labels), self.class_weight, kept, floor)
 
     def clean_scores(self) -> Tensor | None:
-        return self.past.mean(0)
+        return self.mean_past()

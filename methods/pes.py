@@ -220,7 +220,7 @@ class ProgressiveEarlyStoppingSemi(ProgressiveEarlyStopping):
             "scale": "log",
             "source": "tmllab/2021_NeurIPS_PES (Adam)",
         },
-        "temperature": {"default": 0.5, "bounds": (0.01, 1.0), "source": "tmllab/2021_NeurIPS_PES (T)"},
+        "temperature": {"default": 0.5, "bounds": (0.1, 1.0), "source": "tmllab/2021_NeurIPS_PES (T)"},
         "alpha": {"default": 4.0, "bounds": (0.01, 100.0), "source": "tmllab/2021_NeurIPS_PES"},
         "late_alpha": {
             "default": 0.75,

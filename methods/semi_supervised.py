@@ -44,7 +44,10 @@ def mean_probability(logits: Sequence[Tensor]) -> Tensor:
 
 
 def sharpened(probabilities: Tensor, temperature: float) -> Tensor:
-    """[B, K]: p^(1/T), normalised to sum to 1 in every row. As in MixMatch (Berthelot et al., 2019)."""
+    """[B, K]: p^(1/T), normalised to sum to 1 in every row. As in MixMatch (Berthelot et al., 2019).
+
+    T from .1 on: below, float32 has no power of an even prediction among many classes but 0.
+    """
     powered = probabilities ** (1 / temperature)
     return powered / powered.sum(1, keepdim=True)
 

@@ -20,8 +20,8 @@ from methods.cores import cores_loss, cores_losses, cores_strength
 from methods.divide_mix import confidence_penalty, prior_penalty
 from methods.elr import elr_loss, elr_targets
 from methods.gce import gce_losses, truncated_gce_loss
-from methods.loss_correction import backward_losses, estimate_matrix, forward_losses, invert
-from methods.nlnl import negative_loss, positive_loss
+from methods.loss_correction import backward_losses, estimate_matrix, forward_losses, invert, outlier_percentile
+from methods.nlnl import class_weights, negative_loss, positive_loss, soft_loss
 from methods.registry import MethodError
 from methods.sop import sop_loss
 
@@ -206,6 +206,34 @@ def test_backward_correction_is_unbiased() -> None:
     torch.testing.assert_close(corrected @ matrix.T, -logits.log_softmax(1))
 
 
+def test_forward_correction_by_the_identity_is_cross_entropy_at_any_logits() -> None:
+    logits = torch.tensor([[50.0, -50.0, -50.0], [-50.0, 50.0, -50.0]], requires_grad=True)
+    labels = torch.tensor([1, 0])
+    losses = forward_losses(logits, labels, torch.eye(3))
+    torch.testing.assert_close(losses, F.cross_entropy(logits, labels, reduction="none"))
+    (found,) = torch.autograd.grad(losses.sum(), logits)
+    (want,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), logits)
+    torch.testing.assert_close(found, want)
+
+
+def test_a_label_that_no_class_leads_to_has_a_finite_loss() -> None:
+    logits = torch.zeros(1, 3, requires_grad=True)
+    matrix = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    loss = forward_losses(logits, torch.tensor([2]), matrix).sum()
+    loss.backward()
+    assert bool(loss.detach().isfinite()) and bool(logits.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_the_estimated_matrix_finds_every_class(classes: int) -> None:
+    """A filter of 3% must not take all samples of a class, as it would with 100 of them."""
+    labels = torch.arange(100 * classes) % classes
+    probabilities = torch.full((len(labels), classes), 0.4 / classes)
+    probabilities[torch.arange(len(labels)), labels] += torch.linspace(0.5, 0.6, len(labels))
+    estimated = estimate_matrix(probabilities, outlier_percentile(classes))
+    assert torch.equal(estimated.argmax(1), torch.arange(classes))
+
+
 def test_singular_matrix_is_refused() -> None:
     with pytest.raises(MethodError, match="singular"):
         invert(torch.full((3, 3), 1 / 3))
@@ -281,14 +309,32 @@ def test_complementary_labels_are_never_the_given_one() -> None:
     assert len(drawn.unique()) == CLASSES
 
 
-def test_nlnl_replaces_the_labels_of_unsure_samples() -> None:
+def test_pseudo_labels_of_nlnl_start_from_the_samples_that_were_kept() -> None:
     logits, labels = draw(dtype=torch.float32)
-    task = StubTask(labels.tolist(), CLASSES, epochs=10)
+    task = StubTask(labels.tolist(), CLASSES, epochs=10)  # epochs of its stages: 2, 2, 2, 2, 2
     method = make("nlnl", task)
-    task.all_logits = logits
-    method.past[:, :4] = 0.9
+    index = torch.arange(SIZE).tolist()
+    method.past[:6, :4] = 0.9
     method.stage_start(3)
-    assert torch.equal(method.pseudo[:4], labels[:4]) and torch.equal(method.pseudo[4:], logits.argmax(1)[4:])
+    assert torch.equal(method.class_weight, class_weights(labels[:4], CLASSES))
+    for epoch in (7, 8):
+        task.network().answers = [logits * (epoch - 6)]
+        loss = method.loss(make_batch(method, labels.tolist(), index, epoch=epoch))
+        kept = (torch.arange(SIZE) < 4).float()
+        torch.testing.assert_close(loss, positive_loss(logits * (epoch - 6), labels, method.class_weight, kept))
+    method.stage_start(4)
+    soft = (logits.softmax(1) + (2 * logits).softmax(1)) / 2
+    torch.testing.assert_close(method.soft, soft)
+    task.network().answers = [logits]
+    loss = method.loss(make_batch(method, labels.tolist(), index, epoch=9))
+    torch.testing.assert_close(loss, soft_loss(logits, soft, class_weights(soft.argmax(1), CLASSES)))
+
+
+def test_soft_loss_of_one_hot_targets_is_weighted_cross_entropy() -> None:
+    logits, labels = draw()
+    weights = class_weights(labels, CLASSES)
+    want = (weights[labels] * F.cross_entropy(logits, labels, reduction="none")).mean()
+    torch.testing.assert_close(soft_loss(logits, F.one_hot(labels, CLASSES).to(logits), weights), want)
 
 
 def test_critical_gradients_keep_the_largest_products() -> None:

@@ -242,13 +242,26 @@ def test_divide_mix_guesses_with_both_networks(monkeypatch: pytest.MonkeyPatch) 
     torch.testing.assert_close(loss, supervised + 7 * ((unknown.softmax(1) - guess.repeat(2, 1)) ** 2).mean())
 
 
-@pytest.mark.parametrize(("average", "equal_to"), [(0.0, "pair"), (1.0, "initial")])
-def test_weight_averages_in_their_limits(average: float, equal_to: str) -> None:
-    training = start("elr_plus", PROBLEM, {"average": average, "average_ramp": 0})
-    initial = weights(training, "pair.")
+def test_an_average_without_memory_is_the_network_itself() -> None:
+    training = start("elr_plus", PROBLEM, {"average": 0.0, "average_ramp": 0})
     training.train(2)
-    want = weights(training, "pair.") if equal_to == "pair" else initial
-    assert difference(want, weights(training, "averages.")) is None
+    assert difference(weights(training, "pair."), weights(training, "averages.")) is None
+
+
+def test_without_a_ramp_the_average_is_at_first_the_mean_of_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = start("elr_plus", PROBLEM, {"average": 1.0, "average_ramp": 0})
+    method, seen = training.run.method, [weights(training, "pair.0.")]
+    own = method.after_step
+
+    def recorded() -> None:
+        own()
+        if method.turn[0] == 0:
+            seen.append(weights(training, "pair.0."))
+
+    monkeypatch.setattr(method, "after_step", recorded)
+    training.train(2)
+    for name, average in weights(training, "averages.0.").items():
+        torch.testing.assert_close(average, torch.stack([step[name] for step in seen]).mean(0), rtol=1e-4, atol=1e-5)
 
 
 def test_elr_plus_takes_targets_from_the_other_networks_average() -> None:
