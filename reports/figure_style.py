@@ -97,6 +97,7 @@ def house_style() -> Iterator[None]:
         "ytick.labelsize": 7, "legend.fontsize": 7.5, "legend.frameon": False, "axes.titlepad": 4, "axes.labelpad": 2,
         "xtick.major.pad": 2, "ytick.major.pad": 2, "image.interpolation": "nearest", "image.cmap": "cividis",
         "svg.hashsalt": "noisy-label-bench", "svg.fonttype": "none", "pdf.fonttype": 42, "axes.unicode_minus": True,
+        "text.parse_math": False,  # titles come from suites: a "$" in one is a dollar, and bad mathtext an exception
     }  # fmt: skip
     with mpl.rc_context(theme):
         yield

@@ -23,7 +23,7 @@ from reports.gather import Section, gather, sections
 from results.inference import paired_interval
 from results.statistics import CriticalDifference
 from results.store import Store
-from tests.synthetic_records import make_plan, make_record, make_spec, make_store
+from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -202,6 +202,31 @@ def test_a_critical_difference_diagram() -> None:
         texts = {text.get_text().strip() for text in picture.figure.axes[0].texts}
     assert {"A (1.20)", "B (1.90)", "(2.90) C"} <= texts
     assert "12 settings" in picture.caption and "last epoch" in picture.caption
+
+
+@pytest.mark.parametrize("title", [r"ELR $\lamda$", "cost $_$ b", "100% {of} $x$"])
+def test_a_title_is_no_mathtext(title: str, tmp_path: Path) -> None:
+    settings = [("symmetric", 0.2), ("symmetric", 0.4)]
+    store = make_store(tmp_path, ["elr"], settings, [0], size=40, epochs=2)
+    specs = make_specs(["elr"], settings, [0], epochs=2)
+    store.write_plan(make_plan(specs, titles={"elr": title}) | {"title": title})
+    built = build_report(tmp_path, tmp_path / "report")
+    assert f">{title}<" in (built.index.parent / "figures" / "quick-noise-rate.svg").read_text(encoding="utf-8")
+
+
+def test_ticks_of_a_log_axis_are_plain_numbers(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    specs = [make_spec(method, "symmetric", 0.4, 0, epochs=2) for method in ("elr", "car")]
+    for spec, seconds in zip(specs, (2.0, 300.0), strict=True):
+        record, arrays = make_record(spec, size=40)
+        record["execution"]["seconds"] = seconds
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    with house_style():
+        picture = figure_overview.cost(next(sections(gather(tmp_path))))
+        assert picture is not None and picture.figure.axes[0].get_xscale() == "log"
+        text = rendered(picture)["svg"].decode()
+    assert ">100<" in text and "mathdefault" not in text
 
 
 def test_a_report_repeats_byte_for_byte(tmp_path: Path) -> None:
