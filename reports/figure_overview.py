@@ -199,8 +199,8 @@ def _joined_bins(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def critical_difference(name: str, found: CriticalDifference, rule: str) -> Drawn:
     """Mean ranks on a line; a bar joins methods that Nemenyi's test does not separate."""
-    titles, low, high = list(found.ranks), 1.0, float(max(math.ceil(max(found.ranks.values())), 2))
-    half = math.ceil(len(titles) / 2)
+    low, high = 1.0, float(max(math.ceil(max(found.ranks.values())), 2))
+    half = math.ceil(len(found.ranks) / 2)
     height = 0.75 + 0.2 * half + 0.1 * len(found.groups)
     figure = Figure(figsize=(7.0, height))
     FigureCanvasAgg(figure)
@@ -217,12 +217,12 @@ def critical_difference(name: str, found: CriticalDifference, rule: str) -> Draw
         ends = [found.ranks[group[0]] - 0.04, found.ranks[group[-1]] + 0.04]
         axis.plot(ends, [-0.35 - 0.5 * order] * 2, color=INK, linewidth=3, solid_capstyle="butt")
     start = -0.35 - 0.5 * len(found.groups)
-    for position, title in enumerate(titles):
-        left = position < half
-        y = start - (position + 0.5 if left else len(titles) - position - 0.5)
+    for position, (method, rank) in enumerate(found.ranks.items()):
+        title, left = found.titles[method], position < half
+        y = start - (position + 0.5 if left else len(found.ranks) - position - 0.5)
         edge = low - 0.15 if left else high + 0.15
-        axis.plot([found.ranks[title]] * 2 + [edge], [0, y, y], color=INK, linewidth=0.7, clip_on=False)
-        axis.text(edge, y, f"{title} ({found.ranks[title]:.2f}) " if left else f" ({found.ranks[title]:.2f}) {title}",
+        axis.plot([rank, rank, edge], [0, y, y], color=INK, linewidth=0.7, clip_on=False)
+        axis.text(edge, y, f"{title} ({rank:.2f}) " if left else f" ({rank:.2f}) {title}",
                   ha="right" if left else "left", va="center", fontsize=7.5)  # fmt: skip
     caption = (
         f"Mean ranks (1 is best) of the cells' means over {found.settings} settings, {RULES[rule].title}; Friedman's "

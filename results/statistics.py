@@ -8,6 +8,7 @@ where data set, setting, seed and fingerprint are equal.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -163,12 +164,14 @@ def _why_not_testable(rivals: pd.DataFrame) -> str:
 class CriticalDifference:
     """What a critical-difference diagram shows (Friedman's test, then Nemenyi's).
 
-    ranks: title -> mean rank (1 is best), ascending. distance: mean ranks nearer than this are not separated.
-    groups: maximal runs of titles within `distance`. p: Friedman's. settings: how many were ranked.
+    ranks: method -> mean rank (1 is best), ascending. titles: method -> title, with the method's row name behind a
+    title that several have. distance: mean ranks nearer than this are not separated. groups: maximal runs of methods
+    within `distance`. p: Friedman's. settings: how many were ranked.
     Where `reason` is not empty no diagram may be drawn, and the rest is empty.
     """
 
     ranks: dict[str, float]
+    titles: dict[str, str]
     distance: float
     groups: tuple[tuple[str, ...], ...]
     p: float
@@ -189,14 +192,20 @@ def critical_difference(runs: pd.DataFrame, alpha: float = ALPHA) -> CriticalDif
     ):  # fmt: skip
         if have < need:
             reason = f"a critical-difference diagram needs at least {need} {what} without holes, here are {have}"
-            return CriticalDifference({}, math.nan, (), math.nan, settings, reason)
-    titles = _titles(runs)
+            return CriticalDifference({}, {}, math.nan, (), math.nan, settings, reason)
     ranks = complete.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     p = float(stats.friedmanchisquare(*(complete[name] for name in complete.columns)).pvalue)
     quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / math.sqrt(2)
     distance = quantile * math.sqrt(methods * (methods + 1) / (6 * settings))
-    named = {titles[str(name)]: float(rank) for name, rank in ranks.items()}
-    return CriticalDifference(named, distance, _groups(named, distance), p, settings)
+    named = {str(name): float(rank) for name, rank in ranks.items()}
+    titles = _distinct({name: title for name, title in _titles(runs).items() if name in named})
+    return CriticalDifference(named, titles, distance, _groups(named, distance), p, settings)
+
+
+def _distinct(titles: dict[str, str]) -> dict[str, str]:
+    """Method -> title; rows of one method may have one title, and are told apart by their names."""
+    often = Counter(titles.values())
+    return {name: title if often[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
 
 
 def _groups(ranks: dict[str, float], distance: float) -> tuple[tuple[str, ...], ...]:

@@ -195,8 +195,8 @@ def test_many_classes_and_no_thumbnails(tmp_path: Path) -> None:
 
 
 def test_a_critical_difference_diagram() -> None:
-    ranks = {"A": 1.2, "B": 1.9, "C": 2.9}
-    found = CriticalDifference(ranks, 0.8, (("A", "B"),), 0.01, 12)
+    ranks = {"a": 1.2, "b": 1.9, "c": 2.9}
+    found = CriticalDifference(ranks, {"a": "A", "b": "B", "c": "C"}, 0.8, (("a", "b"),), 0.01, 12)
     with house_style():
         picture = figure_overview.critical_difference("quick", found, "last")
         texts = {text.get_text().strip() for text in picture.figure.axes[0].texts}

@@ -233,10 +233,19 @@ def test_critical_difference_against_published_constants() -> None:
     assert found.reason == ""
     assert found.settings == 30
     assert list(found.ranks.values()) == [1, 2, 3, 4, 5]
-    assert list(found.ranks) == ["A", "B", "C", "D", "E"]
+    assert list(found.ranks) == ["a", "b", "c", "d", "e"]
+    assert found.titles == {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"}
     assert found.distance == pytest.approx(2.728 * math.sqrt(5 * 6 / (6 * 30)), abs=1e-3)  # Demsar 2006, table 5
-    assert found.groups == (("A", "B"), ("B", "C"), ("C", "D"), ("D", "E"))
+    assert found.groups == (("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"))
     assert found.p < 1e-20
+
+
+def test_rows_of_one_title_are_ranked_each() -> None:
+    runs = _many({"elr": 0.3, "elr-long": 0.2, "gce": 0.1, "mixup": 0.0}, settings=12, datasets=2, seeds=2)
+    runs["title"] = runs["title"].replace("ELR-LONG", "ELR")
+    found = statistics.critical_difference(runs)
+    assert found.ranks == {"elr": 1, "elr-long": 2, "gce": 3, "mixup": 4}
+    assert list(found.titles.values()) == ["ELR (elr)", "ELR (elr-long)", "GCE", "MIXUP"]
 
 
 def test_friedman_is_scipys() -> None:
