@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import pandas as pd
+
 from reports.gather import Section, mean_std
 from reports.model import HOLE, Cell, Column, Table, mean_text, number, percent_cell, words
 
@@ -110,12 +112,21 @@ def _measure(section: Section, address: str, key: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
+def _nominal_rate(section: Section, run: pd.Series) -> float:
+    """The rate that was asked for; NaN where the noise takes none, such as people's labels.
+
+    Their records hold the expected share of wrong labels as nominal rate, or null, while the specification says 0.
+    """
+    rate = _measure(section, str(run["address"]), "noise.nominal_rate")
+    return rate if rate == run["noise_rate"] else math.nan
+
+
 def noise_table(section: Section) -> Table | None:
     """What the noise really is: nominal and measured share of wrong labels, and the fingerprint for each seed."""
     rows, data = [], []
     for dataset, setting in section.places:
         for (seed, fingerprint), found in section.done(dataset, setting).groupby(["seed", "fingerprint"], sort=True):
-            nominal, actual = (float(found[name].iloc[0]) for name in ("noise_rate", "actual_rate"))
+            nominal, actual = _nominal_rate(section, found.iloc[0]), float(found["actual_rate"].iloc[0])
             train = max(_measure(section, address, "noise.train_rate") for address in found["address"])
             rows.append((
                 words(section.place_title(dataset, setting)), Cell(str(seed), float(found["seed"].iloc[0])),
@@ -127,10 +138,12 @@ def noise_table(section: Section) -> Table | None:
         return None
     labels = ("setting", "seed", "nominal rate", "wrong labels", "wrong in training", "fingerprint")
     columns = tuple(Column(label, 0 < position < 5) for position, label in enumerate(labels))
-    notes = (
+    notes = [
         "Shares in %. Wrong labels: given label differs from the true one, in the whole official training set; in "
         "training: in the images trained on. All methods of a setting and seed have the labels of this fingerprint.",
-    )
+    ]
+    if any(row[2].value is None for row in rows):
+        notes.append(f"Nominal rate: {HOLE} where the noise takes none, as the labels that people gave.")
     header = ("dataset", "setting", "seed", "nominal_rate", "actual_rate", "train_rate", "fingerprint")
     title = f"{section.title}: the noisy labels"
-    return Table(f"{section.name}-noise", title, columns, tuple(rows), notes, (header, data))
+    return Table(f"{section.name}-noise", title, columns, tuple(rows), tuple(notes), (header, data))

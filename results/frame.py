@@ -8,7 +8,7 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | suites | names of the suites whose plans hold the run (tuple of str) |
 | dataset, dataset_title | name and title of the data set |
 | subset | training images taken from the official training set (missing: all) |
-| noise_model, noise_rate | name and nominal rate of the noise model |
+| noise_model, noise_rate | name and nominal rate of the noise model (0 where it takes none) |
 | noise | title of the noise, such as "symmetric 50%" |
 | noise_specification | canonical JSON of all that decides the noisy labels apart from the seed |
 | fingerprint | hash of the noisy labels |

@@ -253,6 +253,21 @@ def test_the_noise_table_tells_nominal_from_actual(tmp_path: Path) -> None:
     table = measures.noise_table(_section(tmp_path))
     assert table is not None and len(table.rows) == 2
     assert table.rows[0][2].text == "50.00" != table.rows[0][3].text
+    assert not any(note.startswith("Nominal rate") for note in table.notes)
+
+
+def test_noise_that_takes_no_rate_has_no_nominal_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    specs = [make_spec("elr", model, 0.0, 0, epochs=3) for model in ("clean", "cifar10n_worst", "own")]
+    for spec, nominal in zip(specs, (0.0, 0.40208, None), strict=True):
+        record, arrays = make_record(spec, size=40)
+        record["noise"] |= {"nominal_rate": nominal, "actual_rate": nominal}
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    table = measures.noise_table(_section(tmp_path))
+    assert table is not None
+    assert [[cell.text for cell in row[2:4]] for row in table.rows] == [["0.00", "0.00"], ["–", "40.21"], ["–", "–"]]
+    assert any(note.startswith("Nominal rate: –") for note in table.notes)
 
 
 def test_a_suite_of_two_data_sets_has_two_tables(tmp_path: Path) -> None:
