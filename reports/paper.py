@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,16 @@ def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | N
     ours = _our_cells(sections)
     found: list[Table] = []
     for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset"], sort=False):
-        number = sum(table.name.startswith(f"paper-{key}") for table in found)
-        found.append(_table(str(key), number, group, ours, select))
+        name = _free_name(str(key), {table.name for table in found})
+        found.append(_table(str(key), name, group, ours, select))
     return found
+
+
+def _free_name(key: str, taken: Collection[str]) -> str:
+    """The name of a table's files: numbered from the second on that would have it, as different keys can read alike."""
+    stem = re.sub(r"[^A-Za-z0-9-]+", "-", f"paper-{key}")
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 
 
 def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
@@ -135,7 +143,7 @@ def _selected(record: Mapping[str, Any], curve: str, select: str) -> float:
     return float(values[chosen["epoch"] - 1] if "epoch" in chosen else np.mean(values[-chosen["epochs"] :]))
 
 
-def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
+def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
     group = group.assign(column=_headings(group))
     rules = set(group["selection_rule"])
     rule = select or (rules.pop() if len(rules) == 1 and not rules & {published.UNKNOWN} else _suite_rule(ours))
@@ -160,7 +168,6 @@ def _table(key: str, number: int, group: pd.DataFrame, ours: Sequence[_Ours], se
     source = ", ".join(filter(None, (paper, place))) or key
     title = f"Published and ours: {source}: {_title_of(dataset, ours)}, {what} (%)"
     notes = [*_legend(rule), *marks.notes(), *_source_notes(group)]
-    name = re.sub(r"[^A-Za-z0-9-]+", "-", f"paper-{key}") + (f"-{number + 1}" if number else "")
     headings = (Column("method", False), *map(Column, columns))
     return Table(name, title, headings, tuple(rows), tuple(notes), (_DATA, data))
 

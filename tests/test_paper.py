@@ -115,6 +115,17 @@ def test_a_published_table_of_another_row_is_not_ours(tmp_path: Path) -> None:
     assert not _cell(table, "ELR (cosine)").runs
 
 
+def test_no_table_takes_the_files_of_another(tmp_path: Path) -> None:
+    file = tmp_path / "elr_table1.csv"
+    rows = (f"a,elr,ELR,{dataset},symmetric,0.2,resnet34,3,last,90,,," for dataset in ("cifar10", "cifar100"))
+    file.write_text(HEADER + "\n".join(rows) + "\n")
+    own = [table.name for table in paper_tables([], None, file, None)]
+    assert own == ["paper-elr-table1", "paper-elr-table1-2"]
+    builtin = [table.name for table in paper_tables([], "elr-table1", None, None)]
+    both = [table.name for table in paper_tables([], "elr-table1", file, None)]
+    assert both[: len(builtin)] == builtin and len(set(both)) == len(both) == len(builtin) + 2
+
+
 def test_the_published_rule_is_used_where_it_is_known(tmp_path: Path) -> None:
     _store(tmp_path)
     file = _own(tmp_path, "a,elr,ELR,cifar10,symmetric,0.2,resnet34,3,best_test,91.2,0.1,3,")
