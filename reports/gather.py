@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -76,8 +77,13 @@ class Section:
 
     @property
     def name(self) -> str:
-        """The suite's name, fit for files, anchors and labels."""
-        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.plan["suite"]).strip("-") or "suite"
+        """The suite's name, fit for files, anchors and labels.
+
+        One that had to be changed ends in a hash: "a b" and "a-b" must not share their files.
+        """
+        name = str(self.plan["suite"])
+        fit = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+        return fit if fit == name else f"{fit or 'suite'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
     @property
     def title(self) -> str:

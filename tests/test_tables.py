@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -291,6 +292,17 @@ def test_each_suite_has_its_section(tmp_path: Path) -> None:
     found = list(sections(gather(tmp_path)))
     assert [section.plan["suite"] for section in found] == ["quick", "paper", OTHERS]
     assert set(found[2].methods) == {"gce"}
+
+
+def test_suites_that_read_alike_share_no_name(tmp_path: Path) -> None:
+    names = ["a b", "a-b", "-a-b", "β", "日本", "suite", "cifar10-lite.v2_x"]
+    for name in names:
+        make_store(tmp_path, ["elr"], [("clean", 0.0)], [0], size=40, epochs=3, suite=name)
+    found = {section.plan["suite"]: section.name for section in sections(gather(tmp_path))}
+    assert len(set(found.values())) == len(found) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) for name in found.values())
+    assert {name for name in names if found[name] == name} == {"a-b", "suite", "cifar10-lite.v2_x"}
+    assert re.fullmatch("suite-[0-9a-f]{6}", found["β"])
 
 
 def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
