@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 from reports.figure_style import INK, PAPER, Drawn, handle, panels, style_of
 from reports.gather import Section
 from results.aggregate import RULES
+from results.record import canonical
 from results.statistics import CriticalDifference
+
+_Family = tuple[str, str, str]
+"""Data set, noise model and its options as canonical JSON: what one line of accuracy against noise rate may join."""
 
 
 def _cell_means(section: Section, rule: str = "") -> dict[tuple[str, str, str], tuple[float, float]]:
@@ -81,24 +87,48 @@ def accuracy(section: Section) -> Drawn | None:
     return Drawn(f"{section.name}-accuracy", "Accuracy by method", caption, drawn.figure)
 
 
-def noise_rate(section: Section) -> Drawn | None:
-    """Accuracy against the nominal noise rate, one panel for each noise model that has several rates."""
-    families: dict[tuple[str, str], dict[float, str]] = defaultdict(dict)
+def _rates(section: Section) -> dict[_Family, dict[float, str]]:
+    """Each noise model with its options -> rate -> setting; clean labels are rate 0 of all of them."""
+    families: dict[_Family, dict[float, str]] = defaultdict(dict)
+    clean: dict[str, str] = {}
     for cell in section.plan["cells"]:
         noise = cell["noise"] if "noise" in cell else cell["spec"]["noise"]
-        families[cell["dataset"], noise["model"]][float(noise["rate"])] = cell["setting"]
-    for (dataset, model), rates in families.items():
-        if model != "clean" and (dataset, "clean") in families:
-            rates.setdefault(0.0, families[dataset, "clean"][0.0])
-    shown = {key: rates for key, rates in families.items() if len(rates) > 1 and key[1] != "clean"}
+        if noise["model"] == "clean":
+            clean[cell["dataset"]] = cell["setting"]
+        else:
+            family = cell["dataset"], noise["model"], canonical(noise.get("options") or {})
+            families[family][float(noise["rate"])] = cell["setting"]
+    for (dataset, *_), rates in families.items():
+        if dataset in clean:
+            rates.setdefault(0.0, clean[dataset])
+    return families
+
+
+def _family_title(section: Section, family: _Family, families: Collection[_Family]) -> str:
+    """The noise model; in a second line what it has for the options in which others of its name differ."""
+    dataset, model, options = family
+    own, *others = (json.loads(text) for text in [options, *(each[2] for each in families if each[:2] == family[:2])])
+    told = [
+        f"{name.replace('_', ' ')} {str(value).replace('_', ' ')}"
+        for name, value in own.items() if any(name not in other or other[name] != value for other in others)
+    ]  # fmt: skip
+    title = section.place_title(dataset, model.replace("_", " "))
+    return "\n".join([title, ", ".join(told)]) if told else title
+
+
+def noise_rate(section: Section) -> Drawn | None:
+    """Accuracy against the nominal noise rate, one panel for each noise model and options that have several rates."""
+    families = _rates(section)
+    shown = {family: rates for family, rates in families.items() if len(rates) > 1}
     found = _cell_means(section)
     if not shown or not found:
         return None
-    titles = [section.place_title(dataset, model.replace("_", " ")) for dataset, model in shown]
+    titles = [_family_title(section, family, families) for family in shown]
     used = [name for name in section.methods if any(key[2] == name for key in found)]
     labels = [section.methods[name] for name in used]
-    drawn = panels(titles, x="nominal noise rate (%)", y="test accuracy (%)", width=2.7, height=2.2, entries=labels)
-    for axis, ((dataset, _), rates) in zip(drawn.axes, shown.items(), strict=True):
+    drawn = panels(titles, x="nominal noise rate (%)", y="test accuracy (%)", width=2.7, height=2.2, entries=labels,
+                   tall_titles=any("\n" in title for title in titles))  # fmt: skip
+    for axis, ((dataset, *_), rates) in zip(drawn.axes, shown.items(), strict=True):
         for name in used:
             points = [
                 (100 * rate, *found[dataset, rates[rate], name])

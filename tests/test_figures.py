@@ -60,6 +60,31 @@ def test_panels_and_lines(drawn: dict[str, Drawn]) -> None:
     assert list(rate.axes[0].lines[0].get_xdata()) == [0, 20, 40]
 
 
+def test_accuracy_against_noise_rate_keeps_options_apart(tmp_path: Path) -> None:
+    store, specs = Store(tmp_path), []
+    for sampling, rates in (("exact", (0.2, 0.4)), ("each_row", (0.4, 0.6)), ("by_class", (0.6,))):
+        for rate in rates:
+            options = {"sampling": sampling, "std": 0.1}
+            spec = make_spec("elr", "symmetric", rate, 0, epochs=2, options=options)
+            specs.append(spec)
+            store.publish(*make_record(spec, size=40))
+    plan = make_plan(specs)
+    for cell in plan["cells"]:
+        cell["setting"] += f", {cell['noise']['options']['sampling']}"
+    store.write_plan(plan)
+    section = next(sections(gather(tmp_path)))
+    with house_style():
+        picture = figure_overview.noise_rate(section)
+    assert picture is not None
+    titles = [axis.get_title() for axis in picture.figure.axes]
+    assert titles == ["symmetric\nsampling exact", "symmetric\nsampling each row"]
+    cells = section.cells[section.cells["rule"] == "last"].set_index("setting")["mean"]
+    for axis, rates, sampling in zip(picture.figure.axes, ((20, 40), (40, 60)), ("exact", "each_row"), strict=True):
+        x, y = axis.lines[0].get_data()
+        assert list(x) == list(rates)
+        assert list(y) == [100 * cells[f"symmetric {rate}%, {sampling}"] for rate in rates]
+
+
 def test_accuracy_by_method_shows_the_rule_and_the_oracle(section: Section, drawn: dict[str, Drawn]) -> None:
     figure = drawn["quick-accuracy"].figure
     assert [axis.get_title() for axis in figure.axes] == ["clean", "symmetric 20%", "symmetric 40%"]
