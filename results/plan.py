@@ -12,6 +12,7 @@ Plan = dict[str, Any]
 
 PURPOSES = ("compare", "reproduce")
 _CELL_KEYS = ("address", "method", "title", "setting", "seed", "dataset", "spec")
+_OF_A_ROW = ("method", "noise", "seed", "scored", "noise_rate", "noise_rate_error")
 
 
 def check_plan(plan: Any, where: str) -> None:
@@ -40,12 +41,14 @@ def cell_key(cell: dict[str, Any]) -> tuple[str, str, str, int]:
 def shared_protocol(spec: dict[str, Any]) -> str:
     """Canonical JSON of what all runs of a `compare` suite have in common.
 
-    Left out are what its tables compare over (method, noise, seed) and the two settings that a method may tune for
-    itself (learning rate and weight decay).
+    Left out are what its tables compare over (method, noise, seed), the two settings that a method may tune for itself
+    (learning rate and weight decay), and what a row has of its own: the images it trains on, what of several networks
+    is scored, and the noise rate it is told (which stands in a specification only where the method needs it).
     """
-    bare = {key: value for key, value in spec.items() if key not in ("method", "noise", "seed")}
-    if isinstance(bare.get("optimizer"), dict):
-        bare["optimizer"] = {k: v for k, v in bare["optimizer"].items() if k not in ("lr", "weight_decay")}
+    bare = {key: value for key, value in spec.items() if key not in _OF_A_ROW}
+    for part, own in (("optimizer", ("lr", "weight_decay")), ("dataset", ("training_rows",))):
+        if isinstance(bare.get(part), dict):
+            bare[part] = {key: value for key, value in bare[part].items() if key not in own}
     return canonical(bare)
 
 
@@ -76,8 +79,8 @@ def plan_of(suite: str, records: Iterable[Record]) -> Plan:
     """A plan made of records that have none: what is there is what was planned.
 
     It is a `compare` plan only where all records of a data set share their protocol. A method that appears in one
-    setting with several configurations gets a row for each, told apart by the start of the configuration's hash; so
-    does a noise title that stands for several noise specifications.
+    setting with several configurations gets a row for each, told apart by the start of a hash that is the same in all
+    settings; a noise title that stands for several noise specifications gets a setting for each.
     """
     found = sorted(records, key=lambda record: (record["spec"]["method"]["name"], record["spec"]["seed"]))
     titles, rows = defaultdict(set), defaultdict(set)
@@ -95,7 +98,8 @@ def plan_of(suite: str, records: Iterable[Record]) -> Plan:
 
 def _cell_of(record: Record, titles: Any, rows: Any) -> dict[str, Any]:
     spec, method, setting = record["spec"], record["spec"]["method"]["name"], record["titles"]["noise"]
-    mark = f" [{configuration(spec)[:6]}]" if len(rows[noise_specification(spec), method]) > 1 else ""
+    bare = {key: value for key, value in spec.items() if key != "noise"}  # so that a row goes through all settings
+    mark = f" [{configuration(bare)[:6]}]" if len(rows[noise_specification(spec), method]) > 1 else ""
     several = len(titles[spec["dataset"]["name"], setting]) > 1
     return {
         "address": record["address"],

@@ -182,3 +182,17 @@ def test_records_without_a_plan_get_one(tmp_path: Path) -> None:
     assert len(titles) == 3
     assert "CAR (NAL code, beta > 0)" in titles
     aggregate.cells(frames.load(store.root), [plan])
+
+
+def test_records_of_a_compare_suite_with_a_clean_row_are_a_compare_plan(tmp_path: Path) -> None:
+    specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.5), ("symmetric", 0.2)], [0])
+    clean = [
+        {**spec, "dataset": {**spec["dataset"], "training_rows": "clean_only"}}
+        for spec in specs
+        if spec["method"]["name"] == "cross_entropy"
+    ]
+    plan = plan_of("records", [make_record(spec)[0] for spec in specs + clean])
+    assert plan["purpose"] == "compare"
+    rows = {cell["method"] for cell in plan["cells"]}  # each goes through both settings
+    assert len(rows) == 3
+    assert {"elr"} == {row for row in rows if "[" not in row}

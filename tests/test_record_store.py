@@ -259,6 +259,23 @@ def test_a_plan_is_joined_with_what_was_asked_before(tmp_path: Path) -> None:
     assert [cell["seed"] for cell in store.plan("quick")["cells"]] == [1, 1]
 
 
+def test_a_row_with_settings_of_its_own_stays_in_a_compare_plan(tmp_path: Path) -> None:
+    """Not tied to a protocol: training rows, what is scored, and the noise rate a method is told."""
+    store = Store(tmp_path)
+    plain, told, clean, ensemble = (
+        make_spec(method, "symmetric", 0.5, 0) for method in ("cross_entropy", "co_teaching", "gce", "elr")
+    )
+    told |= {"noise_rate": 0.3, "noise_rate_error": 0.1}
+    clean["dataset"] |= {"training_rows": "clean_only"}
+    ensemble |= {"scored": "ensemble"}
+    store.write_plan(make_plan([plain, told, clean, ensemble]))
+    for spec in (plain, told, clean, ensemble):
+        store.write_plan(make_plan([spec]))
+        assert len(store.plan("quick")["cells"]) == 4
+    store.write_plan(make_plan([{**plain, "dataset": {**plain["dataset"], "subset": 50}}]))
+    assert len(store.plan("quick")["cells"]) == 1
+
+
 def test_the_larger_part_of_a_joined_plan_leads(tmp_path: Path) -> None:
     def settings() -> list[str]:
         return list(dict.fromkeys(cell["setting"] for cell in store.plan("quick")["cells"]))
