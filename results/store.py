@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -74,6 +75,25 @@ def replace_file(target: Path, content: bytes) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keep other processes from `target` during the block: those that ask for the same lock wait until it is over.
+
+    The lock belongs to an open file, `.NAME.lock` beside `target`, so that a killed process loses it at once; the file
+    stays. Where the folder takes no lock (its file system has none, or it is read-only), the block is executed without.
+    """
+    descriptor = None
+    try:
+        with contextlib.suppress(OSError):  # the lock only guards against others; what is wrong, the writing tells
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(target.parent / f".{target.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -216,14 +236,16 @@ class Store:
         """Keep the plan of a started suite under plans/<suite>.json, joined with what was asked of it before.
 
         Earlier cells stay where the new plan doesn't hold their data set, setting, method and seed and they share
-        its protocol (see `results.plan.joined`): so `run SUITE --methods x` adds a row to the suite's table.
+        its protocol (see `results.plan.joined`): so `run SUITE --methods x` adds a row to the suite's table, also where
+        several processes do so at once.
         """
         check_plan(plan, "plan")
         path = self.plans_folder / f"{plan['suite']}.json"
-        if path.is_file():
-            with contextlib.suppress(StoreError):  # an unreadable plan is replaced: it only repeats what was asked
-                plan = joined(self.plan(plan["suite"]), plan)
-        replace_file(path, dumps(plan).encode("ascii"))
+        with locked(path):
+            if path.is_file():
+                with contextlib.suppress(StoreError):  # an unreadable plan is replaced: it only repeats what was asked
+                    plan = joined(self.plan(plan["suite"]), plan)
+            replace_file(path, dumps(plan).encode("ascii"))
 
     def plan(self, suite: str) -> Plan:
         """The plan of one suite. Raises StoreError naming the file."""

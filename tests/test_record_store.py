@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,55 @@ def test_a_row_with_settings_of_its_own_stays_in_a_compare_plan(tmp_path: Path) 
         assert len(store.plan("quick")["cells"]) == 4
     store.write_plan(make_plan([{**plain, "dataset": {**plain["dataset"], "subset": 50}}]))
     assert len(store.plan("quick")["cells"]) == 1
+
+
+_ROWS = ("cross_entropy", "co_teaching", "elr", "car", "gce", "mixup")
+
+
+def _plan_one_row(root: str, method: str, started: Any) -> None:
+    plan = make_plan(make_specs([method], seeds=range(20)))
+    started.wait(30)
+    Store(root).write_plan(plan)
+
+
+def test_rows_that_several_processes_add_at_once_are_all_kept(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    started = context.Barrier(len(_ROWS))
+    processes = [context.Process(target=_plan_one_row, args=(str(tmp_path), row, started)) for row in _ROWS]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert {cell["method"] for cell in Store(tmp_path).plan("quick")["cells"]} == set(_ROWS)
+    assert list(Store(tmp_path).plans()) == ["quick"]
+
+
+def _hold_the_lock(root: str, held: Any) -> None:
+    with store_module.locked(Path(root) / "plans" / "quick.json"):
+        held.set()
+        time.sleep(600)
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+    process = context.Process(target=_hold_the_lock, args=(str(tmp_path), held))
+    process.start()
+    assert held.wait(30)
+    process.kill()
+    process.join(30)
+    Store(tmp_path).write_plan(make_plan(make_specs(["elr"], seeds=[0])))
+    assert list(Store(tmp_path).plans()) == ["quick"]
+
+
+def test_a_plan_is_written_where_nothing_can_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(store_module.fcntl, "flock", fault)
+    Store(tmp_path).write_plan(make_plan(make_specs(["elr"], seeds=[0])))
+    Store(tmp_path).write_plan(make_plan(make_specs(["gce"], seeds=[0])))
+    assert len(Store(tmp_path).plan("quick")["cells"]) == 4
 
 
 def test_the_larger_part_of_a_joined_plan_leads(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import fcntl
 import math
 import tomllib
 from collections.abc import Callable
@@ -251,6 +252,27 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
     written = tomllib.loads((tmp_path / "output" / "tuned" / "s-tuned.toml").read_text())
     assert {name: row.get("trials", 0) for name, row in written["methods"].items()} == {"cross_entropy": 2, "elr": 2}
+
+
+def test_the_tuned_suite_is_locked_from_reading_to_writing(
+    command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged, free = tune_command.tune.merged, []
+
+    def looking(tables: dict[str, Any], where: str, target: Path) -> dict[str, Any]:
+        try:
+            with target.with_name(f".{target.name}.lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append(True)
+        except OSError:
+            free.append(False)
+        return merged(tables, where, target)
+
+    tiny(tmp_path / "s.toml")
+    assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
+    monkeypatch.setattr(tune_command.tune, "merged", looking)
+    assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
+    assert free == [True, False]  # the first look only refuses another protocol
 
 
 def test_another_protocol_is_not_mixed_into_a_tuned_suite(

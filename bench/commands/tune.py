@@ -22,7 +22,7 @@ from bench.search import Space, default_space, narrow
 from bench.settings import Suite
 from datasets import registry as datasets
 from methods import registry as methods
-from results.store import Store, replace_file
+from results.store import Store, locked, replace_file
 
 EXIT_FAILED_RUN = 1
 
@@ -123,9 +123,10 @@ def tune_method(
     if best is None:
         console.print("no trial is finished, so nothing is chosen", markup=False)
         raise typer.Exit(EXIT_FAILED_RUN)
-    outcome = tune.merged(tables, str(path), target)  # with the rows that others have tuned since
-    outcome["methods"][method] = tune.tuned_row(search.part, method, best.trial, count, search.source(best, seeds))
-    replace_file(target, tune.toml_text(outcome, str(target)).encode())
+    with locked(target):
+        outcome = tune.merged(tables, str(path), target)  # with the rows that others have tuned since
+        outcome["methods"][method] = tune.tuned_row(search.part, method, best.trial, count, search.source(best, seeds))
+        replace_file(target, tune.toml_text(outcome, str(target)).encode())
     _tell(console, found, best, target, outcome)
     if any(score.state == "failed" for score in found):
         raise typer.Exit(EXIT_FAILED_RUN)
