@@ -21,7 +21,8 @@ class MergeSummary:
     added: taken over, `other_versions` among them. duplicates: ours with the same result (times and machines may
     differ). conflicts: ours with another result, kept as ours is. other_versions: added records of another protocol
     version, or whose run we have under other version numbers (data set, noise, method): no table joins them.
-    plans_apart: suites whose plans hold cells of another protocol than our plan, which were left out of ours.
+    plans_apart: suites whose plans hold cells of another protocol than our plan's, or of other noisy labels under the
+    same heading, which were left out of ours.
     """
 
     added: list[str] = field(default_factory=list)
@@ -37,7 +38,10 @@ class MergeSummary:
             f"{len(self.conflicts)} in conflict (ours kept), {len(self.other_versions)} of other versions"
         ]
         told += [f"conflict {address[:12]}: {where}" for address, where in self.conflicts.items()]
-        told += [f"suite {suite}: cells of another protocol were left out of our plan" for suite in self.plans_apart]
+        told += [
+            f"suite {suite}: cells of another protocol or of other noisy labels were left out of our plan"
+            for suite in self.plans_apart
+        ]
         return told
 
 

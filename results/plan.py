@@ -31,6 +31,9 @@ def check_plan(plan: Any, where: str) -> None:
         missing = [key for key in _CELL_KEYS if not isinstance(cell, dict) or key not in cell]
         if missing:
             raise StoreError(f"{where}: key 'cells[{position}].{missing[0]}' is missing")
+        for part in ("dataset", "noise"):
+            if not isinstance(cell["spec"], dict) or not isinstance(cell["spec"].get(part), dict):
+                raise StoreError(f"{where}: key 'cells[{position}].spec.{part}' is missing")
 
 
 def cell_key(cell: dict[str, Any]) -> tuple[str, str, str, int]:
@@ -56,7 +59,9 @@ def joined(old: Plan, new: Plan) -> Plan:
     """The new plan with those cells of the old one that it leaves out and that may stand beside its own.
 
     In a `compare` suite an old cell must share the protocol (network, epochs, batch size, ...) of the new plan's
-    cells; in a `reproduce` suite each method has its own. Nothing is kept where the purpose has changed.
+    cells; in a `reproduce` suite each method has its own. In both it must have the noisy labels of the new cells of its
+    data set and setting, where there are any: a labels file may hold others by now, and one heading stands for one set.
+    Nothing is kept where the purpose has changed.
 
     Tables have the order in which settings and methods first come up, so the larger part leads: a row run by itself
     comes after those that were there, and a whole suite brings a setting run early back to its place.
@@ -65,11 +70,17 @@ def joined(old: Plan, new: Plan) -> Plan:
         return new
     taken = {cell_key(cell) for cell in new["cells"]}
     protocols = {shared_protocol(cell["spec"]) for cell in new["cells"]}
-    kept = [
-        cell
-        for cell in old["cells"]
-        if cell_key(cell) not in taken and (new["purpose"] == "reproduce" or shared_protocol(cell["spec"]) in protocols)
-    ]
+    noise = defaultdict(set)
+    for cell in new["cells"]:
+        noise[cell["dataset"], cell["setting"]].add(noise_specification(cell["spec"]))
+
+    def stays(cell: dict[str, Any]) -> bool:
+        labels = noise.get((cell["dataset"], cell["setting"]))
+        if cell_key(cell) in taken or (labels is not None and noise_specification(cell["spec"]) not in labels):
+            return False
+        return bool(new["purpose"] == "reproduce" or shared_protocol(cell["spec"]) in protocols)
+
+    kept = [cell for cell in old["cells"] if stays(cell)]
     cells = [*kept, *new["cells"]] if len(kept) > len(new["cells"]) else [*new["cells"], *kept]
     trials = {**old.get("trials", {}), **new.get("trials", {})}
     return {**new, "trials": trials, "cells": cells}

@@ -277,6 +277,22 @@ def test_a_row_with_settings_of_its_own_stays_in_a_compare_plan(tmp_path: Path) 
     assert len(store.plan("quick")["cells"]) == 1
 
 
+@pytest.mark.parametrize("purpose", ["compare", "reproduce"])
+def test_one_heading_of_a_plan_has_one_set_of_noisy_labels(purpose: str, tmp_path: Path) -> None:
+    def cells() -> set[tuple[str, str, str]]:
+        found = Store(tmp_path).plan("quick")["cells"]
+        return {(cell["method"], cell["setting"], cell["noise"]["options"].get("sha256", "")) for cell in found}
+
+    first, second = ({"file": "labels.npy", "sha256": letter * 64} for letter in "ab")
+    specs = make_specs(["elr", "gce"], [("labels_file", 0.0)], [0, 1], options=first)
+    specs += make_specs(["elr", "gce"], [("symmetric", 0.5)], [0, 1])
+    Store(tmp_path).write_plan(make_plan(specs, purpose=purpose))
+    changed = make_specs(["elr"], [("labels_file", 0.0)], [0], options=second)
+    Store(tmp_path).write_plan(make_plan(changed, purpose=purpose))
+    file = changed[0]["noise"]["model"].replace("_", " ") + " 0%"
+    assert cells() == {("elr", file, "b" * 64), ("elr", "symmetric 50%", ""), ("gce", "symmetric 50%", "")}
+
+
 _ROWS = ("cross_entropy", "co_teaching", "elr", "car", "gce", "mixup")
 
 
@@ -353,6 +369,8 @@ def test_a_reproduce_plan_keeps_methods_of_another_protocol(tmp_path: Path) -> N
         ({"purpose": "rank"}, "accepted: compare, reproduce"),
         ({"cells": [{"address": "x"}]}, r"cells\[0\]\.method"),
         ({"cells": None}, "key 'cells' must be list"),
+        ({"cells": [dict.fromkeys(("address", "method", "title", "setting", "seed", "dataset", "spec"))]},
+         r"cells\[0\]\.spec\.dataset"),
     ],
 )
 def test_a_malformed_plan_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
