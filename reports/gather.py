@@ -145,7 +145,11 @@ def gather(path: Path, running: Collection[str] = (), suites: Collection[str] = 
     faults: list[str] = []
     source = find(path)
     records = {record["address"]: record for record in frame.records(path, faults.append)}
-    table = frame.load(path, _ignore)
+    table, curves = frame.load(path, _ignore), frame.curves(path, _ignore)
+    # Runs may be published, and records deleted, between these readings: what not all of them saw is left out.
+    seen = records.keys() & set(table["address"])
+    records = {address: record for address, record in records.items() if address in seen}
+    table, curves = (part[part["address"].isin(seen)].reset_index(drop=True) for part in (table, curves))
     every = source.plans().values()
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
@@ -156,7 +160,6 @@ def gather(path: Path, running: Collection[str] = (), suites: Collection[str] = 
     if not plans:
         raise ReportError(f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them")
     failed = source.store.failures() if source.store else {}
-    curves = frame.curves(path, _ignore)
     if suites:
         plans = _chosen(plans, suites, path)
         kept = {cell["address"] for plan in plans for cell in plan["cells"]}
