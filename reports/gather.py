@@ -112,9 +112,15 @@ class Section:
 
     @cached_property
     def clean_rows(self) -> frozenset[str]:
-        """The rows trained with clean labels, as far as they have run: neither ranked nor tested."""
+        """The rows trained with clean labels, whether they have run or not: neither ranked nor tested."""
         marks = zip(self.frame["row"], self.frame["privileges"], strict=True)
-        return frozenset(row for row, privileges in marks if CLEAN_LABELS in privileges)
+        told = {row for row, privileges in marks if CLEAN_LABELS in privileges}
+        planned = {
+            cell["method"]
+            for cell in self.plan["cells"]
+            if cell["spec"]["dataset"].get("training_rows") == "clean_only"
+        }
+        return frozenset(told | planned)
 
     def dataset_title(self, dataset: str) -> str:
         known = self.frame.loc[self.frame["dataset"] == dataset, "dataset_title"]

@@ -137,6 +137,21 @@ def test_bounds_do_not_compete(tmp_path: Path) -> None:
     assert all("GCE" not in row[0].text for row in comparison.comparison_tables(section, best)[1].rows)
 
 
+def test_a_bound_that_has_not_run_does_not_compete_either(tmp_path: Path) -> None:
+    specs = make_specs(["cross_entropy", "elr", "gce"], [("symmetric", 0.5)], range(3), epochs=4)
+    for spec in specs:
+        spec["dataset"]["training_rows"] = "clean_only" if spec["method"]["name"] == "gce" else "all"
+    store = Store(tmp_path)
+    store.write_plan(make_plan(specs))
+    for spec in specs:
+        if spec["method"]["name"] != "gce":
+            store.publish(*make_record(spec, size=40))
+    section = _section(tmp_path)
+    assert section.clean_rows == {"gce"}
+    best = comparison.best_of(section)
+    assert best is not None and best.incomplete == ()  # a missing row would be a missing test
+
+
 def test_differences_and_tests_to_cross_entropy(tmp_path: Path) -> None:
     rates = [("symmetric", rate) for rate in (0.2, 0.4)]
     make_store(tmp_path, ["cross_entropy", "elr"], rates, range(6), size=40, epochs=4)
