@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +56,7 @@ class Material:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in ARRAYS if name in archive.files}
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as fault:
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as fault:
             self.warnings.append(f"{path}: no readable .npz file, perhaps cut short: {fault}")
             return None
 

@@ -13,6 +13,7 @@ import io
 import os
 import secrets
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def load_npz(path: Path) -> Arrays:
             return {name: archive[name] for name in archive.files}
     except OSError as fault:
         raise StoreError(f"cannot read {path}: {fault.strerror or fault}") from fault
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as fault:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
         raise StoreError(f"{path}: no readable .npz file, perhaps cut short: {fault}") from None
 
 

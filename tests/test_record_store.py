@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from reports.gather import gather
 from results import store as store_module
 from results.record import StoreError, address, canonical, configuration, dumps, identity, loads, result, validate
 from results.store import Store, npz_bytes
@@ -201,6 +203,23 @@ def test_damaged_arrays_are_reported(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(StoreError, match="No such file"):
         store.arrays(name)
+
+
+def test_damage_within_compressed_arrays_is_reported(tmp_path: Path) -> None:
+    """The archive's directory is whole, the compressed stream isn't: zlib tells, not zipfile."""
+    store = make_store(tmp_path, methods=["elr"], settings=[("symmetric", 0.5)], seeds=[0])
+    (name,) = store.addresses()
+    path = store.arrays_path(name)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"given.npy") + len(b"given.npy")] |= 0b110  # a kind of block that does not exist
+    path.write_bytes(content)
+    with pytest.raises(zlib.error), np.load(path) as archive:
+        [archive[part] for part in archive.files]
+    with pytest.raises(StoreError, match=r"no readable \.npz file"):
+        store.arrays(name)
+    material = gather(tmp_path)
+    assert material.arrays(name) is None
+    assert "no readable .npz file" in material.warnings[0]
 
 
 @pytest.mark.parametrize(
