@@ -10,7 +10,10 @@ import torch
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that a kill at any instant leaves the old file or the new one."""
+    """Write `state` so that a kill at any instant, or a fault, leaves the old file or the new one.
+
+    Raises OSError, or torch's RuntimeError, where it can't be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -204,6 +205,11 @@ def execute(
     remove_checkpoint(path)
 
 
+def _unsaved(path: Path, fault: Exception) -> str:
+    why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault).partition("\n")[0]
+    return f"cannot write the checkpoint {path}: {why}; the run goes on, but if it is cut off, it starts further back"
+
+
 def _train(
     run: trainer.Run,
     measures: measure.Measures,
@@ -213,7 +219,7 @@ def _train(
     past: Past,
     beat: Callable[[Beat], None],
 ) -> None:
-    epochs, begun = int(run.spec["epochs"]), time.perf_counter()
+    epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
     saved, told, before = begun, 0.0, (run.progress.samples, begun)
 
     def tell(progress: float) -> None:
@@ -231,5 +237,11 @@ def _train(
         now = time.perf_counter()
         if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:
             history = {"seconds": past.seconds + now - begun, "resumes": past.resumes}
-            checkpoint.save(path, {"run": trainer.state_dict(run), "curves": curves, **history})
-            saved = now
+            state, saved = {"run": trainer.state_dict(run), "curves": curves, **history}, now
+            try:
+                checkpoint.save(path, state)
+            except (OSError, RuntimeError) as fault:  # torch's writer turns a full disk into a RuntimeError
+                # A checkpoint is only a shortcut: the one before is still there, and the next may succeed.
+                if not warned:
+                    print(f"warning: {_unsaved(path, fault)}", file=sys.stderr, flush=True)
+                warned = True

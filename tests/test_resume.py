@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,32 @@ def test_a_run_that_ends_inside_an_epoch_goes_on_from_the_last_checkpoint(
     record = published(tmp_path / "cut", spec)
     assert record["execution"]["resumes"] == 1
     assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("unexpected pos")])
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = RUNS["one network"] | {"epochs": 4}
+    published(tmp_path / "whole", spec)
+    path, save, seen = checkpoint_path(tmp_path / "full", address(spec)), torch.save, []
+
+    def saving(state: Any, file: Any) -> None:
+        seen.append({part.name: part.read_bytes() for part in path.parent.iterdir() if not part.name.endswith(".part")})
+        if len(seen) == 1:
+            save(state, file)
+            return
+        file.write(b"a part of it")
+        raise fault
+
+    monkeypatch.setattr(checkpoint.torch, "save", saving)
+    published(tmp_path / "full", spec, checkpoint_seconds=0)
+    assert outcome(tmp_path / "full") == outcome(tmp_path / "whole")
+    assert len(seen) == 3
+    assert seen[1] == seen[2] and list(seen[2]) == [path.name]  # the good one before stays
+    assert list(path.parent.iterdir()) == []
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: cannot write the checkpoint {path}: {fault.args[-1]}; the run goes on")
 
 
 def plain(value: Any) -> bool:
