@@ -71,7 +71,7 @@ def _found(path: Path) -> Source:
         raise StoreError(f"{path}: not a file of records (accepted: .jsonl, or one record's .json)")
     if not path.is_dir():
         raise StoreError(f"{path}: no such file or folder")
-    if path.name == "records" and not (path / "records").is_dir():
+    if path.name == "records" and not (path / "records").is_dir() and not _holds_lines_alone(path):
         path = path.parent
     if (path / "records").is_dir() or (path / "plans").is_dir():
         return Source(path, Store(path), tuple(_named(path / "records", ".json")), ())
@@ -80,6 +80,11 @@ def _found(path: Path) -> Source:
     if files := _named(path, ".json"):
         return Source(path, None, tuple(files), ())
     raise StoreError(f"{path}: holds no records (expected records/*.json, *.json or *.jsonl in it)")
+
+
+def _holds_lines_alone(folder: Path) -> bool:
+    """Whether a folder called `records` is no store's, but one of .jsonl files."""
+    return bool(_named(folder, ".jsonl")) and not _named(folder, ".json")
 
 
 def read_files(files: tuple[Path, ...], report: Report, named: bool) -> Iterator[tuple[Path, Record]]:

@@ -96,6 +96,18 @@ def test_merge_reads_every_kind_of_source(tmp_path: Path) -> None:
     assert "quick" in Store(tmp_path / "into2").plans()
 
 
+def test_a_folder_of_lines_may_be_called_records(tmp_path: Path) -> None:
+    theirs = make_store(tmp_path / "theirs", ["elr"], seeds=[0])
+    export_jsonl(theirs, "quick", tmp_path / "records")
+    ours = Store(tmp_path / "ours")
+    assert len(merge([tmp_path / "records"], ours).added) == 2
+    assert list(ours.plans()) == ["quick"]
+    export_jsonl(theirs, "quick", theirs.records_folder)  # lines that stray among a store's records change nothing
+    other = Store(tmp_path / "other")
+    assert len(merge([theirs.records_folder], other, lambda line: None).added) == 2
+    assert all(other.has_arrays(address) for address in other.addresses())
+
+
 def test_merge_reports_what_is_damaged_and_goes_on(tmp_path: Path) -> None:
     theirs = make_store(tmp_path / "theirs", ["elr"], seeds=[0, 1])
     cut, without = theirs.addresses()[:2]
