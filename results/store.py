@@ -14,7 +14,7 @@ import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _END_OF_RECORD = b"\n}\n"
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # as on FAT, some network mounts
 _PLAIN_WORDS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -149,6 +150,39 @@ def damage(path: Path) -> str | None:
     return None
 
 
+def _published(temporary: Path, target: Path) -> bool:
+    """Give a written file its name, unless a whole record has it (then False). One that is cut short is replaced."""
+    try:
+        return _first(os.link, temporary, target)
+    except OSError as fault:
+        if fault.errno not in _NO_HARD_LINKS:
+            raise
+    with locked(target.parent / "records"):  # one lock for the folder, since lock files stay
+        return _first(_claim, temporary, target)
+
+
+def _first(place: Callable[[Path, Path], None], temporary: Path, target: Path) -> bool:
+    for _ in range(2):
+        try:
+            place(temporary, target)
+            return True
+        except FileExistsError:
+            if damage(target) is None:
+                return False
+            target.unlink(missing_ok=True)
+    return False
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    """What os.link does, in two steps: an empty file takes the name (FileExistsError where it is taken)."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        temporary.replace(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
+
+
 class Store:
     """The folder that holds the results of runs. Nothing is created before something is written."""
 
@@ -182,22 +216,11 @@ class Store:
         with storage(target, "write"):
             temporary = write_temporary(target, content)
             try:
-                published = self._link(temporary, target)
+                published = _published(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
         self.clear_failure(address)
         return published
-
-    def _link(self, temporary: Path, target: Path) -> bool:
-        for _ in range(2):
-            try:
-                os.link(temporary, target)
-                return True
-            except FileExistsError:
-                if damage(target) is None:
-                    return False
-                target.unlink(missing_ok=True)
-        return False
 
     def has(self, address: str) -> bool:
         """Whether a whole record lies at the address. One that is cut short doesn't count."""

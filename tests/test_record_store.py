@@ -143,16 +143,23 @@ def test_the_first_record_wins(tmp_path: Path) -> None:
     assert result(later) == result(record)
 
 
-def _publish(root: str, seconds: float, queue: Any) -> None:
+def _no_hard_links(*_: Any) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def _publish(root: str, seconds: float, queue: Any, links: bool) -> None:
+    if not links:
+        store_module.os.link = _no_hard_links
     record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
     record["execution"]["seconds"] = seconds
     queue.put(Store(root).publish(record, arrays))
 
 
-def test_of_several_processes_one_publishes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_of_several_processes_one_publishes(links: bool, tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    processes = [context.Process(target=_publish, args=(str(tmp_path), float(n), queue)) for n in range(6)]
+    processes = [context.Process(target=_publish, args=(str(tmp_path), float(n), queue, links)) for n in range(6)]
     for process in processes:
         process.start()
     published = [queue.get(timeout=30) for _ in processes]
@@ -160,6 +167,22 @@ def test_of_several_processes_one_publishes(tmp_path: Path) -> None:
         process.join(30)
     assert published.count(True) == 1
     assert len(Store(tmp_path).addresses()) == 1
+    assert not [path for path in (tmp_path / "records").iterdir() if path.name.endswith(".tmp")]
+
+
+def test_without_hard_links_the_first_record_wins_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    store, later = Store(tmp_path), {**record, "execution": {**record["execution"], "seconds": 99.0}}
+    monkeypatch.setattr(store_module.os, "link", _no_hard_links)
+    assert store.publish(record, arrays)
+    with monkeypatch.context() as patch:  # as where the other record comes after the first look
+        patch.setattr(Store, "has", lambda self, address: False)
+        assert not store.publish(later, arrays)
+    assert store.load(record["address"]) == record
+    store.record_path(record["address"]).write_text("{")
+    assert store.publish(later, arrays)
+    assert store.load(record["address"]) == later
+    assert store.addresses() == [record["address"]]
     assert not [path for path in (tmp_path / "records").iterdir() if path.name.endswith(".tmp")]
 
 
