@@ -12,6 +12,7 @@ import fcntl
 import io
 import os
 import secrets
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _END_OF_RECORD = b"\n}\n"
+_LEFT_OVER_SECONDS = 24 * 60 * 60
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # as on FAT, some network mounts
 _PLAIN_WORDS = {
     errno.ENOSPC: "the disk is full",
@@ -66,6 +68,15 @@ def write_temporary(target: Path, content: bytes) -> Path:
             temporary.unlink()
         raise
     return temporary
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed processes: those too old for anybody to be writing them still."""
+    oldest = time.time() - _LEFT_OVER_SECONDS
+    with contextlib.suppress(OSError):  # they only take room
+        for path in folder.glob(".*.tmp"):
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
 
 
 def replace_file(target: Path, content: bytes) -> None:
@@ -261,9 +272,12 @@ class Store:
 
         Earlier cells stay where the new plan doesn't hold their data set, setting, method and seed and they share
         its protocol (see `results.plan.joined`): so `run SUITE --methods x` adds a row to the suite's table, also where
-        several processes do so at once.
+        several processes do so at once. Every run of a suite begins with this, so what killed processes left half
+        written is removed here.
         """
         check_plan(plan, "plan")
+        for folder in (self.records_folder, self.plans_folder, self.failed_folder):
+            _remove_leftovers(folder)
         path = self.plans_folder / f"{plan['suite']}.json"
         with locked(path):
             if path.is_file():

@@ -404,6 +404,18 @@ def test_a_reproduce_plan_keeps_methods_of_another_protocol(tmp_path: Path) -> N
     assert len(store.plan("quick")["cells"]) == 4
 
 
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    store = make_store(tmp_path, ["elr"], [("symmetric", 0.5)], [0])
+    (name,) = store.addresses()
+    old, new = (store.records_folder / f".{name}.json.{number}.0123abcd.tmp" for number in (1, 2))
+    for path, hours in ((old, 25), (new, 1), (store.record_path(name), 25)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    store.write_plan(store.plan("quick"))
+    assert not old.exists()
+    assert new.exists() and store.has(name)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
