@@ -23,8 +23,9 @@ def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable
     found = []
     for start in range(0, len(settings), at_once):
         last = start + at_once >= len(settings)
-        caption = "\n".join(table.notes[:_NOTES]) if last else None
-        shown = TerminalTable(title=table.title, title_justify="left", caption=caption, caption_justify="left")
+        title = Text(table.title, style="table.title")  # text of suites: as str it would be read as markup
+        caption = Text("\n".join(table.notes[:_NOTES]), style="table.caption") if last else None
+        shown = TerminalTable(title=title, title_justify="left", caption=caption, caption_justify="left")
         places = [0, *settings[start : start + at_once], *(mean if last else [])]
         for n in places:
             shown.add_column(Text(table.columns[n].label), justify="right" if n else "left", overflow="fold")

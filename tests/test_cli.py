@@ -15,6 +15,7 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 
 from bench.commands import sweep
+from results.store import Store
 
 NAMES = {
     "suite": (("run", "quik"), "did you mean 'quick'"),
@@ -356,6 +357,26 @@ def test_a_failed_run_is_told_and_left_out_of_the_next(command: Command, in_proc
     assert (ended.status, len(in_process)) == (1, 1)
     assert "1 failed earlier" in ended.out
     assert (command("run", "s.toml", *overflow, "--retry-failed").status, len(in_process)) == (1, 2)
+
+
+def test_text_of_users_is_printed_as_it_is(
+    command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = write_suite(tmp_path / "s.toml", epochs=1)
+    text = path.read_text().replace('"Tiny"', '"Pilot [/b] :smile:"')
+    path.write_text(text + 'title = "a [/b] c"\n[methods.elr]\ntitle = "ELR [pilot]"\n')
+    for arguments in (("run", "s.toml", "--dry-run"), ("run", "s.toml"), ("status", "s"), ("suspects", "s")):
+        ended = command(*arguments)
+        assert ended.status == 0, ended.err
+        assert "a [/b] c" in ended.out, arguments
+        assert "ELR [pilot]" in ended.out, arguments
+    reported = command("report")
+    assert reported.status == 0
+    assert "Pilot [/b] :smile:" in reported.out
+    Store(tmp_path / "output").fail(planned(path, seeds=2).cells[-1].address, "cannot open [/data/images/3.jpg]")
+    command("run", "s.toml", "--seeds", 2)
+    assert "cannot open [/data/images/3.jpg]" in command("status").out
 
 
 def planned(path: Path, **options: object) -> sweep.Planned:

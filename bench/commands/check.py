@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from bench import plugins
-from bench.commands import completion
+from bench.commands import completion, terminal
 from bench.errors import UserError, unknown
 from methods import registry as methods
 
@@ -62,16 +61,16 @@ def check(
             raise unknown("check", name, CHECKS)
     for name in names:
         methods.load(name)  # what cannot be imported is refused before anything is printed
-    console, failed = Console(), 0
+    printer, failed = terminal.console(), 0
     width = max(map(len, CHECKS))
     for name in names:
-        console.print(Text(name, style="bold"))
+        printer.print(Text(name, style="bold"))
         for result in run_checks(name, chosen):
             line = Text(f"  {result.check:{width}}  ")
             line.append(f"{result.status:7}", style=STYLES[result.status])
-            console.print(line.append(f"  {result.seen}"), soft_wrap=True)
+            printer.print(line.append(f"  {result.seen}"), soft_wrap=True)
             failed += result.status == "failed"
     total = len(names) * len(chosen)
-    console.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
+    printer.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
     if failed:
         raise typer.Exit(EXIT_FOUND_FAULT)

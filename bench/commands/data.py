@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from bench import plugins
+from bench.commands import terminal
 from bench.commands.data_check import check_files
 from bench.commands.options import Plugin
 from datasets import cifar, cifar_n, disk, registry
@@ -55,13 +56,13 @@ def fetch(
     - `data fetch cifar10`
     - `data fetch cifar100 --data /data`
     """
-    console = Console(soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     root = data or registry.default_root()
     if not console.is_terminal:
         folder = fetch_files(name, root, url, _plain_lines(console))
     else:
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(TextColumn("{task.description}"), *columns, console=console) as bars:
+        with Progress(TextColumn("{task.description}", markup=False), *columns, console=console) as bars:
             task = bars.add_task(name, total=None)
             folder = fetch_files(name, root, url, lambda done, total: bars.update(task, completed=done, total=total))
     console.print(f"{name}: complete and verified in {folder}", highlight=False)
@@ -90,7 +91,7 @@ def check(
     - `data check my_data --plugin my_data.py`
     """
     plugins.register(plugin)
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.console(soft_wrap=True, highlight=False)
     root = data or registry.default_root()
     if name in HUMAN:
         well = _check_human_labels(console, name, root)
@@ -110,10 +111,10 @@ def _check_official(console: Console, name: str, root: Path) -> bool:
     folder = cifar.locate(name, root)
     faults = cifar.check(name, folder)
     for file, fault in faults.items():
-        console.print(f"{folder / file}: {'ok' if fault is None else fault}", markup=False)
+        console.print(f"{folder / file}: {'ok' if fault is None else fault}")
     if any(faults.values()):
         console.print(
-            f"{name}: not usable: run `python run_benchmark.py data fetch {name} --data {root}`", markup=False
+            f"{name}: not usable: run `python run_benchmark.py data fetch {name} --data {root}`"
         )
         return False
     described = registry.info(name)
@@ -125,14 +126,14 @@ def _check_human_labels(console: Console, name: str, root: Path) -> bool:
     """Compare CIFAR's human labels with the published ones, and print their rates."""
     dataset = HUMAN[name]
     try:
-        console.print(str(cifar_n.locate(dataset, root)), markup=False)
+        console.print(str(cifar_n.locate(dataset, root)))
         held = registry.load(dataset, root)
         for model, published in cifar_n.LABELS.items():
             if published.dataset == dataset:
                 rate = float((cifar_n.labels(held, model) != held.train.labels).mean())
                 console.print(f"{model}: {100 * rate:.3f}% wrong, {published.title}")
     except DataError as fault:
-        console.print(str(fault), style="red", markup=False)
+        console.print(str(fault), style="red")
         return False
     console.print(f"{name}: ok, the published labels, in the order of {dataset}")
     return True

@@ -25,16 +25,16 @@ def check_files(console: Console, name: str, root: Path, file: str | None, jobs:
     """Check lists and images, print what was found; returns whether all is well. Goes on where it was cut off."""
     try:
         sources = disk.locate(name, root, file)
-        console.print(f"{name}: {sources.folder}", markup=False)
+        console.print(f"{name}: {sources.folder}")
         for remark in sources.remarks:
-            console.print(f"warning: {remark}", style="yellow", markup=False)
+            console.print(f"warning: {remark}", style="yellow")
         for missing in sources.missing:
-            console.print(f"missing: {missing}", style="red", markup=False)
+            console.print(f"missing: {missing}", style="red")
         if sources.missing:
             return False
         found = disk.opened(name, sources, registry.user_cache())
     except DataError as fault:
-        console.print(str(fault), style="red", markup=False)
+        console.print(str(fault), style="red")
         return False
     _print_counts(console, found)
     _warn_of_counts(console, registry.info(name), found)
@@ -42,12 +42,12 @@ def check_files(console: Console, name: str, root: Path, file: str | None, jobs:
     index.forget_others(found)
     faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
     if not faults:
-        console.print(f"{name}: ok; index in {found.path}", markup=False)
+        console.print(f"{name}: ok; index in {found.path}")
         return True
     _print_faults(console, faults)
     path = found.path / _ALL_FAULTS
     path.write_text("".join(f"{fault}\n" for fault in faults), encoding="utf-8", errors="surrogateescape")
-    console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red", markup=False)
+    console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red")
     return False
 
 
@@ -81,7 +81,7 @@ def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
         empty = [found.class_names[label] for label in np.flatnonzero(counts == 0)]
         if empty:
             some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
-            console.print(f"warning: {split}: no image of {len(empty)} classes: {some}", style="yellow", markup=False)
+            console.print(f"warning: {split}: no image of {len(empty)} classes: {some}", style="yellow")
 
 
 def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
@@ -100,7 +100,7 @@ def _print_faults(console: Console, faults: Sequence[Fault]) -> None:
     for fault in faults:
         printed[fault.kind] += 1
         if printed[fault.kind] <= SHOWN:
-            console.print(str(fault), style="red", markup=False)
+            console.print(str(fault), style="red")
     for kind, count in printed.items():
         if count > SHOWN:
-            console.print(f"{kind}: {count - SHOWN} more", style="red", markup=False)
+            console.print(f"{kind}: {count - SHOWN} more", style="red")

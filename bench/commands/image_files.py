@@ -26,8 +26,8 @@ from datasets.noise_models import NOISE_MODELS
 def shown(console: Console, title: str) -> Iterator[Progress]:
     """A bar on a terminal, a line for each further tenth elsewhere; nothing where there is nothing to do."""
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bars(*columns, console=console, transient=True) as bars:
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(TextColumn("{task.description}", markup=False), *columns, console=console, transient=True) as bars:
             task = bars.add_task(title, total=None)
             yield lambda done, total: bars.update(task, completed=done, total=total)
     else:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from bench import networks, plugins, suite
+from bench.commands import terminal
 from bench.commands.options import Plugin
 from datasets import noise_models
 from datasets import registry as datasets
@@ -130,4 +130,4 @@ def list_registered(
     for row in rows:
         values = (row[column] for column in columns)
         table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in values))
-    Console().print(table)
+    terminal.console().print(table)

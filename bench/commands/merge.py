@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out, check_folder
 from bench.errors import UserError, unknown
 from results.store import Store
@@ -31,7 +31,7 @@ def merge(
         if not folder.exists():
             raise UserError(f"{folder}: no such file or folder")
     for line in merge_into(folders, Store(out)).lines():
-        Console().print(line, highlight=False, soft_wrap=True)
+        terminal.console().print(line, highlight=False, soft_wrap=True)
 
 
 def export(
@@ -53,4 +53,4 @@ def export(
     if suite not in plans:
         raise unknown("started suite", suite, plans, f"--out {out}")
     count = export_jsonl(store, suite, target)
-    Console().print(f"{count} records: {target / f'{suite}.jsonl'}", highlight=False, soft_wrap=True)
+    terminal.console().print(f"{count} records: {target / f'{suite}.jsonl'}", highlight=False, soft_wrap=True)

@@ -11,9 +11,9 @@ from string import Template
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench import plugins
+from bench.commands import terminal
 from bench.commands.options import check_folder
 from bench.errors import UserError
 from methods import registry as methods
@@ -73,8 +73,8 @@ def new_method(
     listed = folder.resolve() == METHODS
     quoted = shlex.quote(str(path))
     option = "" if listed else f" --plugin {quoted}"
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"written: {path}", markup=False)
-    console.print(f"check it:    python run_benchmark.py check {name if listed else quoted}", markup=False)
-    console.print(f"compare it:  python run_benchmark.py run quick --methods {name},elr,car{option}", markup=False)
-    console.print("look at it:  python run_benchmark.py report", markup=False)
+    console = terminal.console(soft_wrap=True, highlight=False)
+    console.print(f"written: {path}")
+    console.print(f"check it:    python run_benchmark.py check {name if listed else quoted}")
+    console.print(f"compare it:  python run_benchmark.py run quick --methods {name},elr,car{option}")
+    console.print("look at it:  python run_benchmark.py report")

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bench import plugins
+from bench.commands import terminal
 from bench.commands.options import Plugin
 from bench.errors import UserError
 from bench.suite import parse_value
@@ -72,8 +73,8 @@ def _matrix_table(matrix: FloatArray, names: tuple[str, ...]) -> Table:
     for label in range(len(names)):
         table.add_column(str(label), justify="right", no_wrap=True)
     for true, row in enumerate(matrix):
-        cells = ["." if share == 0 else f"{100.0 * share:.1f}" for share in row]
-        cells[true] = f"[bold]{cells[true]}[/bold]"
+        cells = [Text("." if share == 0 else f"{100.0 * share:.1f}") for share in row]
+        cells[true].stylize("bold")
         table.add_row(_class(true, names), *cells)
     return table
 
@@ -129,9 +130,9 @@ def noise(
     stem = "-".join([dataset, model, *([f"{nominal:g}"] if info(model).takes_rate else []), f"seed{seed}"])
     path = out or Path("output") / "noise" / f"{stem}.npz"
     _write(path, clean, noisy)
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal.console(soft_wrap=True, highlight=False)
     for warning in noisy.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
+        console.print(f"warning: {warning}", style="yellow")
     if noisy.matrix is None or noisy.actual_rate is None or noisy.expected_rate is None:
         console.print(f"{dataset}, {name}: the true labels are not known, and so no rate is")
     else:
@@ -142,4 +143,4 @@ def noise(
     if noisy.matrix is not None:
         table = _matrix_table if clean.num_classes <= WIDEST_MATRIX else _confusion_table
         console.print(table(noisy.matrix, clean.class_names))
-    console.print(f"written to {path}", markup=False)
+    console.print(f"written to {path}")

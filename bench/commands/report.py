@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench import lease
+from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, check_folder
 from bench.errors import UserError
 
@@ -72,9 +72,9 @@ def show(source: Path, target: Path, wanted: Wanted) -> None:
     """Build the report and print its main tables."""
     from reports.build import build_report
 
-    console = Console()
+    console = terminal.console()
     if not console.is_terminal:
-        console = Console(width=_WIDTH)
+        console = terminal.console(width=_WIDTH)
     running = lease.live(source / "leases", lease.Observer()) if source.is_dir() else {}
     summary = build_report(
         source,

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from bench import plugins, price
-from bench.commands import completion
+from bench.commands import completion, terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.commands.sweep import Planned, Slots, choose_device, execute, plan_suite, readers
 from bench.environment import Environment
@@ -87,10 +87,10 @@ def run(
         weights=weights,
     )
     if dry_run:
-        show_plan(Console(), planned, environment, probing)
+        show_plan(terminal.console(), planned, environment, probing)
         return
     slots = Slots(jobs, runs_per_device, cluster_address)
-    if execute(Console(), planned, environment, slots, retry_failed):
+    if execute(terminal.console(), planned, environment, slots, retry_failed):
         raise typer.Exit(EXIT_FAILED_RUN)
 
 

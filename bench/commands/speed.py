@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from bench import networks as network_table
 from bench import plugins
+from bench.commands import terminal
 from bench.commands.options import Plugin
 from bench.commands.sweep import choose_device
 from bench.errors import UserError, unknown
@@ -85,4 +85,4 @@ def speed(
             f"{one.passes_per_step:.2f}",
             f"{one.peak_memory_mib:,.0f}",
         )
-    Console().print(table)
+    terminal.console().print(table)

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from bench import lease
+from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
 from bench.errors import UserError
 from results.store import Store
@@ -41,7 +41,7 @@ def status(
     failures = store.failures()
     records = frame.load(store.root)
     table = Table("suite", *_COLUMNS)
-    console = Console()
+    console = terminal.console()
     for name, plan in plans.items():
         if suite not in (None, name):
             continue

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out
 from bench.errors import UserError, unknown
 from datasets import registry as datasets
@@ -68,7 +69,7 @@ def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any],
     try:
         names = datasets.image_names(part["name"], root, choice, part.get("content"))
     except DataError as fault:
-        console.print(f"images are not named: {fault}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"images are not named: {fault}", style="yellow", soft_wrap=True)
         return
     if names is not None:
         found.insert(1, "image", [names(row) for row in found["sample"]])
@@ -102,7 +103,7 @@ def suspects(
     if csv is not None and not csv.absolute().parent.is_dir():
         raise UserError(f"--csv {csv}: no such folder")
     found = ranked(store, addresses)
-    console = Console()
+    console = terminal.console()
     _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
     columns = [name for name in found.columns if not found[name].isna().all()]
     table = Table(title=title)

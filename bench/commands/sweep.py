@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import cluster, plugins, scheduler, spec, spec_data, suite
+from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
@@ -109,7 +110,7 @@ def expand(
     noise_files: dict[str, Path] = {}
     for part in parts:
         if skip_broken:
-            find_broken(Console(), part, root)
+            find_broken(terminal.console(), part, root)
         described = spec_data.describe(part, where, root, skip_broken)
         more, warned = spec.cells(part, where, device, count, described)
         cells += more

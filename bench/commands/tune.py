@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import plugins, suite, tune
-from bench.commands import completion
+from bench.commands import completion, terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.commands.sweep import Slots, choose_device, execute, expand, read_tables, readers
 from bench.environment import Environment
@@ -99,10 +99,10 @@ def tune_method(
     tune.merged(tables, str(path), target)  # refuses another protocol before anything is run
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     cells = tune.on_tuning_seeds(plan.cells)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{plan.parts[0].title}, {search.places}: {count} trials, {len(cells)} runs", markup=False)
+    console = terminal.console(soft_wrap=True, highlight=False)
+    console.print(f"{plan.parts[0].title}, {search.places}: {count} trials, {len(cells)} runs")
     for key, axis in search.space.items():
-        console.print(f"  {key}: {axis}", markup=False)
+        console.print(f"  {key}: {axis}")
     if dry_run:
         _show(tune.scores(Store(out), search.trials, cells), search.space)
         return
@@ -115,13 +115,13 @@ def tune_method(
         workers=readers(where, jobs, runs_per_device),
     )
     planned = replace(plan, cells=cells, tuning=True)
-    execute(Console(), planned, environment, Slots(jobs, runs_per_device, cluster_address), retry_failed)
+    execute(terminal.console(), planned, environment, Slots(jobs, runs_per_device, cluster_address), retry_failed)
     found = tune.scores(Store(out), search.trials, cells)
     _show(found, search.space)
     replace_file(target.with_name(f"{path.stem}-{method}.csv"), tune.csv_text(found, search.space).encode())
     best = tune.best(found)
     if best is None:
-        console.print("no trial is finished, so nothing is chosen", markup=False)
+        console.print("no trial is finished, so nothing is chosen")
         raise typer.Exit(EXIT_FAILED_RUN)
     with locked(target):
         outcome = tune.merged(tables, str(path), target)  # with the rows that others have tuned since
@@ -163,16 +163,16 @@ def _show(found: list[tune.Score], space: Space) -> None:
         accuracy = score.state if score.accuracy is None else f"{100 * score.accuracy:.2f}%"
         style = "bold" if best is not None and score.trial == best.trial else ""
         table.add_row(*(Text(text, style=style) for text in (str(score.trial.number), *values, accuracy)))
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _tell(console: Console, found: list[tune.Score], best: tune.Score, target: Path, outcome: dict[str, Any]) -> None:
     own = found[0].accuracy
     before = "" if own is None else f" (the suite's own settings: {100 * own:.2f}%)"
-    console.print(f"best: trial {best.trial.number}, {100 * (best.accuracy or 0):.2f}%{before}", markup=False)
-    console.print(f"written: {target} and the trials beside it", markup=False)
+    console.print(f"best: trial {best.trial.number}, {100 * (best.accuracy or 0):.2f}%{before}")
+    console.print(f"written: {target} and the trials beside it")
     counts = {row: table.get("trials", 0) for row, table in outcome["methods"].items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{row} {number}" for row, number in counts.items())
-        console.print(f"a fair comparison needs equal numbers of trials; so far: {told}", markup=False)
-    console.print(f"run it: python run_benchmark.py run {target}", markup=False)
+        console.print(f"a fair comparison needs equal numbers of trials; so far: {told}")
+    console.print(f"run it: python run_benchmark.py run {target}")
