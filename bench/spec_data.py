@@ -75,15 +75,23 @@ def noise_files(suite: Suite, info: DataSetInfo) -> dict[str, Path]:
 
 
 def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[NoiseSettings], list[str]]:
-    """The noise parts of all settings of a suite, and warnings."""
+    """The noise parts of all settings of a suite, and warnings.
+
+    Raises UserError, DataError; also where two settings have one title, as tables and records go by titles.
+    """
     found: list[NoiseSettings] = []
+    titles: set[str] = set()
     warnings: list[str] = []
     for entry in suite.noise:
         try:
             for settings, raised in noise_settings(entry, info):
-                if settings in found:
-                    name = noise_models.title(settings["model"], settings["rate"], settings["options"])
-                    raise UserError(f"noise {name!r} stands in the suite twice")
+                title = noise_models.title(settings["model"], settings["rate"], settings["options"])
+                if title in titles:
+                    raise UserError(
+                        f"key 'noise': {title!r} stands in the suite twice; settings need titles of their own: other "
+                        "rates or options, or files of other names"
+                    )
+                titles.add(title)
                 found.append(settings)
                 warnings += raised
         except (UserError, DataError) as fault:

@@ -98,6 +98,7 @@ SETTINGS = {
     'noise=[{model="symmetric"}]': "key 'rate' (or 'rates') is missing",
     'noise=[{model="clean", rate=0.5}]': "takes no rate",
     'noise=[{model="symmetric", rates=[0.1, 0.1]}]': "stands in the suite twice",
+    "noise=[{model='symmetric', rates=[0.3, 0.30000000001]}]": "key 'noise': 'symmetric 30%' stands in the suite twice",
     'noise=[{model="matrix"}]': "option 'file' must name a file",
     'noise=[{model="matrix", options={file=5}}]': "option 'file' must name a file",
     'noise=[{model="matrix", options={file="no.npy"}}]': "no.npy: no such file",
@@ -190,6 +191,19 @@ def test_a_matrix_whose_rows_do_not_sum_to_one_is_refused(
     line = refused("run", "s.toml")
     assert "m.npy" in line
     assert "s.toml" in line
+
+
+def test_noise_files_of_one_name_are_refused_as_tables_could_not_tell_them_apart(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    for folder, matrix in (("a", np.eye(10)), ("b", np.full((10, 10), 0.1))):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "m.npy", matrix)
+    path = write_suite(tmp_path / "s.toml")
+    entry = '"matrix"\noptions = { file = "a/m.npy" }'
+    two = f'{entry}\n\n[[noise]]\nmodel = {entry.replace("a/m", "b/m")}'
+    path.write_text(path.read_text().replace('"symmetric"\nrate = 0.5', two))
+    assert "s.toml: key 'noise': 'matrix m' stands in the suite twice" in refused("run", "s.toml")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", ""])
