@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
+from synthetic_records import make_store
 
 from bench.commands import sweep
 from results.store import Store
@@ -371,6 +372,20 @@ def test_a_failed_run_is_told_and_left_out_of_the_next(command: Command, in_proc
     assert (ended.status, len(in_process)) == (1, 1)
     assert "1 failed earlier" in ended.out
     assert (command("run", "s.toml", *overflow, "--retry-failed").status, len(in_process)) == (1, 2)
+
+
+def test_suspects_of_one_of_several_data_sets(command: Command, refused: Callable[..., str], tmp_path: Path) -> None:
+    for name in ("cifar100", "digits"):  # the later one leads the plan
+        make_store(tmp_path / "output", ("elr",), seeds=[0], suite="two", purpose="reproduce", dataset=name)
+    assert "digits, symmetric 50%, seed 0: ELR" in command("suspects", "two").out
+    ended = command("suspects", "two", "--dataset", "cifar100", "--setting", "asymmetric 40%")
+    assert (ended.status, ended.err) == (0, "")
+    assert "cifar100, asymmetric 40%, seed 0: ELR" in ended.out
+    assert "did you mean 'cifar100'" in refused("suspects", "two", "--dataset", "cifar10")
+    assert "did you mean 'symmetric 50%'" in refused("suspects", "two", "--setting", "symmetric 5%")
+    (tmp_path / "folder").mkdir()
+    assert "--csv folder: is a folder" in refused("suspects", "two", "--csv", "folder")
+    assert "--csv no/where.csv: no such folder" in refused("suspects", "two", "--csv", "no/where.csv")
 
 
 def test_text_of_users_is_printed_as_it_is(

@@ -38,3 +38,15 @@ def check_folder(path: Path, option: str = "--out") -> Path:
                 raise UserError(f"{option} {path}: no permission to write into {part}")
             break
     return path
+
+
+def check_file(path: Path, option: str) -> Path:
+    """The path, if a file can be written there. Raises UserError; nothing is created."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UserError(f"{option} {path}: no such folder")
+    if path.is_dir():
+        raise UserError(f"{option} {path}: is a folder, not a file")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UserError(f"{option} {path}: no permission to write there")
+    return path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.commands import terminal
-from bench.commands.options import DEFAULT_OUT, Data, Out
+from bench.commands.options import DEFAULT_OUT, Data, Out, check_file
 from bench.errors import UserError, unknown
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -23,35 +24,53 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _chosen(store: Store, plan: Plan, method: str | None, setting: str | None, seed: int) -> tuple[list[str], str]:
-    """The done runs of a suite that share labels: one setting, one seed; all its methods or one."""
-    settings = list(dict.fromkeys(cell["setting"] for cell in plan["cells"]))
-    rows = list(dict.fromkeys(cell["method"] for cell in plan["cells"]))
-    if setting is not None and setting not in settings:
-        raise unknown("setting", setting, settings)
-    if method is not None and method not in rows:
-        raise unknown("row", method, rows)
-    wanted = setting or settings[0]
-    cells = [
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs of a suite are asked; None: the first data set, its first setting, all rows."""
+
+    dataset: str | None
+    setting: str | None
+    method: str | None
+    seed: int
+
+
+def _one_of(kind: str, name: str | None, cells: Sequence[Mapping[str, Any]], key: str, option: str) -> str:
+    """The value of `key` that was named, else the first one. Raises UserError where no cell has it."""
+    known = list(dict.fromkeys(cell[key] for cell in cells))
+    if name is not None and name not in known:
+        raise unknown(kind, name, known, option)
+    return name or known[0]
+
+
+def _chosen(store: Store, plan: Plan, wanted: Wanted) -> tuple[list[str], str]:
+    """The done runs of a suite that share labels: one data set, setting and seed; all its methods or one."""
+    if not plan["cells"]:
+        raise UserError(f"suite {plan['suite']!r} has no runs")
+    dataset = _one_of("data set", wanted.dataset, plan["cells"], "dataset", "--dataset")
+    cells = [cell for cell in plan["cells"] if cell["dataset"] == dataset]
+    setting = _one_of("setting", wanted.setting, cells, "setting", f"--setting of {dataset}")
+    if wanted.method is not None:
+        _one_of("row", wanted.method, cells, "method", "--method")
+    asked = [
         cell
-        for cell in plan["cells"]
-        if cell["setting"] == wanted
-        and cell["seed"] == seed
-        and cell["method"] in ((method,) if method else rows)
+        for cell in cells
+        if cell["setting"] == setting
+        and cell["seed"] == wanted.seed
+        and wanted.method in (None, cell["method"])
         # a row trained on the rightly labelled samples alone has other samples, and no suspicion
-        and cell["spec"]["dataset"].get("training_rows", "all") == "all"
+        and cell["spec"]["dataset"].get("training_rows") != "clean_only"
     ]
-    done = [cell for cell in cells if store.has(cell["address"])]
+    done = [cell for cell in asked if store.has(cell["address"])]
+    where = f"{dataset}, {setting}, seed {wanted.seed}"
     if not done:
-        raise UserError(f"suite {plan['suite']!r}: no run of {wanted!r}, seed {seed} is done yet")
-    titles = ", ".join(cell["title"] for cell in done)
-    return [cell["address"] for cell in done], f"{wanted}, seed {seed}: {titles}"
+        raise UserError(f"suite {plan['suite']!r}: no run of {where} is done yet")
+    return [cell["address"] for cell in done], f"{where}: {', '.join(cell['title'] for cell in done)}"
 
 
-def _find(store: Store, target: str, method: str | None, setting: str | None, seed: int) -> tuple[list[str], str]:
+def _find(store: Store, target: str, wanted: Wanted) -> tuple[list[str], str]:
     plans = store.plans()
     if target in plans:
-        return _chosen(store, plans[target], method, setting, seed)
+        return _chosen(store, plans[target], wanted)
     matching = [address for address in store.addresses() if address.startswith(target)]
     if len(matching) == 1:
         record = store.load(matching[0])
@@ -77,6 +96,9 @@ def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any],
 
 def suspects(
     target: Annotated[str, typer.Argument(metavar="RUN|SUITE", help="Address of a run (or its start), or a suite.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="Of a suite with several data sets, this one (default: the first).")
+    ] = None,
     method: Annotated[str | None, typer.Option("--method", help="Only this row of the suite.")] = None,
     setting: Annotated[
         str | None, typer.Option(help='Setting of the suite, such as "symmetric 50%" (default: the first).')
@@ -95,13 +117,14 @@ def suspects(
 
     - `suspects quick`
     - `suspects quick --method car --csv suspects.csv`
+    - `suspects car --dataset cifar100 --setting "symmetric 60%"`
     """
     from results.suspects import suspects as ranked
 
+    if csv is not None:
+        check_file(csv, "--csv")
     store = Store(out)
-    addresses, title = _find(store, target, method, setting, seed)
-    if csv is not None and not csv.absolute().parent.is_dir():
-        raise UserError(f"--csv {csv}: no such folder")
+    addresses, title = _find(store, target, Wanted(dataset, setting, method, seed))
     found = ranked(store, addresses)
     console = terminal.console()
     _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
