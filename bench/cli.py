@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ from bench.errors import UserError
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
+PATH_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)  # of a path that the user gave
 
 app = typer.Typer(
     add_completion=True,
@@ -144,6 +146,10 @@ def main() -> None:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as fault:
+        if fault.errno not in PATH_FAULTS or fault.filename is None:
+            raise
+        _fail(f"{fault.filename}: {fault.strerror}")
     except Exception as fault:
         # Typer may bring its own copy of click, so its usage errors are told by what they offer.
         if not hasattr(fault, "format_message"):

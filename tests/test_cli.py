@@ -230,6 +230,34 @@ def test_an_output_folder_under_a_file_is_refused(
     assert f"--out {out}: {tmp_path / 'file'} is a file, not a folder" in refused(*arguments, "--out", out)
 
 
+LONG = "x" * 300
+OWN = ("run", "own-images", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "quick", "--out", LONG),
+        ("run", "quick", "--dry-run", "--out", f"{LONG}/below"),
+        (*OWN, "--data", LONG),
+        ("noise", "folder", "clean", "--data", LONG),
+        ("report", "--records", LONG),
+        ("report", "--out", LONG),
+        ("status", "--out", LONG),
+        ("merge", LONG),
+        ("export", "quick", LONG),
+        ("suspects", "quick", "--csv", LONG),
+        ("check", f"{LONG}.py"),
+        ("run", "quick", "--plugin", f"{LONG}.py"),
+        ("data", "check", "cifar10", "--data", LONG),
+        ("run", "quick", "--set", f'noise=[{{model="matrix", options={{file="{LONG}"}}}}]'),
+    ],
+    ids=lambda arguments: " ".join(arguments).replace(LONG, "LONG"),
+)
+def test_a_path_that_no_file_can_have_is_refused(arguments: tuple[str, ...], refused: Callable[..., str]) -> None:
+    assert LONG in refused(*arguments)
+
+
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write everywhere")
 def test_an_output_folder_that_cannot_be_written_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o555)
