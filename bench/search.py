@@ -118,7 +118,7 @@ def narrow(space: Space, assignments: Sequence[str], hyper: Mapping[str, HyperPa
 
 def _value(name: str, text: str, declared: HyperParameter, where: str) -> Value:
     try:
-        return checked(name, parse_value(text.strip()), declared, where)
+        return checked(name, parse_value(text.strip(), where), declared, where)
     except MethodError as fault:
         raise UserError(str(fault)) from None
 

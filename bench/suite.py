@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as fault:
         raise UserError(f"{path}: cannot be read: {fault.strerror}") from None
     try:
-        tables = tomllib.loads(text)
+        tables = _parsed(text, str(path))
     except tomllib.TOMLDecodeError as fault:
         raise UserError(f"{path}: not valid TOML: {str(fault).splitlines()[0]}") from None
     if not tables:
@@ -52,10 +52,22 @@ def read(path: Path) -> dict[str, Any]:
     return tables
 
 
-def parse_value(text: str) -> Any:
-    """A value given as KEY=VALUE: a TOML value, or else the text itself."""
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    """The tables of TOML text. Raises TOMLDecodeError; UserError for valid TOML that Python cannot hold."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # a limit of Python's int
+        raise UserError(f"{where}: a number in it has too many digits") from None
+    except RecursionError:
+        raise UserError(f"{where}: lists or tables are nested too deeply") from None
+
+
+def parse_value(text: str, where: str) -> Any:
+    """A value given as KEY=VALUE: a TOML value, or else the text itself. Raises UserError that begins with `where`."""
+    try:
+        return _parsed(f"value = {text}", where)["value"]
     except tomllib.TOMLDecodeError:
         return text
 
@@ -70,7 +82,7 @@ def override(tables: dict[str, Any], assignments: list[str]) -> None:
         here: Any = tables
         for part in parts[:-1]:
             if isinstance(here, list):
-                if not part.isdigit() or int(part) >= len(here):
+                if part not in map(str, range(len(here))):
                     raise UserError(f"--set {key}: {part!r} is no position in a list of {len(here)}")
                 here = here[int(part)]
             elif isinstance(here, dict):
@@ -79,7 +91,7 @@ def override(tables: dict[str, Any], assignments: list[str]) -> None:
                 raise UserError(f"--set {key}: {part!r} stands inside a value, not a table")
         if not isinstance(here, dict):
             raise UserError(f"--set {key}: {parts[-1]!r} is not a key of a table")
-        here[parts[-1]] = parse_value(text.strip())
+        here[parts[-1]] = parse_value(text.strip(), f"--set {key.strip()}")
 
 
 def _tables(value: Any) -> list[dict[str, Any]]:

@@ -123,11 +123,15 @@ SETTINGS = {
     "=3": "expected KEY=VALUE",
     "title.x=1": "--set title.x",
     "noise.5.rate=0.1": "'5' is no position in a list of 1",
+    "noise.².rate=0.1": "'²' is no position in a list of 1",
+    f"noise.{'9' * 5000}.rate=0.1": "is no position in a list of 1",
+    f"training.epochs={'9' * 5000}": "--set training.epochs: a number in it has too many digits",
+    f"training.epochs={'[' * 3000}{']' * 3000}": "--set training.epochs: lists or tables are nested too deeply",
     "noise.x.rate=0.1": "'x' is no position in a list of 1",
 }
 
 
-@pytest.mark.parametrize("assignment", SETTINGS)
+@pytest.mark.parametrize("assignment", SETTINGS, ids=lambda assignment: assignment[:60])
 def test_a_wrong_setting_is_refused_with_file_key_and_what_is_accepted(
     assignment: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -155,6 +159,8 @@ def test_a_table_that_is_none_is_refused_also_where_options_reach_into_it(
         (bytes(range(256)) * 4, "not UTF-8 text"),
         (bytes(100), "not valid TOML: "),
         (b'title = "x"\n', "is missing"),
+        (b"seeds = " + b"9" * 5000, "a number in it has too many digits"),
+        (b"seeds = " + b"[" * 3000 + b"]" * 3000, "lists or tables are nested too deeply"),
         (b'title = "x"\ntitle = "y"\n', "not valid TOML: "),
     ],
 )

@@ -31,7 +31,7 @@ def _options(assignments: list[str]) -> dict[str, Any]:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as sampling=per_sample")
-        options[key.strip()] = parse_value(text.strip())
+        options[key.strip()] = parse_value(text.strip(), f"--set {key.strip()}")
     return options
 
 
