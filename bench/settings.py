@@ -12,13 +12,19 @@ def _whole_as_int(value: int | float) -> int | float:
     return int(value) if value == int(value) else value
 
 
+LARGEST = 10**9  # of counts: far more than any run needs, and safe to calculate with
+MOST_SEEDS = 1000  # all runs of a suite are planned in memory
+
 # a number of epochs, or a float below 1: that share of the run
 Epochs = Annotated[
-    int | float, Field(ge=0), AfterValidator(_whole_as_int), WithJsonSchema({"type": "number", "minimum": 0})
+    int | float,
+    Field(ge=0, le=LARGEST),
+    AfterValidator(_whole_as_int),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST}),
 ]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class Table(BaseModel):
@@ -217,7 +223,7 @@ class Suite(Table):
         "last", description="the selection rule of the main table"
     )
     paper: str = Field("", description="name of the published table it reproduces (`report --paper`)")
-    seeds: Count = Field(3, description="number of seeds, counted from 0")
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = Field(3, description="number of seeds, counted from 0")
     data: Data = Field(description="the data set, or a list of several: `[[data]]`")
     noise: Annotated[list[Noise], Field(min_length=1)] = Field(description="noise models with their rates: `[[noise]]`")
     training: Training = Field(description="the protocol shared by all methods")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.settings import Suite
+from bench.settings import LARGEST, Suite
 
 Schema = dict[str, Any]
 
@@ -143,7 +143,8 @@ def _kind(entry: Mapping[str, Any]) -> str:
 
 def _limits(entry: Mapping[str, Any]) -> str:
     words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    found = [f"{word} {entry[key]:g}" for key, word in words.items() if key in entry]
+    # the bound that keeps calculations safe tells readers nothing
+    found = [f"{word} {entry[key]:g}" for key, word in words.items() if entry.get(key) not in (None, LARGEST)]
     return " " + ", ".join(found) if found else ""
 
 

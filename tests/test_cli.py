@@ -67,6 +67,9 @@ SETTINGS = {
     "training.epochs=1.5": "key 'training.epochs' = 1.5",
     "training.epochs=true": "key 'training.epochs' = True",
     "training.epochs=2024-01-01": "key 'training.epochs'",
+    f"training.epochs=1{'0' * 400}": "must be less than or equal to 1000000000",
+    f"training.schedule.warmup=1{'0' * 400}": "must be less than or equal to 1000000000",
+    "seeds=1001": "key 'seeds' = 1001: must be less than or equal to 1000",
     "training.epochs=0": "key 'training.epochs' = 0: must be greater than or equal to 1",
     "seeds=0": "key 'seeds' = 0",
     "training.batch_size=-3": "key 'training.batch_size' = -3",
@@ -217,6 +220,13 @@ def test_noise_files_of_one_name_are_refused_as_tables_could_not_tell_them_apart
 @pytest.mark.parametrize("option", ["--seeds", "--epochs", "--jobs", "--runs-per-device"])
 def test_a_count_below_one_is_refused(option: str, value: str, refused: Callable[..., str]) -> None:
     assert option in refused("run", "quick", option, value)
+
+
+@pytest.mark.parametrize("arguments", [("run", "quick"), ("tune", "elr", "quick")])
+def test_more_seeds_than_can_be_planned_are_refused(arguments: tuple[str, ...], refused: Callable[..., str]) -> None:
+    line = refused(*arguments, "--seeds", 10**9)
+    assert "--seeds" in line
+    assert "1000" in line
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:x", "gpu", ""])

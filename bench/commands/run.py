@@ -13,6 +13,7 @@ from bench.commands import completion, terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
 from bench.commands.sweep import Planned, Slots, choose_device, execute, plan_suite, readers
 from bench.environment import Environment
+from bench.settings import MOST_SEEDS
 from datasets import registry as datasets
 from results.store import Store
 
@@ -30,7 +31,7 @@ def run(
         str | None,
         typer.Option("--methods", help="Only these, comma-separated.", autocompletion=completion.method_names),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, counted from 0.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=MOST_SEEDS, help="How many seeds, counted from 0.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of every run.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",

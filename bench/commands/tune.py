@@ -19,7 +19,7 @@ from bench.commands.sweep import Slots, choose_device, execute, expand, read_tab
 from bench.environment import Environment
 from bench.errors import UserError, unknown
 from bench.search import Space, default_space, narrow
-from bench.settings import Suite
+from bench.settings import MOST_SEEDS, Suite
 from datasets import registry as datasets
 from methods import registry as methods
 from results.store import Store, locked, replace_file
@@ -55,7 +55,9 @@ def tune_method(
         ),
     ],
     count: Annotated[int, typer.Option("--trials", min=2, help="Settings tried, the suite's own among them.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each trial and setting (seeds from 1000).")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=MOST_SEEDS, help="Runs of each trial and setting (seeds from 1000).")
+    ] = 1,
     settings: Annotated[
         list[str] | None,
         typer.Option("--setting", help='Noise to tune at (default: "symmetric 40%", else the first noisy setting).'),
