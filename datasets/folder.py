@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ COLUMNS = ("path", "label", "clean_label", "split")
 TEST_SHARE = 0.2
 _SPLITS = {"": "train", "train": "train", "training": "train", "val": "validation", "valid": "validation",
            "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
+_NUMBER = re.compile(r"-?\d{1,4000}")  # what int() takes: it refuses longer ones, and digits such as ²
 _PROBED = 50  # names that are looked for, to find out which folder they are relative to
 
 INFO = DataSetInfo(
@@ -133,7 +135,7 @@ def _classes(rows: Sequence[Row], sources: Sources, faults: list[Fault]) -> dict
         numbered = {str(number): number for number in range(len(names))}
         return numbered | {name: number for number, name in enumerate(names)}
     found = {text for row in rows for text in row[2:4] if text}
-    if all(text.lstrip("-").isdigit() for text in found):
+    if all(map(_NUMBER.fullmatch, found)):
         return {text: number for number, text in enumerate(sorted((t for t in found if int(t) >= 0), key=int))}
     return {text: number for number, text in enumerate(sorted(found))}
 

@@ -58,6 +58,14 @@ def test_numbers_as_labels_and_partly_known_truth(tmp_path: Path) -> None:
     assert not dataset.truth and dataset.train.labels.tolist() == [0, 1] * 5, "what is known of some is not used"
 
 
+@pytest.mark.parametrize("odd", ["--5", "²", "5-", "1" * 5000], ids=lambda odd: odd[:3])
+def test_labels_that_are_no_numbers_to_python_are_names(tmp_path: Path, odd: str) -> None:
+    for number in range(3):
+        miniatures.save(tmp_path / f"{number}.jpg", miniatures.picture(0, 2, number))
+    (tmp_path / "labels.csv").write_text(f"path,label,split\n0.jpg,7,\n1.jpg,{odd},\n2.jpg,7,test\n")
+    assert registry.load("folder", tmp_path).class_names == tuple(sorted(["7", odd]))
+
+
 def test_own_images_with_truth_have_everything_said_of_wrong_labels(tmp_path: Path) -> None:
     miniatures.write_folder(tmp_path / "data")
     [record] = executed("own-images", tmp_path / "data", tmp_path / "out", "cross_entropy", epochs=2)
