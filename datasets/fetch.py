@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from datasets import cifar
+from datasets import cifar, disk
+from datasets import folder as folder_set
 from datasets.base import DataError
 from datasets.registry import info
 
@@ -152,6 +153,9 @@ def fetch(name: str, root: Path, url: str | None = None, progress: Progress = _s
     url: where to download from instead of the public address (the archive's MD5 must be the published one still).
     An archive that already lies in `root` under its public name is used. Raises DataError: one line.
     """
+    if name in disk.MODULES:
+        page = "docs/own-data.md" if name == folder_set.INFO.name else "docs/real-world-data.md"
+        raise DataError(f"{name}: cannot be downloaded: its files must be put there by hand, see {page}")
     if not info(name).downloadable:
         raise DataError(f"{name}: nothing to download, it comes with scikit-learn")
     layout = cifar.LAYOUTS[name]

@@ -216,6 +216,9 @@ def test_an_archive_that_lies_there_is_used(server: Server, tmp_path: Path) -> N
 def test_data_set_without_download_and_root_that_is_a_file(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="digits: nothing to download"):
         fetch("digits", tmp_path)
+    for name, page in (("clothing1m", "real-world-data"), ("folder", "own-data")):
+        with pytest.raises(DataError, match=f"{name}: cannot be downloaded: .* by hand, see docs/{page}.md"):
+            fetch(name, tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):
         fetch("cifar10", tmp_path / "file" / "below", server.url)
