@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,24 @@ def test_skipping_leaves_out_what_is_broken_and_records_it(whole: dict[str, Path
     assert len(arrays["given"]) == 82
     dataset = registry.load("clothing1m", root, Choice(skip_broken=True))
     assert not any(path.name in ("13,train.jpg", "0,train.jpg") for path in paths(dataset.train))
+
+
+@pytest.mark.parametrize("arguments", [("data", "check"), ("run", "--skip-broken", "--dry-run")], ids=" ".join)
+def test_an_index_that_cannot_be_written_is_one_line(
+    arguments: tuple[str, ...],
+    whole: dict[str, Path],
+    tmp_path: Path,
+    command: command_line.Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "checked.npy")
+
+    monkeypatch.setattr(image_check, "check_images", refuses)
+    root = fresh(whole, "clothing1m", tmp_path / "data")
+    ended = command(*arguments, "clothing1m", "--data", root)
+    assert ended.status == 2
+    assert ended.err == "error: clothing1m: the check cannot be kept: Read-only file system: checked.npy\n"
 
 
 def test_a_specification_says_what_was_left_out(whole: dict[str, Path], tmp_path: Path) -> None:

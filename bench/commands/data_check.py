@@ -11,8 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.image_files import shown
-from datasets import disk, image_check, index, registry
+from bench.commands.image_files import read_all
+from datasets import disk, index, registry
 from datasets.base import DataError, DataSetInfo
 from datasets.index import Index
 from datasets.listing import Fault
@@ -86,13 +86,10 @@ def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
 
 def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
     try:
-        with shown(console, f"{name}: reading all images") as progress:
-            image_check.check_images(found, jobs, progress)
+        read_all(console, name, found, jobs)
     except KeyboardInterrupt:
         console.print("stopped; what was read is kept: the same command goes on from there")
         raise
-    except OSError as fault:
-        raise DataError(f"{name}: the check cannot be kept: {fault.strerror}: {fault.filename}") from None
 
 
 def _print_faults(console: Console, faults: Sequence[Fault]) -> None:

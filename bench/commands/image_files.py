@@ -18,6 +18,7 @@ from datasets import disk, image_check, resized
 from datasets import registry as datasets
 from datasets.base import DataError, DataSet, ImageFiles
 from datasets.image_check import Progress
+from datasets.index import Index
 from datasets.noise import make_noise
 from datasets.noise_models import NOISE_MODELS
 
@@ -47,16 +48,27 @@ def _lines(console: Console, title: str) -> Callable[[int, int], None]:
     return report
 
 
+def read_all(console: Console, name: str, found: Index, jobs: int) -> None:
+    """Read every image that was not read before. Raises DataError where the index cannot be written."""
+    try:
+        with shown(console, f"{name}: reading all images") as progress:
+            image_check.check_images(found, jobs, progress)
+    except OSError as fault:
+        raise DataError(f"{name}: the check cannot be kept: {fault.strerror}: {fault.filename}") from None
+
+
 def find_broken(console: Console, part: Suite, root: Path | None) -> None:
-    """Read every image of a suite's data set that was not read before. Raises DataError where lists are missing."""
+    """Read every image of a suite's data set that was not read before.
+
+    Raises DataError where lists are missing or the index cannot be written.
+    """
     name = part.data.name
     if name not in disk.MODULES:
         return
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
     found = disk.opened(name, sources, datasets.user_cache())
     if not disk.is_checked(found):
-        with shown(console, f"{name}: reading all images") as progress:
-            image_check.check_images(found, image_check.default_jobs(), progress)
+        read_all(console, name, found, image_check.default_jobs())
 
 
 def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], environment: Environment) -> None:
