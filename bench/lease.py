@@ -30,7 +30,7 @@ class Holder:
     host: str
     boot: str
     pid: int
-    started: str  # start time of the process, in the kernel's own unit
+    started: str  # start time of the process, in the kernel's own unit; empty where it does not tell (no /proc)
     token: str
     counter: int = 0
     epoch: int = 0
@@ -109,8 +109,12 @@ class Observer:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def is_dead(self, holder: Holder) -> bool:
-        """Whether the holder is gone: at once on this host and boot, else when its counter rests for a minute."""
-        if holder.host == socket.gethostname() and holder.boot == _boot_id():
+        """Whether the holder is gone.
+
+        Known at once on this host and boot where the system tells when processes started, else when the holder's
+        counter rests for a minute.
+        """
+        if holder.started and holder.host == socket.gethostname() and holder.boot == _boot_id():
             return process_start(holder.pid) != holder.started
         now = self._clock()
         counter, since = self._seen.get(holder.token, (-1, now))

@@ -25,7 +25,7 @@ class Driver:
     """The process that started the workers, for those on its own machine; a worker does not outlive it."""
 
     pid: int
-    started: str
+    started: str  # empty where the system does not tell (no /proc): then nobody can watch it
 
     @classmethod
     def this(cls) -> Driver:
@@ -42,7 +42,7 @@ class Outcome:
 
 def _watch(driver: Driver) -> None:
     """Exit when the driver is gone: a checkpoint is whole at any instant, so nothing is lost."""
-    if driver.pid in _watched:
+    if not driver.started or driver.pid in _watched:
         return
     _watched.add(driver.pid)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import wait_for
 
-from bench import lease
+from bench import lease, worker
 
 
 @pytest.fixture
@@ -49,6 +49,27 @@ def test_it_says_who_holds_it_and_beats(path: Path, monkeypatch: pytest.MonkeyPa
     assert (seen.pid, seen.epoch, seen.epochs, seen.images_per_second) == (os.getpid(), 3, 10, 1234.5)
     assert lease.live(path.parent, lease.Observer()) .keys() == {"a"}
     held.release()
+
+
+def test_without_proc_a_holder_lives_as_long_as_it_beats_and_no_driver_is_watched(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "process_start", lambda pid: None)  # as on systems without /proc
+    now = [0.0]
+    observer = lease.Observer(lambda: now[0])
+    held = lease.acquire(path, observer.is_dead)
+    assert held is not None
+    assert not observer.is_dead(held.holder)
+    now[0] = lease.DEAD_AFTER_SECONDS + 1
+    assert not observer.is_dead(replace(held.holder, counter=held.holder.counter + 1))
+    held.release()
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(worker, "_watched", set())
+    driver = worker.Driver.this()
+    assert driver.started == ""
+    worker._watch(driver)
+    assert (worker._watched, ended) == (set(), [])
 
 
 def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Path) -> None:
