@@ -137,10 +137,10 @@ class EarlyLearningRegularizationPlus(Method):
 
     def after_step(self) -> None:
         number, clock = self.turn
-        self.steps[number] += 1
         if self.average_ramp > 0:
             momentum: float | Tensor = self.average * sigmoid_ramp(clock, self.average_ramp)
         else:
+            self.steps[number] += 1
             momentum = (1 - 1 / (self.steps[number] + 1)).clamp_max(self.average)
         average_weights(self.averages[number].parameters(), self.pair[number].parameters(), momentum)
 

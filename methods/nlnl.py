@@ -141,13 +141,13 @@ class NegativeLearning(Method):
     def stage_start(self, stage: int) -> None:
         if stage > 2:
             self.network.load_state_dict(self.task.network().state_dict())
-            learnt = self.task.labels[self.mean_past() >= self.cut] if stage == 3 else self.soft.argmax(1)
+            kept = self.mean_past(self.past, sum(self.lengths()[:3])) >= self.cut
+            learnt = self.task.labels[kept] if stage == 3 else self.soft.argmax(1)
             self.class_weight.copy_(class_weights(learnt, self.task.num_classes))
 
-    def mean_past(self, done: int | None = None) -> Tensor:
-        """[N]: mean p_y of the last `history` epochs; done: epochs before this one (None: all in which p_y is kept)."""
-        recorded = sum(self.lengths()[:3]) if done is None else done
-        return self.past.sum(0) / max(1, min(self.history, recorded))
+    def mean_past(self, past: Tensor, epochs: int) -> Tensor:
+        """[n]: mean p_y over the last `history` of the epochs in which it was kept. past: [history, n]."""
+        return past.sum(0) / max(1, min(self.history, epochs))
 
     def draw(self, labels: Tensor) -> Tensor:
         """[B, n] int64: classes other than the given one, drawn evenly and independently."""
@@ -159,19 +159,20 @@ class NegativeLearning(Method):
     def loss(self, batch: Batch) -> Tensor:
         logits = self.network(batch.views[0])
         lengths = self.lengths()
+        before_pseudo = sum(lengths[:3])
         stage = sum(batch.epoch > end for end in accumulate(lengths))
         if stage == 4:
             batch.observe(logits)
             return soft_loss(logits, self.soft[batch.index], self.class_weight)
         p = logits.detach().softmax(1)
+        mean_past = self.mean_past(self.past[:, batch.index], min(batch.epoch - 1, before_pseudo))
+        threshold = (0.0, 1 / self.task.num_classes, self.cut, self.cut)[stage]
+        kept = (mean_past >= threshold).to(logits.dtype)
         if stage == 3:
-            kept = (self.mean_past()[batch.index] >= self.cut).to(logits.dtype)
             window = min(self.history, lengths[3])
-            if batch.epoch > sum(lengths[:4]) - window:
+            if batch.epoch > before_pseudo + lengths[3] - window:
                 self.soft[batch.index] += p / window
         else:
-            threshold = (0.0, 1 / self.task.num_classes, self.cut)[stage]
-            kept = (self.mean_past(batch.epoch - 1)[batch.index] >= threshold).to(logits.dtype)
             self.past[(batch.epoch - 1) % self.history, batch.index] = p.gather(1, batch.labels[:, None]).squeeze(1)
         batch.observe(logits, selected=kept)
         if stage >= 2:
@@ -180,4 +181,4 @@ class NegativeLearning(Method):
         return negative_loss(logits, batch.labels, self.draw(batch.labels), self.class_weight, kept, floor)
 
     def clean_scores(self) -> Tensor | None:
-        return self.mean_past()
+        return self.past.mean(0)

@@ -49,7 +49,8 @@ DELAY: HyperParameter = {"default": 0, "unit": "epochs", "bounds": (0, 1000), "s
 
 
 @pytest.mark.parametrize(
-    ("default", "want"), [(0, 0), (50, 2), (100, 4), (200, 8), (0.001, 1 / 8), (0.5, 0.5), (1.0, 1.0), (None, None)]
+    ("default", "want"),
+    [(0, 0), (1, 1), (50, 2), (100, 4), (200, 8), (0.001, 1 / 8), (0.25, 0.25), (0.3, 2 / 8), (0.5, 0.5), (None, None)],
 )
 def test_delays_shrink_with_the_run_but_not_to_nothing(default: Value, want: Value) -> None:
     assert in_short("delay", {**DELAY, "default": default}, epochs=8) == want

@@ -61,16 +61,16 @@ def check(
             raise unknown("check", name, CHECKS)
     for name in names:
         methods.load(name)  # what cannot be imported is refused before anything is printed
-    printer, failed = terminal.console(), 0
+    console, failed = terminal.console(), 0
     width = max(map(len, CHECKS))
     for name in names:
-        printer.print(Text(name, style="bold"))
+        console.print(Text(name, style="bold"))
         for result in run_checks(name, chosen):
             line = Text(f"  {result.check:{width}}  ")
             line.append(f"{result.status:7}", style=STYLES[result.status])
-            printer.print(line.append(f"  {result.seen}"), soft_wrap=True)
+            console.print(line.append(f"  {result.seen}"), soft_wrap=True)
             failed += result.status == "failed"
     total = len(names) * len(chosen)
-    printer.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
+    console.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
     if failed:
         raise typer.Exit(EXIT_FOUND_FAULT)

@@ -113,9 +113,7 @@ def _check_official(console: Console, name: str, root: Path) -> bool:
     for file, fault in faults.items():
         console.print(f"{folder / file}: {'ok' if fault is None else fault}")
     if any(faults.values()):
-        console.print(
-            f"{name}: not usable: run `python run_benchmark.py data fetch {name} --data {root}`"
-        )
+        console.print(f"{name}: not usable: run `python run_benchmark.py data fetch {name} --data {root}`")
         return False
     described = registry.info(name)
     console.print(f"{name}: ok, {described.num_train:,} training and {described.num_test:,} test images")
