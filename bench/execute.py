@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench import checkpoint, measure, plugins, trainer
+from bench import accelerator, checkpoint, measure, plugins, trainer
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
@@ -153,14 +152,10 @@ def build_run(
     return trainer.Run(spec, method, task, train.loader, observer, streams, train.labels, sampler), measures
 
 
-def _configure(spec: Mapping[str, Any], device: torch.device) -> None:
+def _configure(spec: Mapping[str, Any]) -> None:
     torch.set_num_threads(int(spec["threads"]))
     # NumPy's and scikit-learn's libraries would take all cores in every run; their last digits follow the number too.
     threadpool_limits(int(spec["threads"]))
-    if device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _built(
@@ -177,8 +172,8 @@ def execute(
     `beat` is called at most about once a second. Raises what data, method or store raise.
     """
     plugins.register(environment.plugins, tell=lambda line: None)  # the driver has told of those left out
-    device = torch.device(environment.device)
-    _configure(spec, device)
+    device = accelerator.prepare(environment.device)
+    _configure(spec)
     reset_peak_memory(device)
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
+from bench import accelerator
 from bench.processor import cpuinfo
 
 
@@ -18,21 +18,9 @@ def cpu_has_fast_bfloat16() -> bool:
     return bool(words & {"amx_bf16", "bf16"}) or {"avx512_bf16", "AuthenticAMD"} <= words
 
 
-def has_accelerator() -> bool:
-    """Whether a CUDA device can be used. torch is imported only where the driver's device files exist."""
-    if not (Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
-
-
 def resolve_precision(precision: str, device: str) -> str:
     """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") is faster with it."""
     if precision != "auto":
         return precision
-    if device.startswith("cuda"):
-        import torch
-
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if cpu_has_fast_bfloat16() else "fp32"
+    fast = accelerator.has_bfloat16(device) if accelerator.is_cuda(device) else cpu_has_fast_bfloat16()
+    return "bf16" if fast else "fp32"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import measure, networks, trainer
+from bench import accelerator, measure, networks, trainer
 from bench.data import RunData
 from bench.processor import processor_name
 from datasets import registry as datasets
@@ -93,8 +93,8 @@ def build_record(
 
 def reset_peak_memory(device: torch.device) -> None:
     """Let `peak_memory` count from now on, since a worker process executes one run after the other."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    if accelerator.is_cuda(device):
+        accelerator.reset_peak_memory(device)
     # Linux alone can do it for a process; elsewhere the peak is that of all its runs so far.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
@@ -102,8 +102,8 @@ def reset_peak_memory(device: torch.device) -> None:
 
 def peak_memory(device: torch.device) -> float:
     """Peak memory in MiB: of the device where there is one, else of the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
+    if accelerator.is_cuda(device):
+        return accelerator.peak_memory(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -127,7 +127,7 @@ def build_execution(
     run: trainer.Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
 ) -> dict[str, Any]:
     """All that may differ between two executions of one specification."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    name = accelerator.name(device) if accelerator.is_cuda(device) else processor_name()
     return {
         "seconds": seconds,
         "train_seconds": run.progress.seconds,

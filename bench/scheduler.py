@@ -14,7 +14,7 @@ from pathlib import Path
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from bench import lease
+from bench import accelerator, lease
 from bench.environment import Environment
 from bench.spec import Cell
 from bench.worker import Driver, Outcome, lease_path, work
@@ -154,11 +154,7 @@ def run_local(cells: Sequence[Cell], environments: Sequence[Environment], finish
 
 def slots(environment: Environment, jobs: int, runs_per_device: int) -> list[Environment]:
     """One environment a slot: `jobs` on a CPU; on CUDA `runs_per_device` for every device (or the one named)."""
-    if not environment.device.startswith("cuda"):
+    if not accelerator.is_cuda(environment.device):
         return [environment] * jobs
-    devices = [environment.device]
-    if environment.device == "cuda":
-        import torch
-
-        devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    devices = accelerator.each(environment.device)
     return [replace(environment, device=device) for _ in range(runs_per_device) for device in devices]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench import execute, networks, optim, plugins, trainer
+from bench import accelerator, execute, networks, optim, plugins, trainer
 from bench.data import RunData
 from bench.networks.network import Network
 from bench.precision import resolve_precision
@@ -116,16 +116,11 @@ def specification(case: Case) -> dict[str, Any]:
     }
 
 
-def _settle(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _seconds(action: Callable[[], object], device: torch.device) -> float:
-    _settle(device)
+    accelerator.synchronise(device)
     started = time.perf_counter()
     action()
-    _settle(device)
+    accelerator.synchronise(device)
     return time.perf_counter() - started
 
 
@@ -176,7 +171,7 @@ def probe_rate(
 ) -> float:
     """Images per second of forward, backward and step, the median of a few single steps."""
     torch.set_num_threads(1)
-    device = torch.device(device_name)
+    device = accelerator.prepare(device_name)
     network, optimizer, batch = _bare(network_name, shape, batch_size, precision, device, False)
     seconds = [_seconds(lambda: bare_epoch(network, optimizer, batch, batch_size, 0), device) for _ in range(steps + 2)]
     return batch_size / statistics.median(seconds[2:])
@@ -261,7 +256,7 @@ def _flops_per_image(network: Network, images: Tensor) -> float:
 def measure(case: Case) -> Speed:
     """Measure one case with interleaved repeats in this process, which should be a fresh one (peak memory)."""
     torch.set_num_threads(1)
-    device = torch.device(case.device)
+    device = accelerator.prepare(case.device)
     shape = networks.NETWORKS[case.network].image_shape
     data = synthetic_data(case.samples, shape)
     run, _ = execute.build_run(specification(case), data, device)
@@ -288,7 +283,7 @@ def measure(case: Case) -> Speed:
     overheads = [mine / bare - 1 for mine, bare in zip(ours, bares, strict=True)]
     rate = statistics.median(rates)
     share = None
-    if device.type == "cuda":
+    if accelerator.is_cuda(device):
         images_per_second = (trained + forwarded / 3) / statistics.median(ours)
         share = _flops_per_image(network, batch[0]) * images_per_second / _matrix_peak(device)
     return Speed(

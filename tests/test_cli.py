@@ -15,6 +15,7 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 from synthetic_records import make_store
 
+from bench import accelerator
 from bench.commands import sweep
 from results.store import Store
 
@@ -233,7 +234,7 @@ def test_more_seeds_than_can_be_planned_are_refused(arguments: tuple[str, ...], 
 def test_a_device_that_is_not_there_is_refused(
     device: str, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "has_accelerator", lambda: False)
+    monkeypatch.setattr(accelerator, "count", lambda: 0)
     assert "--device" in refused("run", "quick", "--device", device)
 
 

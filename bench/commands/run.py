@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import plugins, price
+from bench import accelerator, plugins, price
 from bench.commands import completion, terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
-from bench.commands.sweep import Planned, Slots, choose_device, execute, plan_suite, readers
+from bench.commands.sweep import Planned, Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
 from datasets import registry as datasets
@@ -72,7 +72,7 @@ def run(
     """
     check_folder(out)
     plugins.register(plugin)
-    where = choose_device(device)
+    where = accelerator.choose(device)
     overrides = {"epochs": epochs, "precision": precision}
     root = data or datasets.default_root()
     planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)

@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from bench import accelerator, plugins
 from bench import networks as network_table
-from bench import plugins
 from bench.commands import terminal
 from bench.commands.options import Plugin
-from bench.commands.sweep import choose_device
 from bench.errors import UserError, unknown
 from bench.processor import processor_name
 from methods import registry as methods
@@ -62,7 +61,7 @@ def speed(
     for name in network_names:
         if name not in network_table.NETWORKS:
             raise unknown("network", name, network_table.NETWORKS)
-    where = choose_device(device)
+    where = accelerator.choose(device)
     from bench import speed as measuring
 
     cases = measuring.cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled)

@@ -10,12 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import cluster, plugins, scheduler, spec, spec_data, suite
+from bench import accelerator, cluster, plugins, scheduler, spec, spec_data, suite
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
-from bench.precision import has_accelerator
 from bench.progress import Progress, result, validation_result
 from bench.settings import Suite
 from results.store import Store
@@ -53,22 +52,9 @@ class Slots:
     cluster: str | None = None
 
 
-def choose_device(device: str) -> str:
-    """ "cpu", "cuda" or "cuda:N" for --device. Raises UserError where it is unknown or absent."""
-    if device == "auto":
-        return "cuda" if has_accelerator() else "cpu"
-    if device == "cpu":
-        return device
-    if device == "cuda" or (device.startswith("cuda:") and device[5:].isdigit()):
-        if not has_accelerator():
-            raise UserError(f"--device {device}: no CUDA device can be used here (accepted: auto, cpu)")
-        return device
-    raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N)")
-
-
 def readers(device: str, jobs: int | None, runs_per_device: int) -> int:
     """Processes that read image files for one run: on a CPU none, as the network is what takes time there."""
-    if not device.startswith("cuda"):
+    if not accelerator.is_cuda(device):
         return 0
     return max(1, min(8, (os.cpu_count() or 1) // max(jobs or 1, runs_per_device)))
 

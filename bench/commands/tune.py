@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import plugins, suite, tune
+from bench import accelerator, plugins, suite, tune
 from bench.commands import completion, terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
-from bench.commands.sweep import Slots, choose_device, execute, expand, read_tables, readers
+from bench.commands.sweep import Slots, execute, expand, read_tables, readers
 from bench.environment import Environment
 from bench.errors import UserError, unknown
 from bench.search import Space, default_space, narrow
@@ -94,7 +94,7 @@ def tune_method(
     """
     check_folder(out)
     plugins.register(plugin)
-    where, root = choose_device(device), data or datasets.default_root()
+    where, root = accelerator.choose(device), data or datasets.default_root()
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
     search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
     target = out / "tuned" / f"{path.stem}-tuned.toml"
