@@ -79,7 +79,8 @@ def _named(device: str | torch.device) -> torch.device:
     import torch
 
     given = torch.device(device)
-    if given.index is not None:
+    number: int | None = given.index
+    if number is not None:
         return given
     return torch.device("cuda", torch.cuda.current_device())
 
