@@ -77,14 +77,14 @@ def run(
     planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)
     environment = Environment(
         store=out.absolute(),
-        data=root,
+        data=root.absolute(),
         device=where,
         plugins=plugins.added_files(),
         noise_files=planned.noise_files,
         checkpoint_seconds=checkpoint_seconds,
         skip_broken=skip_broken,
         workers=readers(where, jobs, runs_per_device) if workers is None else workers,
-        weights=weights,
+        weights=None if weights is None else weights.absolute(),
     )
     if dry_run:
         show_plan(terminal.console(), planned, environment, runs_per_device, probing)
