@@ -279,7 +279,7 @@ def _apart(found: Tensor, expected: Tensor, start: Tensor) -> float:
         return 0.0
     if not found.is_floating_point():
         return float("inf")
-    found, expected, start = found.double(), expected.double(), start.double()
+    found, expected, start = (tensor.detach().double() for tensor in (found, expected, start))
     way = torch.maximum((expected - start).norm(), 1e-6 * expected.norm())
     return float((found - expected).norm() / way)
 

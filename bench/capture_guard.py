@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -124,6 +125,23 @@ def _print(value: Any, depth: int) -> Any:
     return object()  # equal to nothing
 
 
+class _Attributes:
+    """What the modules of a method keep beside their tensors, containers with what is in them."""
+
+    def __init__(self, method: nn.Module) -> None:
+        self.modules = [(module, dict(vars(module))) for module in method.modules()]
+        held = (value for _, values in self.modules for value in values.values())
+        self.containers = [(value, copy.copy(value)) for value in held if isinstance(value, list | dict | set)]
+
+    def restore(self) -> None:
+        for module, values in self.modules:
+            vars(module).clear()
+            vars(module).update(values)
+        for container, content in self.containers:
+            container.clear()
+            container.extend(content) if isinstance(container, list) else container.update(content)
+
+
 class Before:
     """The state of a run before a step: what the device holds, and what the host does."""
 
@@ -135,13 +153,15 @@ class Before:
         held = [*run.method.parameters(), *run.method.buffers(), *run.optimizers.tensors, run.observer.loss]
         self.tensors = [(tensor, tensor.detach().clone()) for tensor in held] if device else []
         self._generator = accelerator.generator_state(on_device) if accelerator.is_cuda(on_device) else None
+        self._attributes = _Attributes(run.method)
         self._counter = run.task.counter.state_dict()
         self._mark = run.observer.mark()
         self._task = run.task.generator_states()
         self._global = random.getstate(), np.random.get_state(legacy=False), torch.get_rng_state()
 
     def restore(self) -> None:
-        """Put back all of it but what a method keeps beside its parameters and buffers."""
+        """Put all of it back."""
+        self._attributes.restore()
         with torch.no_grad():
             for tensor, value in self.tensors:
                 tensor.copy_(value)
