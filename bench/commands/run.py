@@ -10,7 +10,7 @@ import typer
 from bench import accelerator, plugins
 from bench.commands import completion, terminal
 from bench.commands.dry_run import show_plan
-from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
+from bench.commands.options import DEFAULT_OUT, Capture, Data, Out, Plugin, Set, check_choice, check_folder
 from bench.commands.sweep import Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
@@ -36,6 +36,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    capture: Capture = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
@@ -70,6 +71,7 @@ def run(
     - `run my-suite.toml --set training.epochs=5`
     """
     check_folder(out)
+    check_choice(capture, "--capture", ("auto", "off"))
     plugins.register(plugin)
     where = accelerator.choose(device)
     overrides = {"epochs": epochs, "precision": precision}
@@ -85,6 +87,7 @@ def run(
         skip_broken=skip_broken,
         workers=readers(where, jobs, runs_per_device) if workers is None else workers,
         weights=None if weights is None else weights.absolute(),
+        capture=capture,
     )
     if dry_run:
         show_plan(terminal.console(), planned, environment, runs_per_device, probing)
