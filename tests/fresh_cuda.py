@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,15 +96,34 @@ class Driver:
         self.need("empty_cache", self.current)
 
 
-class _Stream:
-    """A stream that only knows whom it waits for."""
+class Streams:
+    """Which stream work goes to; a stream is its number here, and 0 the default one."""
 
-    def __init__(self, device: Any) -> None:
+    def __init__(self) -> None:
+        self.current = 0
+        self.made = 0
+
+    def new(self, device: Any) -> Any:
+        self.made += 1
+        return self.numbered(device, self.made)
+
+    def numbered(self, device: Any, number: int) -> Any:
         with torch.cuda.device(device):  # as torch does
-            self.waited: list[_Stream] = []
+            return _Stream(number)
+
+    @contextlib.contextmanager
+    def using(self, stream: _Stream) -> Iterator[None]:
+        before, self.current = self.current, stream.number
+        yield
+        self.current = before
+
+
+@dataclass(frozen=True)
+class _Stream:
+    number: int
 
     def wait_stream(self, other: _Stream) -> None:
-        self.waited.append(other)
+        """There is nothing to wait for."""
 
 
 class _OnTheCpu(TorchFunctionMode):
@@ -127,7 +147,7 @@ def devices(count: int = 1, files: Path = Path(__file__)) -> Iterator[Driver]:
 
     files: any file that is there, as the system's device files are where there is a driver.
     """
-    driver = Driver(count)
+    driver, streams = Driver(count), Streams()
     below = {
         "_cuda_getDeviceCount": lambda: count,
         "_cuda_init": driver.init,
@@ -152,9 +172,10 @@ def devices(count: int = 1, files: Path = Path(__file__)) -> Iterator[Driver]:
         "_get_device_properties": None,
         "default_generators": (),
         "_initialized": False,
-        "Stream": _Stream,
-        "current_stream": _Stream,
-        "stream": contextlib.nullcontext,
+        "Stream": streams.new,
+        "current_stream": lambda device: streams.numbered(device, streams.current),
+        "default_stream": lambda device: streams.numbered(device, 0),
+        "stream": streams.using,
         "_cached_device_count": None,
     }
     with contextlib.ExitStack() as stack:
