@@ -92,7 +92,8 @@ class Capture:
         drawn = run.method.step_draws(walk.size)
         _python_step(walk, 0, {name: value.to(run.labels.device) for name, value in drawn.items()})
         _count(walk, 0)
-        accelerator.release_memory()  # what Python's steps left unused is wanted by the graph
+        if not any(kind == proved for proved, _ in self._proved):
+            accelerator.release_memory()  # what Python's steps left unused is wanted by the first graph
         before = Before(run, device=self.recorder.executes)
         try:
             tables = EpochTables(walk, steps, run.observer.seen_since(mark), drawn)
