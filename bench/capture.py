@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bench import accelerator
-from bench.capture_guard import Before, DeviceBatch, Watch, fingerprint, sealed
+from bench.capture_guard import Before, DeviceBatch, Watch, apart, fingerprint, sealed
 from bench.capture_tables import EpochTables, Seen, give
 from bench.recorders import GraphRecorder, Recorder, Replay, TraceRecorder
 from bench.step import PhaseWalk, Run, count_step, descend
@@ -92,6 +92,8 @@ class Capture:
         drawn = run.method.step_draws(walk.size)
         _python_step(walk, 0, {name: value.to(run.labels.device) for name, value in drawn.items()})
         _count(walk, 0)
+        if not any(kind == proved for proved, _ in self._proved):
+            accelerator.release_memory()  # what Python's steps left unused is wanted by the first graph
         before = Before(run, device=self.recorder.executes)
         try:
             tables = EpochTables(walk, steps, run.observer.seen_since(mark), drawn)
@@ -119,7 +121,6 @@ class Capture:
                 give(run, tables, 1, done)
                 return _go_on(walk, tables, done)
             self._proved.add((kind, graph.signature))
-            accelerator.release_memory()  # what Python's steps took is the graph's now
             done += PROOF_STEPS
         self._graphs[kind] = graph
         self._replay(walk, graph, done)
@@ -159,14 +160,12 @@ class Capture:
         graph.tables.step.fill_(first)
         for _ in range(PROOF_STEPS):
             graph.replay()
-        apart = [
-            _apart(tensor, python, start) for (tensor, start), python in zip(before.tensors, expected, strict=True)
-        ]
-        apart += _observed_apart(graph.tables.observed.rows(first, last), seen)
-        self.difference = max(self.difference, *apart)
-        if not max(apart) <= TOLERANCE:
+        gaps = [apart(tensor, python, start) for (tensor, start), python in zip(before.tensors, expected, strict=True)]
+        gaps += _observed_apart(graph.tables.observed.rows(first, last), seen)
+        self.difference = max(self.difference, *gaps)
+        if not max(gaps) <= TOLERANCE:
             before.restore()
-            return f"two steps of it differ from Python's by {max(apart):.2g} of the way they went"
+            return f"two steps of it differ from Python's by {max(gaps):.2g} of the way they went"
         for number in range(first, last):
             self._count(walk, graph, number)
         return ""
@@ -273,22 +272,11 @@ def _device_step(walk: PhaseWalk, tables: EpochTables, noted: set[str]) -> None:
     tables.step.add_(1)
 
 
-def _apart(found: Tensor, expected: Tensor, start: Tensor) -> float:
-    """How far `found` is from `expected`, as a share of the way from `start`; 0 where they are equal bit for bit."""
-    if torch.equal(found, expected):
-        return 0.0
-    if not found.is_floating_point():
-        return float("inf")
-    found, expected, start = (tensor.detach().double() for tensor in (found, expected, start))
-    way = torch.maximum((expected - start).norm(), 1e-6 * expected.norm())
-    return float((found - expected).norm() / way)
-
-
 def _observed_apart(found: Seen, expected: Seen) -> list[float]:
     """The same of what was observed; `expected` has a part for each step and call, `found` one for each call."""
     pairs = [(found[0], expected[0])] + [(parts, expected[1].get(name, [])) for name, parts in found[1].items()]
     return [
-        _apart(part.float(), python, torch.zeros_like(python))
+        apart(part.float(), python, torch.zeros_like(python))
         for ours, theirs in pairs
         for number, part in enumerate(ours)
         for python in [torch.cat(theirs[number :: len(ours)]).float()]

@@ -89,11 +89,7 @@ def fingerprint(run: Run) -> tuple[Any, ...]:
     Tensors count by where they lie, since a graph reads what lies there. What cannot be seen through makes it unequal
     to any other.
     """
-    found: list[Any] = []
-    for name, module in run.method.named_modules():
-        for key, value in vars(module).items():
-            if key not in ("task", "_modules"):
-                found.append((name, key, _print(value, _DEPTH)))
+    found: list[Any] = list(module_fingerprint(run.method))
     assert run.optimizers is not None
     for kind, optimizer in run.optimizers.by_kind.items():
         for group in optimizer.param_groups:
@@ -101,6 +97,16 @@ def fingerprint(run: Run) -> tuple[Any, ...]:
             found.append((kind, id(optimizer), _print(settings, _DEPTH), _print(list(group["params"]), _DEPTH)))
     found.append(tuple(_print(tensor, 1) for tensor in run.optimizers.tensors))
     return tuple(found)
+
+
+def module_fingerprint(method: nn.Module) -> tuple[Any, ...]:
+    """What a prediction may depend on, likewise."""
+    return tuple(
+        (name, key, _print(value, _DEPTH))
+        for name, module in method.named_modules()
+        for key, value in vars(module).items()
+        if key not in ("task", "_modules")
+    )
 
 
 def _print(value: Any, depth: int) -> Any:
@@ -198,3 +204,14 @@ def sealed(run: Run) -> Iterator[None]:
         yield
     finally:
         run.task.sealed = False
+
+
+def apart(found: Tensor, expected: Tensor, start: Tensor) -> float:
+    """How far `found` is from `expected`, as a share of the way from `start`; 0 where they are equal bit for bit."""
+    if torch.equal(found, expected):
+        return 0.0
+    if not found.is_floating_point():
+        return float("inf")
+    found, expected, start = (tensor.detach().double() for tensor in (found, expected, start))
+    way = torch.maximum((expected - start).norm(), 1e-6 * expected.norm())
+    return float((found - expected).norm() / way)

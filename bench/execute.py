@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from bench import accelerator, checkpoint, measure, plugins, trainer
 from bench.capture import make as make_capture
+from bench.capture_scores import CapturedScores
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
@@ -157,6 +158,8 @@ def build_run(
     sampling = spec.get("sampling")
     sampler = Sampler(data.given, sampling) if sampling is not None and sampling["fresh"] else None
     captured = make_capture(capture, device, tell)
+    if captured is not None:
+        task.scores = CapturedScores(captured.recorder)
     on_device = captured is not None or accelerator.is_cuda(device)
     run = Run(
         spec, method, task, train.loader, observer, streams, train.labels, sampler,

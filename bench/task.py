@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from bench.errors import UserError
 from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
 from datasets.loader import Loader
+
+if TYPE_CHECKING:
+    from bench.capture_scores import CapturedScores
 
 
 class NotCapturable(Exception):
@@ -74,6 +77,7 @@ class RunTask:
         self._settings, self._loader, self._streams = settings, loader, streams
         self._facts = {name: fact for name, fact in facts.items() if name in needs}
         self._device = device
+        self.scores: CapturedScores | None = None  # scores images by captured graphs
         self.sealed = False  # while a step is captured: see `capture.py`
         self._rng = np.random.Generator(np.random.PCG64(0))
         self._generator = Generator()

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from small_runs import published, specification
 from torch import Tensor, nn
 
-from bench import capture, trainer
+from bench import capture, evaluation, trainer
 from bench.capture_guard import Before
 from bench.data import prepare
 from bench.execute import build_run
@@ -411,3 +411,48 @@ def test_stores_are_left_alone_by_a_run_that_is_captured(tmp_path: Any) -> None:
     published(tmp_path, specification("mixup", *SETTINGS), capture="trace")
     assert list((tmp_path / "checkpoints").glob("*")) == []
     assert len(Store(tmp_path).addresses()) == 1
+
+
+@pytest.mark.parametrize("method", ["cross_entropy", "co_teaching", "elr"])
+def test_replayed_scores_are_pythons_bit_for_bit(method: str) -> None:
+    given = specification(method, *SETTINGS)
+    run, measures = build_run(given, prepare(given, None), torch.device("cpu"), capture="trace")
+    graphs, counter = run.task.scores, run.task.counter
+    assert graphs is not None
+    for _ in range(3):
+        trainer.train_epoch(run)
+        for loader in (measures.train.loader, measures.test.loader):
+            before, found = counter.evaluation, []
+            for run.task.scores in (graphs, None):
+                found.append(evaluation.predictions(run.method, loader, 16))
+            assert torch.equal(*found)
+            assert counter.evaluation - before == 2 * run.method.networks * loader.num_samples
+    assert graphs.reason == ""
+    assert graphs.replayed == 3 * sum(one.loader.num_samples // 16 for one in (measures.train, measures.test))
+
+
+class AsksInPrediction(Plain):
+    def predict(self, images: Tensor) -> Tensor:
+        logits = self.network(images)
+        return logits if float(logits.mean()) > 1e9 else logits + 1
+
+
+class LyingScores(TraceRecorder):
+    def record(self, step: Callable[[], None]) -> Replay:
+        super().record(step)
+        return lambda: None
+
+
+@pytest.mark.parametrize("fault", ["asks", "lies"])
+def test_scores_that_cannot_be_replayed_are_pythons(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begun(AsksInPrediction if fault == "asks" else Plain, monkeypatch=monkeypatch)
+    graphs = run.task.scores
+    assert graphs is not None
+    if fault == "lies":
+        graphs.recorder = LyingScores()
+    found = []
+    for run.task.scores in (graphs, None):
+        found.append(evaluation.predictions(run.method, run.loader, 16))
+    assert torch.equal(*found)
+    assert graphs.replayed == 0
+    assert ("asks for the content" if fault == "asks" else "differ from Python's") in graphs.reason
