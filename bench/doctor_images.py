@@ -1,4 +1,4 @@
-"""A plug-in that `doctor` measures rates on: random images of CIFAR's size, the same on every machine."""
+"""A plug-in that `doctor` measures rates on: random images, as many and as large as those of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ INFO = DataSetInfo(
     title="Random images",
     version=1,
     num_classes=CLASSES,
-    num_train=25_600,
-    num_test=1_000,
+    num_train=50_000,
+    num_test=10_000,
     image_shape=(SIZE, SIZE, 3),
-    description="random images of CIFAR's size, for measuring rates",
+    description="random images of CIFAR-10's number and size, for measuring rates",
     class_names=tuple("abcdefghij"),
     mean=(0.5, 0.5, 0.5),
     std=(0.25, 0.25, 0.25),
