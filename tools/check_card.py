@@ -60,7 +60,10 @@ memorisation_every = 5
 
 @dataclass(frozen=True)
 class Step:
-    """A step: `share` of the whole time, and `take`, which is given its seconds and judges what came of it."""
+    """A step: its `share` of the time, and `take`, which is given its seconds and judges what came of it.
+
+    What a step leaves of its time goes to those that follow, by their shares.
+    """
 
     name: str
     share: float
@@ -223,16 +226,21 @@ def main() -> int:
     out, data = given.out.absolute(), given.data and given.data.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         parser.error(f"--out {given.out}: is there already: name a new folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        parser.error(f"--out {given.out}: {fault.strerror}")
     end, judged = time.monotonic() + given.budget, list[Judged]()
     with tempfile.TemporaryDirectory(prefix="check-card-", ignore_cleanup_errors=True) as work:
-        for step in steps(Card(given.device, out, Path(work), data)):
-            seconds = min(step.share * given.budget, end - time.monotonic() - CLOSING)
+        waiting = steps(Card(given.device, out, Path(work), data))
+        while waiting:
+            part = waiting[0].share / sum(step.share for step in waiting)
+            step, seconds = waiting.pop(0), part * (end - time.monotonic()) - CLOSING
             if seconds < 1:
-                judged.append(Judged(f"the step {step.name!r}", "not available", "no time was left"))
-                continue
-            print(f"{step.name}: {seconds:.0f} s at most", flush=True)
-            found = taken(step, seconds)
+                found = [Judged(f"the step {step.name!r}", "not available", "no time was left")]
+            else:
+                print(f"{step.name}: {seconds:.0f} s at most", flush=True)
+                found = taken(step, seconds)
             judged += found
             for one in found:
                 print(f"{one.status}: {one.asked}: {one.found}", flush=True)
