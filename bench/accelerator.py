@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,6 +116,28 @@ def own_stream(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(stream):
         yield
     torch.cuda.current_stream(device).wait_stream(stream)
+
+
+def graph(action: Callable[[], object], device: torch.device, warm_up: int = 3) -> Callable[[], None]:
+    """What replays all that `action` asks of the device, as one CUDA graph.
+
+    `action` is called `warm_up` times before, and once while it is captured. It must not wait for the device, and each
+    call must ask for the same work on the same memory; gradients are to be made anew in it. Raises RuntimeError where
+    it cannot be captured.
+    """
+    import torch
+
+    torch.cuda.init()
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        for _ in range(warm_up):
+            action()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    captured = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(captured, stream=stream):
+        action()
+    return captured.replay
 
 
 def synchronise(device: torch.device) -> None:

@@ -123,6 +123,7 @@ def build_run(
     device: torch.device,
     workers: int = 0,
     weights: Path | None = None,
+    capture: str = "off",
 ) -> tuple[trainer.Run, measure.Measures]:
     """Everything of a run before its first epoch."""
     streams = Streams(spec)
