@@ -66,7 +66,7 @@ def test_lines_come_through_a_pipe_while_runs_last(tmp_path: Path, command: str)
 
 @pytest.mark.slow
 def test_a_run_that_ends_says_its_rate_and_zero_means_no_lines(tmp_path: Path) -> None:
-    write_suite(tmp_path / "s.toml", epochs=60)
+    write_suite(tmp_path / "s.toml", epochs=5)
     status, said = run("run", "s.toml", "--log-every", 0, cwd=tmp_path)
     assert status == 0
     first, last = said.strip().splitlines()

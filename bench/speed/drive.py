@@ -14,6 +14,8 @@ from bench.speed.case import Case, Failed, LeftOut, Speed
 
 Found = Speed | LeftOut | Failed
 _SHARE_FOR_ONE = 0.5  # of a case's time, where several at once are measured too
+_OVERDRAWN = 1.5  # so much of its share may a case take that was planned for one, before it is cut off
+_NO_TIME = "no time left"
 
 
 def measure_all(
@@ -29,12 +31,12 @@ def measure_all(
     for position, case in enumerate(cases):
         now = time.monotonic()
         if deadline is not None and (now >= deadline or now + budget.expected(case, known) > deadline):
-            yield LeftOut(case.method, case.network, "no time left")
+            yield LeftOut(case.method, case.network, _NO_TIME)
             continue
         begun(case)
-        own = None if deadline is None else now + (deadline - now) / (len(cases) - position)
+        left = None if deadline is None else deadline - now
         try:
-            yield _one(case, known, own)
+            yield _one(case) if left is None else _one_within(case, known, left / (len(cases) - position), left)
         except Exception as fault:
             yield Failed(case.method, case.network, _line(fault))
 
@@ -64,24 +66,27 @@ def _measure(case: Case) -> Speed:
     return measure(case)
 
 
-def _measure_within(case: Case, submitted: float, deadline: float) -> tuple[Speed, budget.Cost]:
-    from bench.speed.measure import measure_within
+def _measure_within(case: Case, submitted: float, planned: float, latest: float) -> tuple[Speed, budget.Cost]:
+    from bench.speed.measure import Times, measure_within
 
-    return measure_within(case, submitted, deadline)
+    return measure_within(case, submitted, Times(planned, latest))
 
 
-def _one(case: Case, known: list[budget.Cost], deadline: float | None) -> Speed:
-    """One case; what its smallest measurement cost is added to `known`."""
-    if deadline is None:
-        return _with_others(case, _apart(_measure, case))
+def _one(case: Case) -> Speed:
+    return _with_others(case, _apart(_measure, case))
+
+
+def _one_within(case: Case, known: list[budget.Cost], share: float, left: float) -> Speed:
+    """One case in `share` of the `left` seconds; what its smallest measurement cost is added to `known`."""
     now = time.monotonic()
-    first = now + (deadline - now) * (_SHARE_FOR_ONE if case.at_once > 1 else 1.0)
-    found, cost = _apart(_measure_within, case, now, first)
+    latest = now + min(left, _OVERDRAWN * share)
+    planned = now + share * (_SHARE_FOR_ONE if case.at_once > 1 else 1.0)
+    found, cost = _apart(_measure_within, case, now, planned, latest)
     known.append(cost)
     needed = budget.together(case, cost, found, together.WINDOW_SECONDS, _lanes(case))
-    if case.at_once > 1 and time.monotonic() + needed > deadline:
-        return _without_others(case, found, "no time left")
-    return _with_others(case, found)
+    if case.at_once > 1 and time.monotonic() + needed > now + share:
+        return _without_others(case, found, _NO_TIME)
+    return _with_others(case, found, latest - time.monotonic())
 
 
 def _lanes(case: Case) -> int:
@@ -93,12 +98,14 @@ def _without_others(case: Case, found: Speed, reason: str) -> Speed:
     return replace(found, missing=(*found.missing, f"{case.at_once} at once ({reason})"))
 
 
-def _with_others(case: Case, found: Speed) -> Speed:
+def _with_others(case: Case, found: Speed, longest: float | None = None) -> Speed:
     """The speed with that of several processes at once, where that was asked for."""
     if case.at_once == 1:
         return found
     try:
-        rate = together.rate(replace(case, samples=found.samples))
+        rate = together.rate(replace(case, samples=found.samples), longest)
+    except TimeoutError:
+        return _without_others(case, found, _NO_TIME)
     except Exception as fault:  # as where the memory does not hold them all: what is measured already is kept
         return _without_others(case, found, _line(fault))
     share = found.share_of_peak

@@ -7,11 +7,12 @@ epoch is captured where it can be, as in runs, and the bare step is one CUDA gra
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -45,37 +46,58 @@ class Sides:
     plain_images: int = 0
 
 
-@dataclass
-class Rounds:
-    """Seconds by round, and of our epoch the images, the passes with gradient and those without."""
+@dataclass(frozen=True)
+class Round:
+    """Seconds of our epoch and of the others, and of ours the images, the passes with gradient and those without.
 
-    ours: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
-    eager: list[float] = field(default_factory=list)
-    plain: list[float] = field(default_factory=list)
-    images: list[int] = field(default_factory=list)
-    passes: list[tuple[int, int]] = field(default_factory=list)
+    plain: seconds for an image.
+    """
+
+    ours: float
+    bare: float
+    images: int
+    passes: tuple[int, int]
+    eager: float | None = None
+    plain: float | None = None
+
+
+class TimeUp(Exception):
+    """What is being measured can no longer end in time."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Until when a measurement is to end, by the plan, and when at the latest; of `time.monotonic`."""
+
+    planned: float = math.inf
+    latest: float = math.inf
+
+    def check(self, ahead: float = 0.0) -> None:
+        """Raise TimeUp where so many seconds more would be too late."""
+        if time.monotonic() + ahead > self.latest:
+            raise TimeUp
 
 
 def measure(case: Case) -> Speed:
     """Measure a case in this process, which should be a fresh one (peak memory)."""
-    return _measured(case, _prepared(case), None)
+    return _measured(case, _prepared(case), Times())
 
 
-def measure_within(case: Case, submitted: float, deadline: float) -> tuple[Speed, budget.Cost]:
-    """As much of a case as fits until `deadline`, and its smallest measurement in any case; and what the latter cost.
+def measure_within(case: Case, submitted: float, times: Times) -> tuple[Speed, budget.Cost]:
+    """As much of a case as fits into the time, and its smallest measurement in any case; and what the latter cost.
 
-    submitted: when this process was asked for. Both are of `time.monotonic`, which is one clock for all processes.
+    submitted: when this process was asked for, of `time.monotonic`, which is one clock for all processes.
     """
     begun = time.monotonic()
     device = _prepared(case)
-    found = _measured(budget.smallest(case), device, deadline)
+    found = _measured(budget.smallest(case), device, Times())
     now = time.monotonic()
     cost = budget.Cost(case, begun - submitted, now - begun)
     timed = 2 * found.samples / found.images_per_second
-    more = budget.affordable(case, found, max(cost.work - timed, 0.0), deadline - now)
+    more = budget.affordable(case, found, max(cost.work - timed, 0.0), times.planned - now)
     if more is not None:
-        found = _measured(more, device, deadline)
+        with contextlib.suppress(TimeUp):  # the machine has become slower: what is measured already stands
+            found = _measured(more, device, times)
     return replace(found, missing=budget.missing(case, found)), cost
 
 
@@ -84,32 +106,35 @@ def _prepared(case: Case) -> torch.device:
     return accelerator.prepare(case.device)
 
 
-def _measured(case: Case, device: torch.device, deadline: float | None) -> Speed:
-    """Interleaved repeats of a case: all, or those that fit until the deadline and at least one."""
-    run, data = started(case, device, "auto")
+def _measured(case: Case, device: torch.device, times: Times) -> Speed:
+    """Interleaved repeats of a case: all, or those that fit into the time. Raises TimeUp where not even one does."""
+
+    def beat(progress: float) -> None:
+        times.check()
+
+    run, data = started(case, device, "auto", beat)
     memory = peak_memory(device)
     shape = networks.NETWORKS[case.network].image_shape
     batch_size = min(case.batch_size, case.samples)
     alone = bare(case.network, shape, batch_size, case.precision, device, case.compiled)
     sides = Sides(run, alone.epoch, alone)
     if accelerator.is_cuda(device):
-        sides.bare, sides.eager = graph_epoch(alone, device), started(case, device, "off")[0]
+        sides.bare, sides.eager = graph_epoch(alone, device), started(case, device, "off", beat)[0]
     if case.plain:
-        _add_plain(sides, case, data, device, None if deadline is None else deadline - time.monotonic())
-    rounds = _time_rounds(sides, device, case.repeats, deadline)
-    return _speed(case, sides, rounds, memory, device)
+        _add_plain(sides, case, data, device, times.planned - time.monotonic())
+    return _speed(case, sides, _time_rounds(sides, device, case.repeats, times), memory, device)
 
 
-def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, left: float | None) -> None:
+def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, left: float) -> None:
     """The plain loop beside ours, of as many batches as fit into the time; where those are too few, it is left out.
 
-    left: None, or seconds that all rounds have; the plain loop gets as much of them as our own epochs, or half.
+    left: seconds that all rounds have; the plain loop gets as much of them as our own epochs, or half.
     """
     plain, images = plain_loop(case, data, device, methods.info(case.method).networks, _PLAIN_WORKERS)
     plain(_FEW_BATCHES)
     spent = seconds(lambda: plain(_FEW_BATCHES), device)
     batches = math.ceil(images / case.batch_size)
-    if left is not None:
+    if left < math.inf:
         longest = max(sides.ours.progress.seconds, left / 2 / (case.repeats + 1))
         fitting = int(longest / spent * _FEW_BATCHES)
         if fitting < min(batches, _LEAST_BATCHES):
@@ -118,42 +143,48 @@ def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, le
     sides.plain, sides.plain_batches, sides.plain_images = plain, batches, min(images, batches * case.batch_size)
 
 
-def _time_rounds(sides: Sides, device: torch.device, repeats: int, deadline: float | None) -> Rounds:
-    found, longest = Rounds(), 0.0
-    while len(found.ours) < repeats:
+def _time_rounds(sides: Sides, device: torch.device, repeats: int, times: Times) -> list[Round]:
+    found, longest = list[Round](), 0.0
+    while len(found) < repeats:
         begun = time.monotonic()
-        if found.ours and deadline is not None and begun + longest > deadline:
+        if found and begun + longest > times.planned:
             break
-        _time_round(sides, found, device)
+        try:
+            found.append(_time_round(sides, device, times))
+        except TimeUp:
+            if not found:
+                raise
+            break
         longest = max(longest, time.monotonic() - begun)
     return found
 
 
-def _time_round(sides: Sides, found: Rounds, device: torch.device) -> None:
+def _time_round(sides: Sides, device: torch.device, times: Times) -> Round:
     """Our epoch, then the same passes of the bare network, then the others."""
     counter, progress = sides.ours.task.counter, sides.ours.progress
     trained, forwarded, images = counter.trained, counter.forwarded, progress.samples
-    found.ours.append(seconds(lambda: trainer.train_epoch(sides.ours), device))
+    ours = seconds(lambda: trainer.train_epoch(sides.ours), device)
     passes = counter.trained - trained, counter.forwarded - forwarded
-    found.passes.append(passes)
-    found.images.append(progress.samples - images)
-    found.bare.append(seconds(lambda: sides.bare(*passes), device))
+    images = progress.samples - images
+    times.check(ahead=ours)
+    bare_ = seconds(lambda: sides.bare(*passes), device)
     eager, plain = sides.eager, sides.plain
-    if eager is not None:
-        found.eager.append(seconds(lambda: trainer.train_epoch(eager), device))
-    if plain is not None:
-        found.plain.append(seconds(lambda: plain(sides.plain_batches), device) / sides.plain_images)
+    return Round(
+        ours,
+        bare_,
+        images,
+        passes,
+        None if eager is None else seconds(lambda: trainer.train_epoch(eager), device),
+        None if plain is None else seconds(lambda: plain(sides.plain_batches), device) / sides.plain_images,
+    )
 
 
-def _rates(images: list[int], spent: list[float]) -> list[float]:
-    return [count / length for count, length in zip(images, spent, strict=True)]
-
-
-def _speed(case: Case, sides: Sides, rounds: Rounds, memory: float, device: torch.device) -> Speed:
-    rates = _rates(rounds.images, rounds.ours)
+def _speed(case: Case, sides: Sides, rounds: list[Round], memory: float, device: torch.device) -> Speed:
+    rates = [one.images / one.ours for one in rounds]
     rate = statistics.median(rates)
-    overheads = [mine / bare - 1 for mine, bare in zip(rounds.ours, rounds.bare, strict=True)]
-    passes = sum(trained + forwarded for trained, forwarded in rounds.passes) / (len(rates) * case.samples)
+    overheads = [one.ours / one.bare - 1 for one in rounds]
+    plain = [one.plain for one in rounds if one.plain is not None]
+    passes = sum(sum(one.passes) for one in rounds) / (len(rounds) * case.samples)
     found = Speed(
         method=case.method,
         network=case.network,
@@ -166,23 +197,24 @@ def _speed(case: Case, sides: Sides, rounds: Rounds, memory: float, device: torc
         images_per_second_spread=(min(rates), max(rates)),
         overhead=statistics.median(overheads),
         overhead_spread=(min(overheads), max(overheads)),
-        ratio_to_plain_loop=rate * statistics.median(rounds.plain) if rounds.plain else None,
+        ratio_to_plain_loop=rate * statistics.median(plain) if plain else None,
         passes_per_step=passes,
         peak_memory_mib=memory,
     )
     return found if sides.eager is None else _on_device(found, sides, rounds, device)
 
 
-def _on_device(found: Speed, sides: Sides, rounds: Rounds, device: torch.device) -> Speed:
+def _on_device(found: Speed, sides: Sides, rounds: list[Round], device: torch.device) -> Speed:
     """What only a CUDA device has: the captured step beside the eager one, and how near its peak it is."""
     captured = getattr(sides.ours, "captured", None)
-    (trained, forwarded), images = rounds.passes[-1], rounds.images[-1]
+    eager = [one.images / one.eager for one in rounds if one.eager is not None]
+    (trained, forwarded), images = rounds[-1].passes, rounds[-1].images
     flops = flops_per_image(sides.alone) * (trained + forwarded / 3) / images
     return replace(
         found,
-        eager_images_per_second=statistics.median(_rates(rounds.images, rounds.eager)),
+        eager_images_per_second=statistics.median(eager),
         captured_share=None if captured is None else captured.replayed / max(captured.steps, 1),
         captured_reason=None if captured is None else captured.reason or None,
-        bare_graph_images_per_second=statistics.median(_rates(rounds.images, rounds.bare)),
+        bare_graph_images_per_second=statistics.median(one.images / one.bare for one in rounds),
         share_of_peak=flops * found.images_per_second / matrix_peak(device),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -67,9 +68,15 @@ def specification(case: Case) -> dict[str, Any]:
     }
 
 
-def started(case: Case, device: torch.device, capture: str) -> tuple[trainer.Run, RunData]:
-    """A run of the case after its first epoch, in which all is warmed up. capture: "auto" as runs are, or "off"."""
+def started(
+    case: Case, device: torch.device, capture: str, beat: Callable[[float], None] = lambda progress: None
+) -> tuple[trainer.Run, RunData]:
+    """A run of the case after its first epoch, in which all is warmed up.
+
+    capture: "auto" as runs are, or "off". beat: called in the steps of all its epochs.
+    """
     data = synthetic_data(case.samples, networks.NETWORKS[case.network].image_shape)
     run, _ = execute.build_run(specification(case), data, device, capture=capture)
+    run.beat = beat
     trainer.train_epoch(run)
     return run, data

@@ -47,15 +47,21 @@ def train(case: Case, number: int, folder: Path) -> float:
     return rate
 
 
-def rate(case: Case) -> float:
-    """Images per second of `case.at_once` processes together. Raises what the first of them raises that fails."""
+def rate(case: Case, longest: float | None = None) -> float:
+    """Images per second of `case.at_once` processes together. Raises what the first of them raises that fails.
+
+    longest: seconds after which they are given up, with a TimeoutError.
+    """
     from joblib.externals.loky import ProcessPoolExecutor
 
     executor = ProcessPoolExecutor(case.at_once, initializer=plugins.register, initargs=(plugins.added_files(),))
     with tempfile.TemporaryDirectory() as folder:
         try:
             futures = [executor.submit(train, case, number, Path(folder)) for number in range(case.at_once)]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            return sum(float(future.result()) for future in futures if future.done())
+            wait(futures, longest, return_when=FIRST_EXCEPTION)
+            faults = [fault for future in futures if future.done() and (fault := future.exception()) is not None]
+            if faults:
+                raise faults[0]
+            return sum(float(future.result(0)) for future in futures)
         finally:
             executor.shutdown(kill_workers=True)
