@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,8 @@ def prepare(device: str | torch.device) -> torch.device:
     torch.cuda.set_device(named)
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # nothing reads memory that was not written; filling it first is a kernel for every tensor
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return named
 
 
@@ -118,26 +120,11 @@ def own_stream(device: torch.device) -> Iterator[None]:
     torch.cuda.current_stream(device).wait_stream(stream)
 
 
-def graph(action: Callable[[], object], device: torch.device, warm_up: int = 3) -> Callable[[], None]:
-    """What replays all that `action` asks of the device, as one CUDA graph.
-
-    `action` is called `warm_up` times before, and once while it is captured. It must not wait for the device, and each
-    call must ask for the same work on the same memory; gradients are to be made anew in it. Raises RuntimeError where
-    it cannot be captured.
-    """
+def is_own_stream(device: torch.device) -> bool:
+    """Whether work goes to another stream than the default one."""
     import torch
 
-    torch.cuda.init()
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(warm_up):
-            action()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    captured = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(captured, stream=stream):
-        action()
-    return captured.replay
+    return bool(torch.cuda.current_stream(device) != torch.cuda.default_stream(device))
 
 
 def synchronise(device: torch.device) -> None:
@@ -206,3 +193,34 @@ def is_out_of_memory(fault: BaseException) -> bool:
     return isinstance(fault, RuntimeError) and any(
         words in text for words in ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
     )
+
+
+def generator_state(device: torch.device) -> torch.Tensor:
+    """Where the device's generator stands, for `restore_generator`."""
+    import torch
+
+    return torch.cuda.get_rng_state(_named(device))
+
+
+def restore_generator(device: torch.device, state: torch.Tensor) -> None:
+    """Put the device's generator back, in place: captured graphs that draw from it go on doing so."""
+    import torch
+
+    torch.cuda.set_rng_state(state, _named(device))
+
+
+def spare_generator(device: torch.device) -> torch.Generator:
+    """A copy of the device's generator, for `replace_generator`."""
+    import torch
+
+    return torch.cuda.default_generators[_named(device).index].clone_state()
+
+
+def replace_generator(device: torch.device, spare: torch.Generator) -> None:
+    """Put the copy in the place of a generator that a broken capture has left unusable.
+
+    Graphs that were captured before still draw from the one replaced, and must not be replayed.
+    """
+    import torch
+
+    torch.cuda.default_generators[_named(device).index].graphsafe_set_state(spare)

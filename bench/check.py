@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from bench import check_hyper, check_source, check_state, check_training
+from bench import check_capture, check_hyper, check_source, check_state, check_training
 from bench.check_subject import Check, Skip, Subject, one_line
 
 
@@ -33,6 +33,7 @@ CHECKS: dict[str, Check] = {
     "truth": check_state.truth,
     "state": check_state.state,
     "resume": check_state.resume,
+    "capture": check_capture.capture,
     "same_seed": check_state.same_seed,
     "other_seed": check_state.other_seed,
     "global_generators": check_state.global_generators,

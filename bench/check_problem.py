@@ -14,6 +14,7 @@ from bench import evaluation, measure, trainer
 from bench.data import RunData
 from bench.execute import build_run
 from bench.networks.network import Network
+from bench.step import Run
 from datasets.base import DataSet, Images, IntArray
 from datasets.noise import NoisyLabels
 from datasets.randomness import derive_seed, integers, permutation, uniforms
@@ -122,7 +123,7 @@ def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> di
 class Training:
     """A check run: trained epoch by epoch, measured after each as every run is."""
 
-    run: trainer.Run
+    run: Run
     measures: measure.Measures
     curves: dict[str, Any] = field(default_factory=dict)
 
@@ -158,10 +159,10 @@ class Training:
         return self.shown() | {name: value.detach().clone() for name, value in self.run.method.state_dict().items()}
 
 
-def start(name: str, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
-    """A run of the method before its first epoch."""
+def start(name: str, problem: Problem, hyper: Mapping[str, Value] | None = None, capture: str = "off") -> Training:
+    """A run of the method before its first epoch. capture: see `bench.capture.make`."""
     spec = specification(name, problem, hyper or {})
-    return Training(*build_run(spec, make_data(problem), CPU))
+    return Training(*build_run(spec, make_data(problem), CPU, capture=capture))
 
 
 def _bits(value: Tensor) -> bytes:

@@ -19,6 +19,7 @@ class Environment:
     checkpoint_seconds: float = 30.0  # at least this long between two checkpoints; 0: one every epoch
     skip_broken: bool = False  # leave out broken images; the specification's hash of the data says which
     workers: int = 0  # processes that read image files for one run
+    capture: str = "auto"  # training steps as captured graphs: "auto" on an accelerator, "off", "trace" (for tests)
     weights: Path | None = None  # ImageNet weights; None: from torchvision's cache
 
 

@@ -15,6 +15,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from bench import accelerator, checkpoint, measure, plugins, trainer
+from bench.capture import make as make_capture
+from bench.capture_scores import CapturedScores
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
@@ -22,6 +24,7 @@ from bench.pace import Pace
 from bench.run_record import build_execution, build_record, reset_peak_memory
 from bench.sampling import Sampler
 from bench.seeds import Streams
+from bench.step import Run
 from bench.task import NetworkSettings, RunTask, evaluation_batch
 from datasets.base import HeldOut, ImageSet, IntArray
 from datasets.loader import open_loader
@@ -124,8 +127,12 @@ def build_run(
     workers: int = 0,
     weights: Path | None = None,
     capture: str = "off",
-) -> tuple[trainer.Run, measure.Measures]:
-    """Everything of a run before its first epoch."""
+    tell: Callable[[str], None] = lambda line: None,
+) -> tuple[Run, measure.Measures]:
+    """Everything of a run before its first epoch.
+
+    capture: see `bench.capture.make`. tell: called with what a user should know of the run.
+    """
     streams = Streams(spec)
     opened = _opener(spec, data, device, workers)
     train = opened(data.train, data.given, data.dataset.truth)
@@ -153,7 +160,15 @@ def build_run(
     measures = _measures(spec, data, train, opened, type(method).members, device)
     sampling = spec.get("sampling")
     sampler = Sampler(data.given, sampling) if sampling is not None and sampling["fresh"] else None
-    return trainer.Run(spec, method, task, train.loader, observer, streams, train.labels, sampler), measures
+    captured = make_capture(capture, device, tell)
+    if captured is not None:
+        task.scores = CapturedScores(captured.recorder)
+    on_device = captured is not None or accelerator.is_cuda(device)
+    run = Run(
+        spec, method, task, train.loader, observer, streams, train.labels, sampler,
+        rates_on_device=on_device, captured=captured,
+    )  # fmt: skip
+    return run, measures
 
 
 def _configure(spec: Mapping[str, Any]) -> None:
@@ -164,8 +179,12 @@ def _configure(spec: Mapping[str, Any]) -> None:
 
 def _built(
     spec: Mapping[str, Any], data: RunData, device: torch.device, environment: Environment
-) -> tuple[trainer.Run, measure.Measures]:
-    return build_run(spec, data, device, environment.workers, environment.weights)
+) -> tuple[Run, measure.Measures]:
+    return build_run(spec, data, device, environment.workers, environment.weights, environment.capture, _warn)
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 def execute(
@@ -179,6 +198,13 @@ def execute(
     device = accelerator.prepare(environment.device)
     _configure(spec)
     reset_peak_memory(device)
+    with accelerator.own_stream(device):
+        _executed(spec, environment, device, beat)
+
+
+def _executed(
+    spec: Mapping[str, Any], environment: Environment, device: torch.device, beat: Callable[[Beat], None]
+) -> None:
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     data = prepare(spec, environment.data, environment.noise_files, environment.skip_broken)
@@ -210,7 +236,7 @@ def _unsaved(path: Path, fault: Exception) -> str:
 
 
 def _train(
-    run: trainer.Run,
+    run: Run,
     measures: measure.Measures,
     curves: dict[str, Any],
     environment: Environment,
@@ -245,5 +271,5 @@ def _train(
             except (OSError, RuntimeError) as fault:  # torch's writer turns a full disk into a RuntimeError
                 # A checkpoint is only a shortcut: the one before is still there, and the next may succeed.
                 if not warned:
-                    print(f"warning: {_unsaved(path, fault)}", file=sys.stderr, flush=True)
+                    _warn(_unsaved(path, fault))
                 warned = True

@@ -28,7 +28,7 @@ class Observer:
         self.last: dict[str, Tensor] = {}
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._named: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        self._loss = torch.zeros((), device=device)
+        self.loss = torch.zeros((), device=device)  # sum over the epoch's samples; written in place, as graphs need it
         self._weight = 0
 
     def for_rows(self, index: Tensor) -> Callable[..., None]:
@@ -45,9 +45,37 @@ class Observer:
         return observe
 
     def add_loss(self, loss: Tensor, count: int) -> None:
-        """Add one step's loss, weighted by its number of samples."""
-        self._loss = self._loss + loss.detach().float() * count
+        """Add one step's loss, weighted by its number of samples. Works on the device alone: see `add_samples`."""
+        self.loss.add_(loss.detach().float() * count)
+
+    def add_samples(self, count: int) -> None:
+        """Count the samples of one step."""
         self._weight += count
+
+    def extend(self, rows: Tensor, logits: Tensor, values: Mapping[str, Tensor]) -> None:
+        """What many steps saw at once: as if `for_rows(rows)` had been called with it."""
+        self.for_rows(rows)(logits, **values)
+
+    def mark(self) -> tuple[Any, ...]:
+        """Where the epoch's collections stand, for `seen_since` and `back_to`."""
+        return len(self._seen), {name: len(parts) for name, parts in self._named.items()}, self._weight
+
+    def seen_since(self, mark: tuple[Any, ...]) -> tuple[list[Tensor], dict[str, list[Tensor]]]:
+        """Logits and named values of the steps after `mark`, one part a call of `observe`."""
+        count, named, _ = mark
+        return (
+            [logits for _, logits in self._seen[count:]],
+            {name: [value for _, value in parts[named.get(name, 0) :]] for name, parts in self._named.items()},
+        )
+
+    def back_to(self, mark: tuple[Any, ...]) -> None:
+        """Forget what was collected after `mark`; the sum of losses is a tensor, which the caller puts back."""
+        count, named, self._weight = mark
+        del self._seen[count:]
+        for name in list(self._named):
+            del self._named[name][named.get(name, 0) :]
+            if not self._named[name]:
+                del self._named[name]
 
     def _mean_per_sample(self, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """Mean of the values of each sample seen, [N], and how often it was seen, [N]."""
@@ -63,7 +91,7 @@ class Observer:
         Where the truth is not known, named values are those of "all" samples. Means over no sample are None. Raises
         FloatingPointError where the loss was not finite.
         """
-        loss = float(self._loss) / max(self._weight, 1)
+        loss = float(self.loss) / max(self._weight, 1)
         if loss != loss or loss in (float("inf"), float("-inf")):
             raise FloatingPointError("the training loss is not finite")
         summary: dict[str, Any] = {"train_loss": loss, "train_accuracy": None, "observed": {}}
@@ -82,7 +110,7 @@ class Observer:
             summary["observed"][name] = self._split(name, parts)
         self._seen.clear()
         self._named.clear()
-        self._loss.zero_()
+        self.loss.zero_()
         self._weight = 0
         return summary
 

@@ -89,22 +89,55 @@ class Optimizers:
     schedule: Settings
     first_epoch: int
     epochs: int
+    rates_on_device: bool = False  # rates are tensors there, so that a captured step can be given others
     _clipped: list[_Group] = field(init=False)
 
     def __post_init__(self) -> None:
         self._clipped = [group for group in self.groups if group.clip_norm is not None]
 
-    def set_rates(self, progress: float) -> float:
-        """Set every scheduled group's rate for the run's clock; returns the first group's rate."""
+    def rates(self, progress: float) -> list[float]:
+        """Every group's rate for the run's clock."""
         clock = progress - self.first_epoch
-        for entry in self.groups:
-            if entry.scheduled:
-                group = entry.group
-                group["lr"] = learning_rate(self.schedule, entry.base_lr, clock, self.epochs)
-                if entry.base_beta is not None:
-                    beta = first_beta(self.schedule, entry.base_beta, clock, self.epochs)
-                    group["betas"] = (beta, group["betas"][1])
-        return float(self.groups[0].group["lr"])
+        return [
+            learning_rate(self.schedule, entry.base_lr, clock, self.epochs) if entry.scheduled else entry.base_lr
+            for entry in self.groups
+        ]
+
+    def set_rates(self, progress: float) -> float:
+        """Set every group's rate for the run's clock, and Adam's first beta; returns the first group's rate."""
+        rates = self.rates(progress)
+        for entry, rate in zip(self.groups, rates, strict=True):
+            if self.rates_on_device:
+                self._rate_tensor(entry).fill_(rate)
+            else:
+                entry.group["lr"] = rate
+            if entry.scheduled and entry.base_beta is not None:
+                beta = first_beta(self.schedule, entry.base_beta, progress - self.first_epoch, self.epochs)
+                entry.group["betas"] = (beta, entry.group["betas"][1])
+        return rates[0]
+
+    def take_rates(self, rates: Tensor) -> None:
+        """Set every group's rate to its entry of `rates` [groups], without asking the device for it."""
+        for entry, rate in zip(self.groups, rates.unbind(), strict=True):
+            self._rate_tensor(entry).copy_(rate)
+
+    def _rate_tensor(self, entry: _Group) -> Tensor:
+        """The group's rate as a tensor beside its parameters; a loaded state may hold a number, or one elsewhere."""
+        found, device = entry.group["lr"], entry.group["params"][0].device
+        if not isinstance(found, Tensor) or found.device != device:
+            found = entry.group["lr"] = torch.full((), float(found), device=device)
+        return found
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What the optimisers remember of each parameter."""
+        return [
+            value
+            for optimizer in self.by_kind.values()
+            for state in optimizer.state.values()
+            for value in state.values()
+            if isinstance(value, Tensor)
+        ]
 
     def zero_grad(self) -> None:
         """Set all gradients to None, so that a network without a part in the step is not moved."""
@@ -134,8 +167,22 @@ def _fused(kind: str, parameters: Sequence[Tensor]) -> bool:
     return all(p.device.type in devices and p.is_floating_point() for p in parameters)
 
 
+def _make(kind: str, group: dict[str, Any], rates_on_device: bool) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"fused": _fused(kind, group["params"])}
+    if kind == "adam" and rates_on_device:
+        options["capturable"] = True
+    made: torch.optim.Optimizer = _CLASSES[kind]([group], **options)
+    setattr(made, "_warned_capturable_if_run_uncaptured", True)  # noqa: B010  # some steps are not, as they must
+    return made
+
+
 def build(
-    groups: Sequence[Mapping[str, Any]], settings: Settings, schedule: Settings, first_epoch: int, epochs: int
+    groups: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    schedule: Settings,
+    first_epoch: int,
+    epochs: int,
+    rates_on_device: bool = False,
 ) -> Optimizers:
     """Optimisers for a method's parameter groups.
 
@@ -156,7 +203,7 @@ def build(
             raise ValueError(f"a parameter group of {kind} has no setting {sorted(extra)[0]!r}")
         arguments = {"lr": settings["lr"], **inherited, **own, "params": list(given["params"])}
         if kind not in by_kind:
-            by_kind[kind] = _CLASSES[kind]([arguments], fused=_fused(kind, arguments["params"]))
+            by_kind[kind] = _make(kind, arguments, rates_on_device)
         else:
             by_kind[kind].add_param_group(arguments)
         group = by_kind[kind].param_groups[-1]
@@ -170,4 +217,4 @@ def build(
                 clip_norm=given.get("clip_norm", settings.get("clip_norm")),
             )
         )
-    return Optimizers(by_kind, entries, schedule, first_epoch, epochs)
+    return Optimizers(by_kind, entries, schedule, first_epoch, epochs, rates_on_device)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import accelerator, measure, networks, trainer
+from bench import accelerator, measure, networks
 from bench.data import RunData
 from bench.processor import processor_name
+from bench.step import Run
 from datasets import registry as datasets
 from datasets.base import DataSet
 from datasets.noise import title as noise_title
@@ -43,7 +44,7 @@ def _real_world(dataset: DataSet) -> dict[str, Any]:
 
 
 def build_record(
-    spec: Mapping[str, Any], data: RunData, run: trainer.Run, curves: dict[str, Any], parts: dict[str, Any]
+    spec: Mapping[str, Any], data: RunData, run: Run, curves: dict[str, Any], parts: dict[str, Any]
 ) -> dict[str, Any]:
     """The record without `execution`; `parts` are its `final` and `detection`."""
     info = methods.info(spec["method"]["name"])
@@ -124,7 +125,7 @@ def _commit() -> str | None:
 
 
 def build_execution(
-    run: trainer.Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
+    run: Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
 ) -> dict[str, Any]:
     """All that may differ between two executions of one specification."""
     name = accelerator.name(device) if accelerator.is_cuda(device) else processor_name()
@@ -141,4 +142,18 @@ def build_execution(
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
         "commit": _commit(),
         "resumes": resumes,
+        **captured_share(run),
     }
+
+
+def captured_share(run: Run) -> dict[str, Any]:
+    """What `execution` says of captured steps: nothing where none was tried.
+
+    share: of the steps of this execution, those replayed; difference: the largest that a proof found, as a share of the
+    distance moved; reason: why further ones were not, "" where none could have been.
+    """
+    done = run.captured
+    if done is None:
+        return {}
+    share = done.replayed / max(done.steps, 1)
+    return {"captured": {"share": round(share, 6), "difference": done.difference, "reason": done.reason}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,17 @@ from bench.errors import UserError
 from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
 from datasets.loader import Loader
+
+if TYPE_CHECKING:
+    from bench.capture_scores import CapturedScores
+
+
+class NotCapturable(Exception):
+    """A step asks for what only Python can give, so no captured graph can stand for it.
+
+    The text says why, as a clause without a subject: "draws from task.rng in the step".
+    """
+
 
 _LARGE = 64 * 64  # pixels of an image from which on fewer images are evaluated at once
 
@@ -66,15 +77,42 @@ class RunTask:
         self._settings, self._loader, self._streams = settings, loader, streams
         self._facts = {name: fact for name, fact in facts.items() if name in needs}
         self._device = device
-        self.rng = np.random.Generator(np.random.PCG64(0))
-        self.generator = Generator()
+        self.scores: CapturedScores | None = None  # scores images by captured graphs
+        self.sealed = False  # while a step is captured: see `capture.py`
+        self._rng = np.random.Generator(np.random.PCG64(0))
+        self._generator = Generator()
         self.seed_epoch(0)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """NumPy's generator of the method. Raises NotCapturable in a step that is being captured."""
+        self._check_seal("draws from task.rng")
+        return self._rng
+
+    @property
+    def generator(self) -> Generator:
+        """torch's generator of the method, on the CPU. Raises NotCapturable in a step that is being captured."""
+        self._check_seal("draws from task.generator")
+        return self._generator
+
+    def _check_seal(self, what: str) -> None:
+        if self.sealed:
+            raise NotCapturable(f"{what} in the step (Method.step_draws can)")
+
+    def generator_states(self) -> tuple[Any, Tensor]:
+        """Where both generators stand, for `restore_generators`."""
+        return self._rng.bit_generator.state, self._generator.get_state()
+
+    def restore_generators(self, states: tuple[Any, Tensor]) -> None:
+        """Put both generators back."""
+        self._rng.bit_generator.state = states[0]
+        self._generator.set_state(states[1])
 
     def seed_epoch(self, epoch: int) -> None:
         """Seed everything that a method may draw from, and the global generators, for an epoch."""
         self._streams.seed_global(epoch)
-        self.rng = np.random.Generator(np.random.PCG64(self._streams.seed("method", epoch)))
-        self.generator.manual_seed(self._streams.seed("method torch", epoch))
+        self._rng = np.random.Generator(np.random.PCG64(self._streams.seed("method", epoch)))
+        self._generator.manual_seed(self._streams.seed("method torch", epoch))
         self._epoch, self._augmented_passes = epoch, 0
 
     def network(self, key: int = 0) -> Network:
@@ -96,7 +134,12 @@ class RunTask:
 
     @torch.no_grad()
     def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
-        """[N, K] float32 over the training set in evaluation mode; its passes count as cost."""
+        """[N, K] float32 over the training set in evaluation mode; its passes count as cost.
+
+        Raises NotCapturable in a step that is being captured.
+        """
+        if self.sealed:
+            raise NotCapturable("scores the training set in the step")
         was_training = network.training
         network.eval()
         size = evaluation_batch(self._device, self._settings.image_shape)

@@ -254,6 +254,10 @@ class DiskWalk:
         return len(self.orders)
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-        for found in self.loader.deliveries(self.orders):
+        return self.after(0)
+
+    def after(self, count: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        """The batches but the first `count`."""
+        for found in self.loader.deliveries(self.orders[count:]):
             views = zip(self.views, found.pixels, found.numbers, strict=True)
             yield found.rows.to(self.loader.device, non_blocking=True), tuple(self.loader.view(*view) for view in views)

@@ -46,6 +46,10 @@ class Walk(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]: ...
 
+    def after(self, count: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        """The batches but the first `count`."""
+        ...
+
 
 def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     """Slices that cover `count` samples; a last batch of one sample joins the batch before it."""
@@ -166,20 +170,31 @@ class MemoryWalk:
         return len(self.bounds)
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-        for start, stop in self.bounds:
-            index = self.index[start:stop]
-            yield (
-                index,
-                tuple(
-                    self.loader.view(kind, index, _part(draws, start, stop))
-                    for kind, draws in zip(self.views, self.draws, strict=True)
-                ),
-            )
+        return self.after(0)
+
+    def after(self, count: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        """The batches but the first `count`."""
+        return (self.at(slice(*bounds)) for bounds in self.bounds[count:])
+
+    def take(self, other: MemoryWalk) -> None:
+        """Become a walk like `other`, of as many samples, in the same memory."""
+        self.index.copy_(other.index)
+        for mine, others in zip(self.draws, other.draws, strict=True):
+            for field in fields(Draws):
+                value = getattr(mine, field.name)
+                if value is not None:
+                    value.copy_(getattr(others, field.name))
+
+    def at(self, positions: slice | Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(index, one image tensor per view) of the walk's samples at these positions ([B] int64 on the device)."""
+        index = self.index[positions]
+        views = zip(self.views, self.draws, strict=True)
+        return index, tuple(self.loader.view(kind, index, _part(draws, positions)) for kind, draws in views)
 
 
-def _part(draws: Draws, start: int, stop: int) -> Draws:
+def _part(draws: Draws, positions: slice | Tensor) -> Draws:
     values = (getattr(draws, field.name) for field in fields(draws))
-    return Draws(*(None if value is None else value[start:stop] for value in values))
+    return Draws(*(None if value is None else value[positions] for value in values))
 
 
 def open_loader(

@@ -26,6 +26,7 @@ class Batch:
         values [B] (`confidence=h`, `selected=mask`); everything is detached. `observe(logits, batch)` reports for a
         further stream.
     phase: name of the phase. streams: batches of the phase's further streams by name.
+    draws: what `Method.step_draws` gave for this step, on the training device.
     """
 
     views: tuple[Tensor, ...]
@@ -37,6 +38,7 @@ class Batch:
     observe: Callable[..., None]
     phase: str = ""
     streams: Mapping[str, Batch] = field(default_factory=dict)
+    draws: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ class Task(Protocol):
     epochs: int
     batch_size: int
     labels: Tensor
-    rng: np.random.Generator
-    generator: Generator
+
+    @property
+    def rng(self) -> np.random.Generator: ...
+    @property
+    def generator(self) -> Generator: ...
 
     def network(self, key: int = 0) -> Any:
         """A freshly initialised `Network` (an nn.Module); same key and seed, same weights in every method."""
@@ -161,6 +166,15 @@ class Method(nn.Module):
     def epoch_start(self, epoch: int) -> Sequence[Phase]:
         """The phases of epoch `epoch` (from 1); may refresh buffers."""
         return [Phase()]
+
+    def step_draws(self, batch_size: int) -> Mapping[str, Tensor]:
+        """Random numbers for one step of so many samples, as tensors on the CPU; `Batch.draws` holds them.
+
+        Called once before each step, in the order of the steps, and nowhere else may it be seen how often. What is
+        drawn here from `task.rng` or `task.generator`, and not in `loss`, lets an accelerator replay the step as a
+        captured graph.
+        """
+        return {}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Groups for the optimiser; a group may name its own `optimizer`, settings, and `schedule: False`."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method
+from methods.base import Batch, Method, Phase
 
 
 def critical_gradients(
@@ -61,8 +61,11 @@ class CriticalGradients(Method):
         self.noise_rate: float = self.task.known("noise_rate") if self.rate is None else self.rate
         self.epoch = 1
 
+    def epoch_start(self, epoch: int) -> Sequence[Phase]:
+        self.epoch = epoch
+        return super().epoch_start(epoch)
+
     def loss(self, batch: Batch) -> Tensor:
-        self.epoch = batch.epoch
         logits = self.network(batch.views[0])
         batch.observe(logits)
         return F.cross_entropy(logits, batch.labels)

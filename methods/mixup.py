@@ -9,9 +9,15 @@ from torch import Tensor
 from methods.base import Batch, Method
 
 
-def mixup_loss(logits: Tensor, labels: Tensor, partner_labels: Tensor, share: float) -> Tensor:
-    """share CE(z, y) + (1 - share) CE(z, y'), a scalar. logits: [B, K] float, of mixed images; labels: [B] int64."""
-    return share * F.cross_entropy(logits, labels) + (1 - share) * F.cross_entropy(logits, partner_labels)
+def mixup_loss(
+    logits: Tensor, labels: Tensor, partner_labels: Tensor, share: float | Tensor, rest: float | Tensor | None = None
+) -> Tensor:
+    """share CE(z, y) + rest CE(z, y'), a scalar. logits: [B, K] float, of mixed images; labels: [B] int64.
+
+    rest: 1 - share, rounded by itself; None: calculated.
+    """
+    rest = 1 - share if rest is None else rest
+    return share * F.cross_entropy(logits, labels) + rest * F.cross_entropy(logits, partner_labels)
 
 
 class Mixup(Method):
@@ -34,9 +40,14 @@ class Mixup(Method):
         """[size] int64: for each sample of a batch, the position of the one it is mixed with."""
         return torch.randperm(size, generator=self.task.generator)
 
+    def step_draws(self, batch_size: int) -> dict[str, Tensor]:
+        """shares: [2] float32, l and 1 - l; partners: [B] int64."""
+        share = float(self.task.rng.beta(self.alpha, self.alpha))
+        return {"shares": torch.tensor([share, 1 - share]), "partners": self.partners(batch_size)}
+
     def loss(self, batch: Batch) -> Tensor:
         images = batch.views[0]
-        share = float(self.task.rng.beta(self.alpha, self.alpha))
-        partner = self.partners(len(images)).to(images.device)
-        logits = self.network(share * images + (1 - share) * images[partner])
-        return mixup_loss(logits, batch.labels, batch.labels[partner], share)
+        draws = batch.draws or self.step_draws(len(images))  # a batch made by hand has none
+        (share, rest), partners = draws["shares"].unbind(), draws["partners"]
+        logits = self.network(share * images + rest * images[partners])
+        return mixup_loss(logits, batch.labels, batch.labels[partners], share, rest)

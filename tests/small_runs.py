@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from bench import spec, suite, trainer
+from bench import spec, suite
 from bench.data import prepare
 from bench.environment import Environment
 from bench.execute import build_run, execute
 from bench.measure import Measures
+from bench.step import Run
 from methods import registry
 from methods.base import Batch, Method
 from results.store import Store
@@ -52,7 +53,7 @@ def specification(method: str = "cross_entropy", *assignments: str, seed: int = 
     return cells[-1].spec
 
 
-def started(given: dict[str, Any]) -> tuple[trainer.Run, Measures]:
+def started(given: dict[str, Any]) -> tuple[Run, Measures]:
     """A run before its first epoch."""
     return build_run(given, prepare(given, None), torch.device("cpu"))
 
@@ -88,13 +89,13 @@ class Probe(Method):
         return torch.nn.functional.cross_entropy(logits, batch.labels)
 
 
-Starter = Callable[..., trainer.Run]
+Starter = Callable[..., Run]
 
 
 def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
     """Starts runs of a class that no file registers."""
 
-    def start(method: type[Method], *assignments: str, seed: int = 0) -> trainer.Run:
+    def start(method: type[Method], *assignments: str, seed: int = 0) -> Run:
         with monkeypatch.context() as patch:
             patch.setattr(registry, "load", lambda name: method)
             return started(specification("cross_entropy", *assignments, seed=seed))[0]

@@ -297,7 +297,9 @@ def test_what_training_passes_tell_is_reduced_by_sample_and_by_group() -> None:
     first.observe(torch.tensor([[2.0, 0.0], [0.0, 0.0], [0.0, 3.0]]), h=torch.tensor([1.0, 0.5, 0.2]))
     second.observe(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), h=torch.tensor([0.4, 0.1]))
     observer.add_loss(torch.tensor(2.0), 3)
+    observer.add_samples(3)
     observer.add_loss(torch.tensor(1.0), 2)
+    observer.add_samples(2)
     summary = observer.end_epoch()
     assert summary["train_loss"] == pytest.approx((2 * 3 + 1 * 2) / 5)
     assert summary["train_accuracy"] == pytest.approx(2 / 5)  # of passes 0, 1, 2, 2, 3: right are 0 and the first 2
@@ -335,6 +337,7 @@ def test_a_further_stream_is_observed_under_its_own_rows() -> None:
 def test_an_epoch_that_observes_nothing_has_no_accuracy_but_a_loss() -> None:
     observer = Observer(GIVEN, WRONG)
     observer.add_loss(torch.tensor(4.0), 2)
+    observer.add_samples(2)
     assert observer.end_epoch() == {"train_loss": 4.0, "train_accuracy": None, "observed": {}}
     assert observer.end_epoch()["train_loss"] == 0.0  # the next epoch starts from nothing
 
@@ -349,7 +352,9 @@ def test_a_group_that_was_not_seen_has_no_mean() -> None:
 def test_a_loss_that_is_not_finite_is_a_fault(loss: float) -> None:
     observer = Observer(GIVEN, WRONG)
     observer.add_loss(torch.tensor(1.0), 2)
+    observer.add_samples(2)
     observer.add_loss(torch.tensor(loss), 2)
+    observer.add_samples(2)
     with pytest.raises(FloatingPointError, match="the training loss is not finite"):
         observer.end_epoch()
 
@@ -359,6 +364,7 @@ def test_nothing_observed_keeps_a_graph_alive() -> None:
     logits = torch.zeros(2, 2, requires_grad=True)
     batch([0, 1], observer).observe(logits * 1, h=(logits * 2).sum(1))
     observer.add_loss(logits.sum(), 2)
+    observer.add_samples(2)
     observer.end_epoch()
     assert not any(value.requires_grad for value in (observer.probability_sum, observer.last["h"]))
 

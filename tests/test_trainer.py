@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench import trainer
 from bench.networks.network import Network
+from bench.step import Run
 from methods import registry
 from methods.base import Batch, Phase, Stage
 
@@ -24,17 +25,17 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Starter:
     return starter(monkeypatch)
 
 
-def probe(run: trainer.Run) -> Any:
+def probe(run: Run) -> Any:
     return run.method
 
 
-def trained(run: trainer.Run, epochs: int | None = None) -> list[dict[str, Any]]:
+def trained(run: Run, epochs: int | None = None) -> list[dict[str, Any]]:
     """Train to the end or for so many epochs; the epochs' summaries."""
     last = int(run.spec["epochs"]) if epochs is None else run.progress.epoch + epochs
     return [trainer.train_epoch(run) for _ in range(last - run.progress.epoch)]
 
 
-def weights(run: trainer.Run) -> Tensor:
+def weights(run: Run) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in run.method.parameters()])
 
 

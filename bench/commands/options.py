@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench import log
-from bench.errors import UserError
+from bench.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
 Data = Annotated[
@@ -24,6 +24,10 @@ Plugin = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the suite file, such as training.epochs=5."),
+]
+Capture = Annotated[
+    str,
+    typer.Option("--capture", help="Training steps as captured graphs on an accelerator: auto or off."),
 ]
 
 
@@ -46,6 +50,13 @@ LogEvery = Annotated[
     ),
 ]
 DEFAULT_OUT = Path("output")
+
+
+def check_choice(value: str, option: str, accepted: tuple[str, ...]) -> str:
+    """The value, if it is accepted. Raises UserError."""
+    if value not in accepted:
+        raise UserError(f"{option} {value!r}{did_you_mean(value, accepted)} (accepted: {', '.join(accepted)})")
+    return value
 
 
 def check_folder(path: Path, option: str = "--out") -> Path:

@@ -10,7 +10,17 @@ from rich.console import Console
 
 from bench import accelerator, log, plugins, price
 from bench.commands import completion, terminal
-from bench.commands.options import DEFAULT_OUT, Data, LogEvery, Out, Plugin, Set, check_folder
+from bench.commands.options import (
+    DEFAULT_OUT,
+    Capture,
+    Data,
+    LogEvery,
+    Out,
+    Plugin,
+    Set,
+    check_choice,
+    check_folder,
+)
 from bench.commands.sweep import Planned, Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
@@ -37,6 +47,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    capture: Capture = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
@@ -72,6 +83,7 @@ def run(
     - `run my-suite.toml --set training.epochs=5`
     """
     check_folder(out)
+    check_choice(capture, "--capture", ("auto", "off"))
     plugins.register(plugin)
     where = accelerator.choose(device)
     overrides = {"epochs": epochs, "precision": precision}
@@ -87,6 +99,7 @@ def run(
         skip_broken=skip_broken,
         workers=readers(where, jobs, runs_per_device) if workers is None else workers,
         weights=weights,
+        capture=capture,
     )
     if dry_run:
         show_plan(terminal.console(), planned, environment, probing)

@@ -14,7 +14,17 @@ from rich.text import Text
 
 from bench import accelerator, log, plugins, suite, tune
 from bench.commands import completion, terminal
-from bench.commands.options import DEFAULT_OUT, Data, LogEvery, Out, Plugin, Set, check_folder
+from bench.commands.options import (
+    DEFAULT_OUT,
+    Capture,
+    Data,
+    LogEvery,
+    Out,
+    Plugin,
+    Set,
+    check_choice,
+    check_folder,
+)
 from bench.commands.sweep import Slots, execute, expand, read_tables, readers
 from bench.environment import Environment
 from bench.errors import UserError, unknown
@@ -72,6 +82,7 @@ def tune_method(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    capture: Capture = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
@@ -94,6 +105,7 @@ def tune_method(
     - `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`
     """
     check_folder(out)
+    check_choice(capture, "--capture", ("auto", "off"))
     plugins.register(plugin)
     where, root = accelerator.choose(device), data or datasets.default_root()
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
@@ -116,6 +128,7 @@ def tune_method(
         plugins=plugins.added_files(),
         noise_files=plan.noise_files,
         workers=readers(where, jobs, runs_per_device),
+        capture=capture,
     )
     planned = replace(plan, cells=cells, tuning=True)
     slots = Slots(jobs, runs_per_device, cluster_address)

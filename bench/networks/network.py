@@ -40,6 +40,12 @@ class PassCounter:
         else:
             self.forwarded += images
 
+    def add_counts(self, passes: Mapping[str, int]) -> None:
+        """Count passes that no Python has made, by name."""
+        self.trained += passes["trained"]
+        self.forwarded += passes["forwarded"]
+        self.evaluation += passes["evaluation"]
+
     def state_dict(self) -> dict[str, int]:
         """The counts, for a checkpoint."""
         return {"trained": self.trained, "forwarded": self.forwarded, "evaluation": self.evaluation}

@@ -11,7 +11,7 @@ import contextlib
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +23,7 @@ from bench.speed import budget
 from bench.speed.case import Case, Speed
 from bench.speed.references import Bare, bare, flops_per_image, graph_epoch, matrix_peak, plain_loop, seconds
 from bench.speed.task import started
+from bench.step import Run
 from methods import registry as methods
 
 _PLAIN_WORKERS = 2
@@ -37,10 +38,10 @@ class Sides:
     plain: trains the plain loop on so many batches; plain_images: how many images that are.
     """
 
-    ours: trainer.Run
+    ours: Run
     bare: Callable[[int, int], None]
     alone: Bare
-    eager: trainer.Run | None = None
+    eager: Run | None = None
     plain: Callable[[int], None] | None = None
     plain_batches: int = 0
     plain_images: int = 0
@@ -80,7 +81,8 @@ class Times:
 
 def measure(case: Case) -> Speed:
     """Measure a case in this process, which should be a fresh one (peak memory)."""
-    return _measured(case, _prepared(case), Times())
+    with _prepared(case) as device:
+        return _measured(case, device, Times())
 
 
 def measure_within(case: Case, submitted: float, times: Times) -> tuple[Speed, budget.Cost]:
@@ -88,8 +90,12 @@ def measure_within(case: Case, submitted: float, times: Times) -> tuple[Speed, b
 
     submitted: when this process was asked for, of `time.monotonic`, which is one clock for all processes.
     """
+    with _prepared(case) as device:
+        return _measured_within(case, device, submitted, times)
+
+
+def _measured_within(case: Case, device: torch.device, submitted: float, times: Times) -> tuple[Speed, budget.Cost]:
     begun = time.monotonic()
-    device = _prepared(case)
     found = _measured(budget.smallest(case), device, Times())
     now = time.monotonic()
     cost = budget.Cost(case, begun - submitted, now - begun)
@@ -101,9 +107,12 @@ def measure_within(case: Case, submitted: float, times: Times) -> tuple[Speed, b
     return replace(found, missing=budget.missing(case, found)), cost
 
 
-def _prepared(case: Case) -> torch.device:
+@contextlib.contextmanager
+def _prepared(case: Case) -> Iterator[torch.device]:
     torch.set_num_threads(1)
-    return accelerator.prepare(case.device)
+    device = accelerator.prepare(case.device)
+    with accelerator.own_stream(device):
+        yield device
 
 
 def _measured(case: Case, device: torch.device, times: Times) -> Speed:
@@ -206,7 +215,7 @@ def _speed(case: Case, sides: Sides, rounds: list[Round], memory: float, device:
 
 def _on_device(found: Speed, sides: Sides, rounds: list[Round], device: torch.device) -> Speed:
     """What only a CUDA device has: the captured step beside the eager one, and how near its peak it is."""
-    captured = getattr(sides.ours, "captured", None)
+    captured = sides.ours.captured
     eager = [one.images / one.eager for one in rounds if one.eager is not None]
     (trained, forwarded), images = rounds[-1].passes, rounds[-1].images
     flops = flops_per_image(sides.alone) * (trained + forwarded / 3) / images

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from bench import accelerator, networks, optim
 from bench.data import RunData
 from bench.networks.network import Network
+from bench.recorders import GraphRecorder
 from bench.speed.case import Case
 from bench.speed.task import CLASSES
 from datasets.base import Images
@@ -92,13 +93,13 @@ def bare(
 
 
 def graph_epoch(alone: Bare, device: torch.device) -> Callable[[int, int], None]:
-    """As `Bare.epoch`, by replaying a graph of a step and one of a forward pass. CUDA only.
+    """As `Bare.epoch`, by replaying a graph of a step and one of a forward pass. CUDA only, on a stream of its own.
 
     A last batch that is not full is replayed as a full one.
     """
-    size = len(alone.images)
-    step = accelerator.graph(lambda: alone.step(size), device)
-    forward = accelerator.graph(lambda: alone.forward(size), device)
+    size, recorder = len(alone.images), GraphRecorder(device)
+    alone.forward(size)  # what is recorded must have been done before
+    step, forward = recorder.record(lambda: alone.step(size)), recorder.record(lambda: alone.forward(size))
 
     def epoch(trained: int, forwarded: int) -> None:
         for _ in range(math.ceil(trained / size)):

@@ -11,6 +11,7 @@ import torch
 from bench import execute, networks, trainer
 from bench.data import RunData
 from bench.speed.case import Case
+from bench.step import Run
 from datasets.base import DataSet, Images
 from datasets.noise import NoisyLabels
 from methods import registry as methods
@@ -70,7 +71,7 @@ def specification(case: Case) -> dict[str, Any]:
 
 def started(
     case: Case, device: torch.device, capture: str, beat: Callable[[float], None] = lambda progress: None
-) -> tuple[trainer.Run, RunData]:
+) -> tuple[Run, RunData]:
     """A run of the case after its first epoch, in which all is warmed up.
 
     capture: "auto" as runs are, or "off". beat: called in the steps of all its epochs.
