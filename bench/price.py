@@ -89,7 +89,7 @@ def probe(cells: Sequence[Cell], known: Mapping[tuple[Any, ...], float], device:
     """Passes per second of every network for which no record tells, each measured for a few seconds."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    from bench.speed import probe_rate
+    from bench.speed.references import probe_rate
 
     found = {}
     for cell in cells:

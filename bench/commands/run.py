@@ -8,9 +8,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import accelerator, plugins, price
+from bench import accelerator, log, plugins, price
 from bench.commands import completion, terminal
-from bench.commands.options import DEFAULT_OUT, Capture, Data, Out, Plugin, Set, check_choice, check_folder
+from bench.commands.options import (
+    DEFAULT_OUT,
+    Capture,
+    Data,
+    LogEvery,
+    Out,
+    Plugin,
+    Set,
+    check_choice,
+    check_folder,
+)
 from bench.commands.sweep import Planned, Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
@@ -57,6 +67,7 @@ def run(
     cluster_address: Annotated[
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     probing: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
@@ -94,7 +105,7 @@ def run(
         show_plan(terminal.console(), planned, environment, probing)
         return
     slots = Slots(jobs, runs_per_device, cluster_address)
-    if execute(terminal.console(), planned, environment, slots, retry_failed):
+    if execute(terminal.console(), planned, environment, slots, retry_failed, log_every):
         raise typer.Exit(EXIT_FAILED_RUN)
 
 
