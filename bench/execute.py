@@ -20,6 +20,7 @@ from bench.capture_scores import CapturedScores
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
+from bench.pace import Pace
 from bench.run_record import build_execution, build_record, reset_peak_memory
 from bench.sampling import Sampler
 from bench.seeds import Streams
@@ -43,11 +44,13 @@ class Past:
 
 @dataclass(frozen=True)
 class Beat:
-    """A sign of life of a run. images_per_second: of training so far in this execution."""
+    """A sign of life of a run. images_per_second: of training so far in this execution; the others as in a lease."""
 
     epoch: int
     epochs: int
     images_per_second: float
+    noisy_validation_accuracy: float | None = None
+    seconds_left: float | None = None
 
 
 def _opener(
@@ -242,19 +245,22 @@ def _train(
     beat: Callable[[Beat], None],
 ) -> None:
     epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
-    saved, told, before = begun, 0.0, (run.progress.samples, begun)
+    saved, told = begun, 0.0
+    pace = Pace(run.progress.epoch, epochs, run.progress.samples, run.progress.seconds)
 
     def tell(progress: float) -> None:
         nonlocal told
         now = time.perf_counter()
         if now - told > 1.0:
             told = now
-            beat(Beat(int(progress), epochs, (run.progress.samples - before[0]) / max(now - before[1], 1e-9)))
+            rate, left = pace.images_per_second(run.progress.samples), pace.seconds_left(progress)
+            beat(Beat(int(progress), epochs, rate, curves.get("noisy_validation_accuracy", [None])[-1], left))
 
     run.beat = tell
     while run.progress.epoch < epochs:
         seen = trainer.train_epoch(run)
         measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
+        pace.epoch_done(run.progress.epoch, run.progress.samples, run.progress.seconds)
         tell(run.progress.epoch)
         now = time.perf_counter()
         if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:

@@ -14,9 +14,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 BEAT_SECONDS = 1.0
 DEAD_AFTER_SECONDS = 60.0  # without a beat, by the observer's own clock
@@ -25,7 +25,11 @@ _SIZE = 1024  # a lease is padded to one size, so that a beat is one small write
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease and how far the run is."""
+    """Who holds a lease and how far the run is.
+
+    noisy_validation_accuracy: of the last epoch, in [0, 1]; None where the run has no such images, or no epoch yet.
+    seconds_left: the holder's own estimate; None where it has none.
+    """
 
     host: str
     boot: str
@@ -36,6 +40,8 @@ class Holder:
     epoch: int = 0
     epochs: int = 0
     images_per_second: float = 0.0
+    noisy_validation_accuracy: float | None = None
+    seconds_left: float | None = None
 
 
 def _boot_id() -> str:
@@ -59,11 +65,37 @@ def _encoded(holder: Holder) -> bytes:
     return json.dumps(asdict(holder)).encode().ljust(_SIZE)
 
 
+_KINDS = get_type_hints(Holder)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value of a file is of a field's type; a whole number is a float too."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind))
+
+
+def _decoded(text: bytes) -> Holder:
+    """The holder that another version of this program may have written: what both know counts.
+
+    Keys that this version lacks are passed over, and so are values of another type; the default stands for them.
+    Raises ValueError where the text does not say who holds the lease.
+    """
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        raise ValueError("a lease is a JSON object")
+    known = {name: given[name] for name, kind in _KINDS.items() if name in given and _fits(given[name], kind)}
+    missing = [field.name for field in fields(Holder) if field.default is MISSING and field.name not in known]
+    if missing:
+        raise ValueError(f"a lease without {missing[0]}")
+    return Holder(**known)
+
+
 def read(path: Path) -> Holder | None:
     """The holder of the lease at `path`; None where there is none or it is not (yet) readable."""
     try:
-        return Holder(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return _decoded(path.read_bytes())
+    except (OSError, ValueError):
         return None
 
 
@@ -77,16 +109,29 @@ class Lease:
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._thread.start()
 
-    def tell(self, epoch: int, epochs: int, images_per_second: float) -> None:
+    def tell(
+        self,
+        epoch: int,
+        epochs: int,
+        images_per_second: float,
+        noisy_validation_accuracy: float | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
         """What the next beat says of the run."""
         with self._lock:
-            values = {"epoch": epoch, "epochs": epochs, "images_per_second": images_per_second}
-            self.holder = Holder(**{**asdict(self.holder), **values})
+            self.holder = replace(
+                self.holder,
+                epoch=epoch,
+                epochs=epochs,
+                images_per_second=images_per_second,
+                noisy_validation_accuracy=noisy_validation_accuracy,
+                seconds_left=seconds_left,
+            )
 
     def _beat_on(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
             with self._lock:
-                self.holder = Holder(**{**asdict(self.holder), "counter": self.holder.counter + 1})
+                self.holder = replace(self.holder, counter=self.holder.counter + 1)
                 # A full disk must not end the run: the beat is only seen later.
                 with contextlib.suppress(OSError):
                     os.pwrite(self._descriptor, _encoded(self.holder), 0)

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
 def _execute(spec: Mapping[str, Any], environment: Environment, held: lease.Lease) -> Outcome:
     from bench.execute import execute  # imports torch, which a driver never needs
 
-    execute(spec, environment, lambda beat: held.tell(beat.epoch, beat.epochs, beat.images_per_second))
+    execute(spec, environment, lambda beat: held.tell(**asdict(beat)))
     return Outcome("done")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,24 +52,35 @@ def check_same_labels(records: Sequence[Record]) -> None:
         raise StoreError("the chosen runs have different noisy labels; choose one setting and one seed")
 
 
-def suspects(store: Store, addresses: Sequence[str]) -> pd.DataFrame:
+def suspects(
+    store: Store, addresses: Sequence[str], tell: Callable[[str], None] = lambda what: None
+) -> pd.DataFrame:
     """All training samples, the most suspicious first.
 
     Columns: sample (row of the official training set), suspicion (mean over the runs of the share of samples held to
     be cleaner), given, predicted (by most runs), true (class names; true is missing where it is not known),
     runs_that_disagree (whose prediction is not the given label), confident_learning (flagged in how many runs; missing
     without cleanlab). Raises StoreError where a record lacks its arrays or the runs do not share their labels.
+    tell: called with a few words for each part of the work that is begun.
     """
+    tell(f"reading the records of {len(addresses)} runs")
     records = [store.load(address) for address in addresses]
     check_same_labels(records)
-    parts = [store.arrays(address) for address in addresses]
+    parts = []
+    for number, address in enumerate(addresses, start=1):
+        tell(f"reading the samples of run {number} of {len(addresses)}")
+        parts.append(store.arrays(address))
     first = parts[0]
     for part in parts[1:]:
         if not np.array_equal(part["index"], first["index"]):
             raise StoreError("the chosen runs trained on different samples (another validation split?)")
     names = np.asarray(records[0]["data"]["class_names"], dtype=object)
-    flags = [confident_learning(part) for part in parts]
+    flags = []
+    for number, part in enumerate(parts, start=1):
+        tell(f"confident learning on run {number} of {len(parts)}")
+        flags.append(confident_learning(part))
     known = [flag for flag in flags if flag is not None]
+    tell(f"ranking {len(first['index'])} samples")
     table = pd.DataFrame(
         {
             "sample": first["index"],

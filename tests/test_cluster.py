@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -143,6 +144,18 @@ def test_a_single_worker_and_a_driver_killed_alone(tmp_path: Path, make_cluster:
     assert status == 0, output
     assert len(results(tmp_path / "out")) == 2
     assert resumes(tmp_path / "out") == 0  # the worker went on with the run it had; nothing was executed twice
+
+
+@pytest.mark.slow
+def test_the_log_tells_of_the_runs_of_a_cluster(tmp_path: Path, make_cluster: Make) -> None:
+    cluster = make_cluster(workers=1)
+    write_suite(tmp_path / "s.toml", epochs=150)
+    status, output = run(
+        "run", "s.toml", "--out", "out", "--cluster", cluster.address, "--log-every", 0.5, cwd=tmp_path
+    )
+    assert status == 0, output
+    assert re.search(r"^  Cross-entropy, symmetric 50%, seed 0: epoch \d+/150, [\d,]+ images/s, about", output, re.M)
+    assert re.search(r"^after \d:\d\d:\d\d: 0 of 1 done, 0 failed, 1 running, about", output, re.M)
 
 
 @pytest.mark.parametrize("case", ["no scheduler", "no worker", "two threads", "not shared"])

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bench import plugins
+from bench import log, plugins
 from bench.commands import completion, terminal
+from bench.commands.options import LogEvery
 from bench.errors import UserError, unknown
 from methods import registry as methods
 
@@ -32,6 +33,11 @@ def named(method: str) -> list[str]:
     return found
 
 
+def _at(method: str, check: str, done: int, total: int, failed: int) -> str:
+    """What the line says while a check is made."""
+    return f"  {method}: check {check}, {done} of {total} done, {failed} failed"
+
+
 def check(
     method: Annotated[
         str,
@@ -42,6 +48,7 @@ def check(
         ),
     ],
     only: Annotated[str | None, typer.Option(help="Only these checks, comma-separated.")] = None,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
 ) -> None:
     """Check a method on a small synthetic problem: what it learns, depends on, remembers and refuses.
 
@@ -61,16 +68,19 @@ def check(
             raise unknown("check", name, CHECKS)
     for name in names:
         methods.load(name)  # what cannot be imported is refused before anything is printed
-    console, failed = terminal.console(), 0
-    width = max(map(len, CHECKS))
-    for name in names:
-        console.print(Text(name, style="bold"))
-        for result in run_checks(name, chosen):
-            line = Text(f"  {result.check:{width}}  ")
-            line.append(f"{result.status:7}", style=STYLES[result.status])
-            console.print(line.append(f"  {result.seen}"), soft_wrap=True)
-            failed += result.status == "failed"
-    total = len(names) * len(chosen)
+    console, failed, done = terminal.console(), 0, 0
+    width, total = max(map(len, CHECKS)), len(names) * len(chosen)
+    with terminal.doing(log_every) as doing:
+        for name in names:
+            console.print(Text(name, style="bold"))
+            doing.now(_at(name, chosen[0], done, total, failed))
+            for number, result in enumerate(run_checks(name, chosen), start=1):
+                line = Text(f"  {result.check:{width}}  ")
+                line.append(f"{result.status:7}", style=STYLES[result.status])
+                console.print(line.append(f"  {result.seen}"), soft_wrap=True)
+                failed, done = failed + (result.status == "failed"), done + 1
+                if number < len(chosen):
+                    doing.now(_at(name, chosen[number], done, total, failed))
     console.print(f"{total} checks, {failed} failed" if failed else f"{total} checks, none failed", highlight=False)
     if failed:
         raise typer.Exit(EXIT_FOUND_FAULT)

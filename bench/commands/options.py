@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench import log
 from bench.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
@@ -27,6 +28,26 @@ Set = Annotated[
 Capture = Annotated[
     str,
     typer.Option("--capture", help="Training steps as captured graphs on an accelerator: auto or off."),
+]
+
+
+def _interval(seconds: float) -> float:
+    """The value of --log-every. Raises UserError."""
+    if not log.is_interval(seconds):
+        raise UserError(
+            f"--log-every {seconds:g}: accepted: 0 (no lines), or {log.SHORTEST:g} to {log.LONGEST:,.0f} seconds"
+        )
+    return seconds
+
+
+LogEvery = Annotated[
+    float,
+    typer.Option(
+        "--log-every",
+        metavar="SECONDS",
+        callback=_interval,
+        help="Where no terminal is attached, say this often how far it is; 0: never.",
+    ),
 ]
 DEFAULT_OUT = Path("output")
 

@@ -7,10 +7,20 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, plugins
+from bench import accelerator, log, plugins
 from bench.commands import completion, terminal
 from bench.commands.dry_run import show_plan
-from bench.commands.options import DEFAULT_OUT, Capture, Data, Out, Plugin, Set, check_choice, check_folder
+from bench.commands.options import (
+    DEFAULT_OUT,
+    Capture,
+    Data,
+    LogEvery,
+    Out,
+    Plugin,
+    Set,
+    check_choice,
+    check_folder,
+)
 from bench.commands.sweep import Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
@@ -56,6 +66,7 @@ def run(
     cluster_address: Annotated[
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     probing: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
@@ -93,5 +104,5 @@ def run(
         show_plan(terminal.console(), planned, environment, runs_per_device, probing)
         return
     slots = Slots(jobs, runs_per_device, cluster_address)
-    if execute(terminal.console(), planned, environment, slots, retry_failed):
+    if execute(terminal.console(), planned, environment, slots, retry_failed, log_every):
         raise typer.Exit(EXIT_FAILED_RUN)

@@ -1,24 +1,31 @@
-"""`speed`: images per second, overhead over the bare network, ratio to a plain PyTorch loop."""
+"""`speed`: images per second, overhead over the bare network, ratio to a plain PyTorch loop; case by case."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from bench import accelerator, plugins
+from bench import accelerator, log, plugins
 from bench import networks as network_table
 from bench.commands import terminal
-from bench.commands.options import Plugin
+from bench.commands.options import LogEvery, Plugin
+from bench.commands.speed_rows import header, row
 from bench.errors import UserError, unknown
 from bench.processor import processor_name
+from bench.speed.case import Case, LeftOut, Speed, cases
+from bench.speed.drive import Found, measure_all
 from methods import registry as methods
 
 DEFAULT_METHODS = "cross_entropy,co_teaching,elr,car"
+LONGEST_BUDGET = 1e6  # seconds
+EXIT_FAILED_CASE = 1
 
 
 def _names(given: str, option: str) -> list[str]:
@@ -28,21 +35,36 @@ def _names(given: str, option: str) -> list[str]:
     return names
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:+.1f}%"
+def _budget(seconds: float | None) -> float | None:
+    """The value of --budget. Raises UserError."""
+    if seconds is not None and not 0 < seconds <= LONGEST_BUDGET:
+        raise UserError(f"--budget {seconds:g}: accepted: seconds above 0, at most {LONGEST_BUDGET:,.0f}")
+    return seconds
 
 
 def speed(
     chosen: Annotated[str, typer.Option("--methods", help="Comma-separated methods.")] = DEFAULT_METHODS,
     networks: Annotated[str, typer.Option(help="Comma-separated networks.")] = "small_cnn",
     batch_size: Annotated[int, typer.Option(min=2)] = 128,
-    samples: Annotated[int, typer.Option(min=256, help="Images of an epoch.")] = 10_000,
+    samples: Annotated[
+        int | None, typer.Option(min=256, help="Images of an epoch (default: 10,000; 50,000 on an accelerator).")
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats, of which the median counts.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     plain: Annotated[bool, typer.Option(help="Also time the plain PyTorch loop.")] = True,
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Also time so many processes at once (default: 3 on an accelerator, else 1)."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", callback=_budget, help="Fit all into this time; says what is left out."),
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="JSON Lines, an object a case, as each is done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, once all is done.")] = False,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
     plugin: Plugin = None,
 ) -> None:
     """Measure images per second, one torch thread a process. Look at the load first: a busy machine measures itself.
@@ -51,9 +73,14 @@ def speed(
 
     - `speed`
     - `speed --methods divide_mix --networks resnet18 --json`
+    - `speed --networks small_cnn,resnet18 --budget 120 --stream`
     """
     if precision not in ("auto", "fp32", "bf16"):
         raise UserError(f"--precision {precision!r}: accepted: auto, fp32, bf16")
+    for option, given in (("--stream", stream), ("--budget", budget is not None)):
+        if as_json and given:
+            raise UserError(f"--json waits for all cases and has no place for what is left out: give it or {option}")
+    began = time.monotonic()
     plugins.register(plugin)
     names, network_names = _names(chosen, "--methods"), _names(networks, "--networks")
     for name in names:
@@ -62,26 +89,68 @@ def speed(
         if name not in network_table.NETWORKS:
             raise unknown("network", name, network_table.NETWORKS)
     where = accelerator.choose(device)
-    from bench import speed as measuring
-
-    cases = measuring.cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled)
-    load = os.getloadavg()[0]
-    found = list(measuring.measure_all(cases))
+    planned = cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled, at_once)
+    left = None if budget is None else budget - (time.monotonic() - began)
+    found = _measured(planned, left, log_every)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
-        return
-    columns = ("method", "network", "precision", "images/s", "overhead", "to plain loop", "passes", "peak MiB")
-    table = Table(*columns, title=f"{processor_name()}: load at the start {load:.2f} on {os.cpu_count()} cores")
+        whole = list(_told(found))
+        typer.echo(json.dumps([asdict(one) for one in whole if isinstance(one, Speed)], indent=1))
+    elif stream:
+        whole = list(_streamed(found))
+    else:
+        whole = list(_told(_tabled(planned, found)))
+    if sum(isinstance(one, Speed | LeftOut) for one in whole) < len(planned):
+        raise typer.Exit(EXIT_FAILED_CASE)
+
+
+def _measured(planned: list[Case], seconds: float | None, log_every: float) -> Iterator[Found]:
+    """What comes of each case; meanwhile the log says what is being measured."""
+    with terminal.doing(log_every, stderr=True) as doing:
+        done, began = 0, time.monotonic()
+
+        def begun(case: Case) -> None:
+            told = f"measuring {case.label}, {done} of {len(planned)} cases done"
+            if seconds is not None:
+                told += f", {log.duration(seconds - (time.monotonic() - began))} of the budget left"
+            elif done:
+                left = (time.monotonic() - began) / done * (len(planned) - done)
+                told += f", about {log.duration(left)} left"
+            doing.now(told)
+
+        for one in measure_all(planned, seconds, begun):
+            yield one
+            done += 1
+
+
+def _streamed(found: Iterator[Found]) -> Iterator[Found]:
+    """Each case as a line of JSON; what is not measured under a key that says so."""
     for one in found:
-        low, high = one.images_per_second_spread
-        table.add_row(
-            one.method,
-            one.network,
-            one.precision,
-            f"{one.images_per_second:,.0f} ({low:,.0f} to {high:,.0f})",
-            f"{_percent(one.overhead)} ({_percent(one.overhead_spread[0])} to {_percent(one.overhead_spread[1])})",
-            "" if one.ratio_to_plain_loop is None else f"{one.ratio_to_plain_loop:.2f}",
-            f"{one.passes_per_step:.2f}",
-            f"{one.peak_memory_mib:,.0f}",
-        )
-    terminal.console().print(table)
+        told = asdict(one)
+        if not isinstance(one, Speed):
+            told = {"left_out" if isinstance(one, LeftOut) else "failed": told}
+        typer.echo(json.dumps(told))  # writes it out at once
+        yield one
+
+
+def _tabled(planned: list[Case], found: Iterator[Found]) -> Iterator[Found]:
+    """Each case as a line of a table."""
+    typer.echo(f"{processor_name()}: load at the start {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    typer.echo(header(planned))
+    for one in found:
+        if isinstance(one, Speed):
+            typer.echo(row(planned, one))
+        yield one
+
+
+def _told(found: Iterator[Found]) -> Iterator[Found]:
+    """On standard error, what is not measured."""
+    for one in found:
+        label = f"{one.method} on {one.network}"
+        if isinstance(one, Speed):
+            if one.missing:
+                print(f"left out of {label}: {'; '.join(one.missing)}", file=sys.stderr, flush=True)
+        elif isinstance(one, LeftOut):
+            print(f"left out: {label}: {one.reason}", file=sys.stderr, flush=True)
+        else:
+            print(f"failed: {label}: {one.message}", file=sys.stderr, flush=True)
+        yield one

@@ -12,6 +12,7 @@ from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
 from bench.errors import UserError
+from bench.progress import states
 from results.store import Store
 
 _TITLES = {"not started": "waiting", "other protocol version": "out of date"}
@@ -53,7 +54,7 @@ def status(
             label = f"{run.title}, {run.setting}, seed {run.seed}"
             if run.status == "running":
                 holder = live[str(run.address)]
-                where = f"{holder.host}, epoch {holder.epoch}/{holder.epochs}, {holder.images_per_second:,.0f} images/s"
+                where = ", ".join([holder.host, *states(holder)])
                 console.print(f"running  {label}: {where}", highlight=False, soft_wrap=True)
             elif run.status == "failed":
                 reason = failures[str(run.address)].strip().splitlines()[-1]

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench import log
 from bench.commands import terminal
-from bench.commands.options import DEFAULT_OUT, Data, Out, check_file
+from bench.commands.options import DEFAULT_OUT, Data, LogEvery, Out, check_file
 from bench.errors import UserError, unknown
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -105,6 +106,7 @@ def suspects(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the suite's runs.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")] = None,
     out: Out = DEFAULT_OUT,
     data: Data = None,
@@ -125,9 +127,11 @@ def suspects(
         check_file(csv, "--csv")
     store = Store(out)
     addresses, title = _find(store, target, Wanted(dataset, setting, method, seed))
-    found = ranked(store, addresses)
     console = terminal.console()
-    _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
+    with terminal.doing(log_every, stderr=True) as doing:
+        found = ranked(store, addresses, doing.now)
+        doing.now("naming the images")
+        _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
     columns = [name for name in found.columns if not found[name].isna().all()]
     table = Table(title=title)
     for name in columns:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, plugins, scheduler, spec, spec_data, suite
+from bench import accelerator, cluster, log, plugins, scheduler, spec, spec_data, suite
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
@@ -126,21 +126,27 @@ def execute(
     environment: Environment,
     slots: Slots,
     retry_failed: bool,
+    log_every: float = log.DEFAULT_SECONDS,
 ) -> bool:
     """Execute the missing cells on this machine or on a cluster; returns whether any run of the suite has failed."""
     if slots.cluster is None:
         places = scheduler.slots(environment, slots.jobs or os.cpu_count() or 1, slots.runs_per_device)
         local = Runner(len(places), lambda cells, done: scheduler.run_local(cells, places[: len(cells)], done))
-        return execute_plan(console, planned, environment, local, retry_failed)
+        return execute_plan(console, planned, environment, local, retry_failed, log_every)
     with cluster.connected(slots.cluster) as client:
         wanted = [(part.data.name, spec_data.choice_of(part, environment.skip_broken)) for part in planned.parts]
         count = cluster.check_workers(client, environment, wanted)
         remote = Runner(count, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
-        return execute_plan(console, planned, environment, remote, retry_failed)
+        return execute_plan(console, planned, environment, remote, retry_failed, log_every)
 
 
 def execute_plan(
-    console: Console, planned: Planned, environment: Environment, runner: Runner, retry_failed: bool
+    console: Console,
+    planned: Planned,
+    environment: Environment,
+    runner: Runner,
+    retry_failed: bool,
+    log_every: float = log.DEFAULT_SECONDS,
 ) -> bool:
     """Execute the missing cells; returns whether any run of the suite has failed."""
     for warning in planned.warnings:
@@ -168,7 +174,8 @@ def execute_plan(
             remove_checkpoint(checkpoint_path(store.root, cell.address))
     for cell in todo:
         store.clear_failure(cell.address)
-    progress = Progress(console, todo, store.root, runner.slots, validation_result if planned.tuning else result)
+    wording = validation_result if planned.tuning else result
+    progress = Progress(console, todo, store.root, runner.slots, wording, log_every)
     try:
         with progress.shown():
             if todo:

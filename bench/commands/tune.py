@@ -12,9 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import accelerator, plugins, suite, tune
+from bench import accelerator, log, plugins, suite, tune
 from bench.commands import completion, terminal
-from bench.commands.options import DEFAULT_OUT, Capture, Data, Out, Plugin, Set, check_choice, check_folder
+from bench.commands.options import (
+    DEFAULT_OUT,
+    Capture,
+    Data,
+    LogEvery,
+    Out,
+    Plugin,
+    Set,
+    check_choice,
+    check_folder,
+)
 from bench.commands.sweep import Slots, execute, expand, read_tables, readers
 from bench.environment import Environment
 from bench.errors import UserError, unknown
@@ -80,6 +90,7 @@ def tune_method(
     cluster_address: Annotated[
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
+    log_every: LogEvery = log.DEFAULT_SECONDS,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")] = False,
 ) -> None:
@@ -120,7 +131,8 @@ def tune_method(
         capture=capture,
     )
     planned = replace(plan, cells=cells, tuning=True)
-    execute(terminal.console(), planned, environment, Slots(jobs, runs_per_device, cluster_address), retry_failed)
+    slots = Slots(jobs, runs_per_device, cluster_address)
+    execute(terminal.console(), planned, environment, slots, retry_failed, log_every)
     found = tune.scores(Store(out), search.trials, cells)
     _show(found, search.space)
     replace_file(target.with_name(f"{path.stem}-{method}.csv"), tune.csv_text(found, search.space).encode())

@@ -1,0 +1,116 @@
+"""What `speed` measures, and what comes of it; importing this needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench import accelerator
+from bench.precision import resolve_precision
+
+FEWEST_SAMPLES = 256
+SAMPLES = {"cpu": 10_000, "cuda": 50_000}  # of an epoch, where none are named
+AT_ONCE = {"cpu": 1, "cuda": 3}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to measure. samples: images of an epoch; repeats: epochs that are timed; at_once: processes (1: not asked).
+
+    plain: against the plain PyTorch loop too. compiled: with torch.compile.
+    """
+
+    method: str
+    network: str
+    batch_size: int
+    precision: str
+    device: str
+    samples: int
+    repeats: int
+    plain: bool = True
+    compiled: bool = False
+    at_once: int = 1
+
+    @property
+    def label(self) -> str:
+        """What messages call the case."""
+        return f"{self.method} on {self.network}"
+
+    @property
+    def fewest_samples(self) -> int:
+        """Images of the shortest epoch that tells anything: two batches."""
+        return min(self.samples, max(2 * self.batch_size, FEWEST_SAMPLES))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured of a case; rates are images of an epoch per second, and medians of the repeats.
+
+    Of a CUDA device alone: eager_images_per_second (steps not captured), captured_share (of the steps),
+    captured_reason (why not all), bare_graph_images_per_second (the bare network's step as one CUDA graph) and
+    share_of_peak (the fastest rate of ours, of the measured bfloat16 matrix peak). at_once_images_per_second: of all
+    processes together. missing: what was asked for and is not measured, for lack of time where nothing else is said.
+    """
+
+    method: str
+    network: str
+    batch_size: int
+    precision: str
+    device: str
+    samples: int
+    repeats: int
+    images_per_second: float
+    images_per_second_spread: tuple[float, float]
+    overhead: float
+    overhead_spread: tuple[float, float]
+    ratio_to_plain_loop: float | None
+    passes_per_step: float
+    peak_memory_mib: float
+    eager_images_per_second: float | None = None
+    captured_share: float | None = None
+    captured_reason: str | None = None
+    bare_graph_images_per_second: float | None = None
+    share_of_peak: float | None = None
+    at_once: int = 1
+    at_once_images_per_second: float | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A case that the time did not suffice for."""
+
+    method: str
+    network: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A case that could not be measured, with the fault's last line."""
+
+    method: str
+    network: str
+    message: str
+
+
+def cases(
+    names: list[str],
+    networks: list[str],
+    batch_size: int,
+    precision: str,
+    device: str,
+    samples: int | None,
+    repeats: int,
+    plain: bool,
+    compiled: bool,
+    at_once: int | None = None,
+) -> list[Case]:
+    """All combinations of methods and networks, with `auto` precision and what depends on the device resolved."""
+    resolved = resolve_precision(precision, device)
+    kind = "cuda" if accelerator.is_cuda(device) else "cpu"
+    samples, at_once = samples or SAMPLES[kind], at_once or AT_ONCE[kind]
+    return [
+        Case(method, network, batch_size, resolved, device, samples, repeats, plain, compiled, at_once)
+        for network in networks
+        for method in names
+    ]
