@@ -106,17 +106,22 @@ def test_numbers_are_judged_on_a_card_alone(script: ModuleType) -> None:
 
 def test_rates_are_read_from_the_stream(script: ModuleType, card: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = {
-        "cross_entropy": {"captured_images_per_second": 40_000.0, "bare_graph_images_per_second": 42_000.0},
-        "elr": {"captured_images_per_second": 30_000.0, "bare_graph_images_per_second": 42_000.0},
-        "co_teaching": {"captured_images_per_second": 21_000.0, "bare_graph_images_per_second": 21_500.0},
+        "cross_entropy": {"images_per_second": 40_000.0, "bare_graph_images_per_second": 42_000.0},
+        "elr": {
+            "images_per_second": 30_000.0,
+            "captured_reason": "it reads the clock",
+            "bare_graph_images_per_second": 42_000.0,
+        },
+        "co_teaching": {"images_per_second": 21_000.0, "bare_graph_images_per_second": 21_500.0},
     }
     lines = ["preact_resnet18, cross_entropy: warming up"]
-    lines += [json.dumps({"method": method, "images_per_second": 1.0, **case}) for method, case in cases.items()]
-    lines.append(json.dumps({"method": "car", "left_out": "no time"}))
+    lines += [json.dumps({"method": method, **case}) for method, case in cases.items()]
+    lines.append(json.dumps({"left_out": {"method": "car", "network": "preact_resnet18", "reason": "no time left"}}))
     monkeypatch.setattr(card, "run", lambda *arguments: [0])
     (card.out / "speed-preact_resnet18.log").write_text("\n".join(lines))
     judged = script.rates(card, 30, "preact_resnet18", ("cross_entropy", "elr", "car", "co_teaching"))
     assert [one.status for one in judged] == ["met", "met", "missed", "not available", "met"]
+    assert "it reads the clock" in judged[2].asked
 
 
 def test_records_are_judged_and_copied(script: ModuleType, card: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def rates(card: Card, seconds: float, network: str, methods: Sequence[str]) -> l
     lines = [json.loads(line) for line in card.log(name).splitlines() if line.startswith("{")]
     cases = {line["method"]: line for line in lines if "images_per_second" in line}
     judged = [ended(f"`speed` of {network} ends well", status, seconds)]
-    captured = {method: case.get("captured_images_per_second") for method, case in cases.items()}
+    captured = {method: case["images_per_second"] for method, case in cases.items()}
     for method in methods:
         if method == "co_teaching":
             both = captured.get(method), captured.get("cross_entropy")
@@ -113,7 +113,9 @@ def rates(card: Card, seconds: float, network: str, methods: Sequence[str]) -> l
             judged.append(at_least(f"{network}: {method}, images/s", captured.get(method), SMALL_CNN, card.on_card))
         else:
             graph = cases.get(method, {}).get("bare_graph_images_per_second")
-            asked = f"{network}: {method} captured, share of the bare graph's rate"
+            asked = f"{network}: {method}, share of the bare graph's rate"
+            why = cases.get(method, {}).get("captured_reason")
+            asked += f" (not all captured: {why})" if why else ""
             judged.append(at_least(asked, _ratio(captured.get(method), graph), OF_BARE_GRAPH, card.on_card))
     return judged
 
