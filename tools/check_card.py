@@ -48,7 +48,7 @@ model = "symmetric"
 rate = 0.4
 [training]
 network = "{network}"
-epochs = 5
+epochs = {epochs}
 batch_size = 128
 optimizer = {{ lr = 0.05, weight_decay = 5e-4 }}
 schedule = {{ name = "cosine", warmup = 0.1 }}
@@ -126,9 +126,10 @@ def _ratio(one: float | None, other: float | None) -> float | None:
 
 def five_runs(card: Card, seconds: float) -> list[Judged]:
     """Five runs of preact_resnet18 beside each other, as a suite for one card has them."""
-    seeds, network, subset = (FIVE, "preact_resnet18", 50_000) if card.on_card else (2, "small_cnn", 1_000)
+    seeds, epochs = (FIVE, 5) if card.on_card else (2, 1)
+    network, subset = ("preact_resnet18", 50_000) if card.on_card else ("small_cnn", 1_000)
     suite = card.work / "five.toml"
-    suite.write_text(FIVE_SUITE.format(seeds=seeds, network=network, subset=subset), encoding="utf-8")
+    suite.write_text(FIVE_SUITE.format(seeds=seeds, epochs=epochs, network=network, subset=subset), encoding="utf-8")
     beside = ("--runs-per-device", seeds) if card.on_card else ("--jobs", seeds)
     options = ("--plugin", IMAGES, "--out", card.work / "five", *beside)
     [status] = card.run("five", seconds, card.command("run", suite, *options))
