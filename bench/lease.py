@@ -36,6 +36,11 @@ class Holder:
     epoch: int = 0
     epochs: int = 0
     images_per_second: float = 0.0
+    passes: float = 0.0  # images that went through networks in training steps of this execution
+    train_seconds: float = 0.0  # that this took
+    memory: int = 0  # bytes that the process had reserved on its accelerator at most
+    memory_used: int = 0  # bytes of the accelerator in use, by anybody
+    memory_total: int = 0
 
 
 def _boot_id() -> str:
@@ -77,10 +82,10 @@ class Lease:
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._thread.start()
 
-    def tell(self, epoch: int, epochs: int, images_per_second: float) -> None:
-        """What the next beat says of the run."""
+    def tell(self, epoch: int, epochs: int, images_per_second: float, **load: float) -> None:
+        """What the next beat says of the run; load: further fields of the holder by name."""
         with self._lock:
-            values = {"epoch": epoch, "epochs": epochs, "images_per_second": images_per_second}
+            values = {"epoch": epoch, "epochs": epochs, "images_per_second": images_per_second, **load}
             self.holder = Holder(**{**asdict(self.holder), **values})
 
     def _beat_on(self) -> None:

@@ -24,6 +24,14 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the suite file, such as training.epochs=5."),
 ]
+RunsPerDevice = Annotated[
+    str,
+    typer.Option(metavar="auto|N", help="Runs at a time on each accelerator; auto: by memory and gain, as measured."),
+]
+Mps = Annotated[
+    str,
+    typer.Option(metavar="auto|off", help="Several runs on an accelerator share it by NVIDIA's MPS, if it is there."),
+]
 DEFAULT_OUT = Path("output")
 
 

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from bench import accelerator, plugins, suite, tune
 from bench.commands import completion, terminal
-from bench.commands.options import DEFAULT_OUT, Data, Out, Plugin, Set, check_folder
-from bench.commands.sweep import Slots, execute, expand, read_tables, readers
+from bench.commands.options import DEFAULT_OUT, Data, Mps, Out, Plugin, RunsPerDevice, Set, check_folder
+from bench.commands.sweep import execute, expand, read_tables, readers, slots_of
 from bench.environment import Environment
 from bench.errors import UserError, unknown
 from bench.search import Space, default_space, narrow
@@ -71,7 +71,8 @@ def tune_method(
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
-    runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    runs_per_device: RunsPerDevice = "auto",
+    mps: Mps = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
@@ -95,6 +96,7 @@ def tune_method(
     check_folder(out)
     plugins.register(plugin)
     where, root = accelerator.choose(device), data or datasets.default_root()
+    slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
     search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
     target = out / "tuned" / f"{path.stem}-tuned.toml"
@@ -114,10 +116,10 @@ def tune_method(
         device=where,
         plugins=plugins.added_files(),
         noise_files=plan.noise_files,
-        workers=readers(where, jobs, runs_per_device),
+        workers=readers(where, slots),
     )
     planned = replace(plan, cells=cells, tuning=True)
-    execute(terminal.console(), planned, environment, Slots(jobs, runs_per_device, cluster_address), retry_failed)
+    execute(terminal.console(), planned, environment, slots, retry_failed)
     found = tune.scores(Store(out), search.trials, cells)
     _show(found, search.space)
     replace_file(target.with_name(f"{path.stem}-{method}.csv"), tune.csv_text(found, search.space).encode())
