@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,18 +33,23 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Service:
-    """MPS as the workers of a command see it. variables: what their environment needs; active: kernels overlap."""
+    """MPS as the workers of a command see it.
+
+    active: kernels overlap; variables: what the workers' environment needs for that; folder: of a daemon of our own.
+    """
 
     tell: Tell
     active: bool = False
     variables: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def give_up(self, reason: str) -> None:
         """Go on without: a worker could not use the device through it."""
-        if self.variables:
-            self.variables = {}
-            self.active = False
-            self.tell(f"MPS does not work here ({reason}): {LOST}")
+        with self.lock:
+            if self.variables:
+                self.variables, self.active = {}, False
+                self.tell(f"MPS does not work here ({reason}): {LOST}")
 
 
 @contextlib.contextmanager
@@ -56,39 +62,47 @@ def serving(wanted: bool, tell: Tell) -> Iterator[Service]:
             tell(f"no {PROGRAM} on PATH, so no MPS: {LOST}")
         yield service
         return
+    for root in (*_roots(), Path(f"/run/user/{os.getuid()}")):
+        _stop_orphans(program, _below(root))
     base = _base()
-    if base is not None:
-        _stop_orphans(program, base)
-    if not wanted:
+    try:
+        if wanted:
+            _have(program, base, service)
         yield service
-    elif _answers(program, Path(os.environ.get(PIPES) or DEFAULT_PIPES)):
-        tell("MPS: the daemon that is up already is used")
-        service.active = True
-        yield service
-    elif base is None:
-        tell(f"MPS was not started (its folder in {_root()} belongs to somebody else): {LOST}")
-        yield service
-    else:
-        folder = base / _name()
-        try:
-            fault = _start(program, folder)
-            if fault:
-                tell(f"MPS was not started ({fault}): {LOST}")
-            else:
-                service.active, service.variables = True, _variables(folder)
-            yield service
-        finally:
-            _stop(program, folder)
+    finally:
+        if base is not None:
+            if service.folder is not None:
+                _stop(program, service.folder)
             with contextlib.suppress(OSError):  # another command's daemon is in it
                 base.rmdir()
 
 
-def _root() -> Path:
-    """A short folder for sockets: the user's own, which the system clears at log-out, or that of temporary files."""
+def _have(program: str, base: Path | None, service: Service) -> None:
+    """Use the daemon that is up, or start one below `base`; or tell why there is none."""
+    if _answers(program, Path(os.environ.get(PIPES) or DEFAULT_PIPES)):
+        service.tell("MPS: the daemon that is up already is used")
+        service.active = True
+    elif base is None:
+        service.tell(f"MPS was not started (its folder in {_root()} belongs to somebody else): {LOST}")
+    else:
+        service.folder = base / _name()
+        fault = _start(program, service.folder)
+        if fault:
+            service.tell(f"MPS was not started ({fault}): {LOST}")
+        else:
+            service.active, service.variables = True, _variables(service.folder)
+
+
+def _roots() -> list[Path]:
+    """Where folders of daemons may lie: the user's own, which the system clears at log-out, or of temporary files."""
     own = os.environ.get("XDG_RUNTIME_DIR")
-    for root in (Path(own) if own else None, Path(tempfile.gettempdir())):
-        usable = root is not None and root.is_dir() and os.access(root, os.W_OK)
-        if root is not None and usable and len(os.fsencode(_below(root) / _name())) <= _LONGEST:
+    return [*([Path(own)] if own else []), Path(tempfile.gettempdir()), Path("/tmp")]
+
+
+def _root() -> Path:
+    """The first of them that can be written and is short enough for a socket's path."""
+    for root in _roots():
+        if os.access(root, os.W_OK) and len(os.fsencode(_below(root) / _name())) <= _LONGEST:
             return root
     return Path("/tmp")
 
@@ -129,8 +143,8 @@ def _is_orphan(folder: Path) -> bool:
 
 
 def _stop_orphans(program: str, base: Path) -> None:
-    with contextlib.suppress(OSError):  # another command may be at the same
-        for folder in base.iterdir():
+    with contextlib.suppress(OSError):  # there is none, or another command is at the same
+        for folder in base.iterdir() if base.stat().st_uid == os.getuid() else []:
             if _is_orphan(folder):
                 _stop(program, folder)
 
@@ -159,8 +173,10 @@ def _ask(program: str, pipes: Path, question: str) -> bool:
 def _start(program: str, folder: Path) -> str:
     """Start a daemon; returns the reason where that failed. What it says goes into a file, as it keeps that open."""
     try:
+        folder.parent.mkdir(mode=0o700, exist_ok=True)  # a command that ended just now may have removed it
+        folder.mkdir(mode=0o700)
         for part in ("pipe", "log"):
-            (folder / part).mkdir(parents=True, mode=0o700)
+            (folder / part).mkdir()
         said = folder / "said.txt"
         with said.open("w") as stream:
             status = subprocess.run(

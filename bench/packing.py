@@ -136,7 +136,7 @@ class Packing:
         if number > 1 and gain is None:
             return []
         if gain is not None and gain < LEAST_GAIN:
-            return self._settle(number - 1, f"one more {'gained' if gain >= 0 else 'lost'} {abs(gain):.0%}")
+            return self._settle(number - 1, f"one more {'gained' if gain > -0.005 else 'lost'} {abs(gain):.0%}")
         return self._grow()
 
     def ended(self) -> list[str]:

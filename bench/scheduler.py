@@ -47,9 +47,11 @@ class _Worker:
             try:
                 self._result(accelerator.touch, self._device)
             except Exception as fault:
-                self._service.give_up(str(fault).partition("\n")[0] or type(fault).__name__)
-                self.stop()
-                self._start()
+                reason = str(fault).partition("\n")[0] or type(fault).__name__
+                if "out of memory" not in reason:  # which the run will find too
+                    self._service.give_up(reason)
+                    self.stop()
+                    self._start()
 
     def _result(self, function: Callable[..., Any], *arguments: Any) -> Any:
         assert self._executor is not None
