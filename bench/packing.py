@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 3.0  # libraries are loaded, steps are captured
 MEASURE_SECONDS = 8.0
 LEAST_GAIN = 0.10
 MARGIN = 0.10  # of the device's memory

@@ -190,9 +190,8 @@ def run_local(
         # nothing is lost and nobody need be told
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
         feeder = _Feeder(queue, service, tell)
-        feeds = [threads.submit(feeder.feed, *slot) for slot in slots]
         try:
-            looked = time.monotonic()
+            feeds, looked = [threads.submit(feeder.feed, *slot) for slot in slots], time.monotonic()
             while not all(feed.done() for feed in feeds):
                 time.sleep(_WAIT_SECONDS / 5)
                 if time.monotonic() - looked > _OBSERVE_SECONDS:

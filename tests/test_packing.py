@@ -200,7 +200,7 @@ def test_a_run_tried_again_from_its_start_is_no_negative_work() -> None:
     card = Card(packing, evenly(99))
     card.last(6)
     card.runs[0] = Run("run 0")  # its worker was lost
-    card.last(4)
+    card.last(5)
     [(passes, seconds)] = packing._levels[1].values()
     assert passes / seconds == 1000.0
     assert card.last(60) == 2
@@ -246,7 +246,7 @@ def test_networks_that_cannot_be_compared_decide_nothing() -> None:
     """Once the first run has ended, none of its network is left: the number stays until runs end."""
     packing = Packing("cuda:0", 8)
     card = Card(packing, evenly(1.0))
-    card.last(11)
+    card.last(12)
     assert packing.allowed == 2
     card.runs = [Run("x", network="cnn"), Run("y", network="cnn")]
     assert card.last(60) == 2
