@@ -178,9 +178,11 @@ def _start(program: str, folder: Path) -> str:
         for part in ("pipe", "log"):
             (folder / part).mkdir()
         said = folder / "said.txt"
+        # the numbers in this variable would be those of a daemon that has it too, counted anew
+        environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
         with said.open("w") as stream:
             status = subprocess.run(
-                [program, "-d"], env={**os.environ, **_variables(folder)}, stdin=subprocess.DEVNULL,
+                [program, "-d"], env={**environment, **_variables(folder)}, stdin=subprocess.DEVNULL,
                 check=False, stdout=stream, stderr=subprocess.STDOUT, timeout=START_SECONDS, start_new_session=True,
             ).returncode  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as fault:
@@ -188,7 +190,7 @@ def _start(program: str, folder: Path) -> str:
     if status:
         lines = said.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"{PROGRAM} -d ended with status {status}"
-    return "" if _answers(program, folder / "pipe") else "its daemon does not answer"
+    return "" if _answers(program, folder / "pipe") or _processes(folder) else "its daemon does not answer"
 
 
 def _processes(folder: Path) -> list[int]:

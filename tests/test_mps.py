@@ -42,7 +42,7 @@ class Machine:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return {
             **kept, "PATH": path, "TMPDIR": str(self.folder / "tmp"), mps.PIPES: str(self.folder / "pipes"),
-            "PYTHONPATH": str(HOME), "PLANTED": self.planted,
+            "PYTHONPATH": str(HOME), "PLANTED": self.planted, "CUDA_VISIBLE_DEVICES": "1",
         }  # fmt: skip
 
     def install(self) -> Path:
@@ -106,7 +106,8 @@ def test_a_daemon_of_our_own_is_started_and_stopped(machine: Machine) -> None:
     [folder] = [each for base in machine.left() for each in base.iterdir()]
     assert f"('{mps.PIPES}', '{folder / 'pipe'}')" in said
     assert f"('{mps.LOGS}', '{folder / 'log'}')" in said
-    assert len(machine.daemons()) == 1
+    [daemon] = machine.daemons()
+    assert b"CUDA_VISIBLE_DEVICES" not in Path(f"/proc/{daemon}/environ").read_bytes()
     assert folder.parent.stat().st_mode & 0o777 == 0o700
     assert process.wait(60) == 0
     assert (machine.daemons(), machine.left()) == ([], [])
