@@ -178,7 +178,7 @@ class Packing:
 
     def _grow(self) -> list[str]:
         if self.allowed >= self.most:
-            return self._settle(self.allowed, "as many as may")
+            return self._settle(self.allowed, "the most there may be")
         if fits(self._seen, self._largest):
             self.allowed, self._ended = self.allowed + 1, 0
             return []

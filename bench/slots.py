@@ -152,4 +152,5 @@ def spread(found: Sequence[Place], runs: int) -> list[tuple[Place, int]]:
         count = sum(one is place for one, _ in slots[:runs])
         place.packing.most = max(1, min(place.packing.most, count))
         place.packing.allowed = min(place.packing.allowed, place.packing.most)
+        place.packing.settled |= place.packing.most == 1  # nothing to measure, nothing to tell
     return slots[:runs]

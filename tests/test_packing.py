@@ -98,7 +98,7 @@ def test_the_least_gain_decides(gain: float, expected: int) -> None:
 def test_no_more_than_may() -> None:
     card = Card(Packing("cuda:0", 3), evenly(99))
     assert card.last(120) == 3
-    assert card.said == ["cuda:0: 3 runs at a time (each about 1.5 GiB of 140; as many as may)"]
+    assert card.said == ["cuda:0: 3 runs at a time (each about 1.5 GiB of 140; the most there may be)"]
     assert Card(Packing("cuda:0", 1), evenly(99)).last(60) == 1
     assert Card(Packing("cuda:0", MOST_RUNS), evenly(99)).last(300) == MOST_RUNS
 
@@ -181,7 +181,7 @@ def test_runs_too_short_to_measure_are_added_without_a_judgement() -> None:
         card.runs.clear()
     assert card.packing.allowed == 4
     assert [line for line in lines if line] == [
-        "cuda:0: 4 runs at a time (each about 1.5 GiB of 140; as many as may)"
+        "cuda:0: 4 runs at a time (each about 1.5 GiB of 140; the most there may be)"
     ]
 
 

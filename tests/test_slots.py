@@ -97,7 +97,7 @@ def test_slots_beyond_the_runs_are_not_opened_and_devices_share_evenly(tmp_path:
     assert [(each.name, number) for each, number in slots.spread(found, 3)] == [
         ("cuda:0", 0), ("cuda:1", 0), ("cuda:0", 1)
     ]  # fmt: skip
-    assert [each.packing.most for each in found] == [2, 1]
+    assert [(each.packing.most, each.packing.settled) for each in found] == [(2, False), (1, True)]
 
 
 def test_what_a_lease_tells_becomes_a_sight(tmp_path: Path) -> None:
