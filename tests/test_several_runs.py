@@ -163,6 +163,7 @@ def shared(variables: dict[str, str]) -> Callable[..., contextlib.AbstractContex
     return lambda places, use, tell: contextlib.nullcontext(mps.Service(tell, active=True, variables=variables))
 
 
+@pytest.mark.slow
 def test_where_a_fault_of_the_device_may_be_anothers_the_run_is_tried_alone(
     tmp_path: Path, locally: Local, planted_cells: Callable[..., list[Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
