@@ -125,12 +125,21 @@ def _commit() -> str | None:
 
 
 def build_execution(
-    run: Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
+    run: Run,
+    device: torch.device,
+    started: datetime.datetime,
+    seconds: float,
+    resumes: int,
+    start_seconds: float,
 ) -> dict[str, Any]:
-    """All that may differ between two executions of one specification."""
+    """All that may differ between two executions of one specification.
+
+    start_seconds: from taking the run up until its first step was done, in this execution.
+    """
     name = accelerator.name(device) if accelerator.is_cuda(device) else processor_name()
     return {
         "seconds": seconds,
+        "start_seconds": start_seconds,
         "train_seconds": run.progress.seconds,
         "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
         "peak_memory_mib": peak_memory(device),
