@@ -190,8 +190,8 @@ def execute(
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
     with closing(measures.train.loader):
-        _train(run, measures, curves, environment, path, past, beat)
-        parts, arrays = measure.at_the_end(run.method, measures, run.observer)
+        made = _train(run, measures, curves, environment, path, past, beat)
+        parts, arrays = measure.at_the_end(run.method, measures, run.observer, made)
     record = build_record(spec, data, run, curves, parts)
     seconds = past.seconds + time.perf_counter() - clock
     record["execution"] = build_execution(run, device, started, seconds, past.resumes)
@@ -213,7 +213,9 @@ def _train(
     path: Path,
     past: Past,
     beat: Callable[[Beat], None],
-) -> None:
+) -> measure.Predictions:
+    """Train to the end; returns the predictions that were made after the last epoch."""
+    made: measure.Predictions = {}
     epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
     saved, told, before = begun, 0.0, (run.progress.samples, begun)
 
@@ -226,8 +228,9 @@ def _train(
 
     run.beat = tell
     while run.progress.epoch < epochs:
+        made.clear()  # of an earlier state: nobody needs them, and they need memory
         seen = trainer.train_epoch(run)
-        measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
+        made = measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
         tell(run.progress.epoch)
         now = time.perf_counter()
         if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:
@@ -240,3 +243,4 @@ def _train(
                 if not warned:
                     print(f"warning: {_unsaved(path, fault)}", file=sys.stderr, flush=True)
                 warned = True
+    return made

@@ -188,7 +188,8 @@ def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(ro
         return planned("clothing1m", roots["clothing1m"], "cross_entropy", *assignments).cells[0].spec
 
     sampled = spec("training.sampling={ batches = 10, balanced = true }", "training.batch_size=5")
-    assert price._images(sampled) == (50, 10_526 + 14_313), "the truth of the training images is not measured"
+    expected = EpochImages(trained=50, scored=10_526 + 14_313, measured=0)  # the truth of the training images is not known
+    assert epoch_images(sampled) == expected
     assert price._machine_key(sampled)[1] == (32, 32, 3)
     own = planned("own-images", roots["folder"], "cross_entropy").cells[0]
     assert price.estimate(own, {}, {}).seconds is None
