@@ -228,7 +228,7 @@ def _train(
 
     run.beat = tell
     while run.progress.epoch < epochs:
-        made.clear()  # of an earlier state: nobody needs them, and they need memory
+        made = {}  # those of an earlier state are needed no more, and they take memory
         seen = trainer.train_epoch(run)
         made = measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
         tell(run.progress.epoch)

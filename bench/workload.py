@@ -50,9 +50,7 @@ def training_passes(spec: Mapping[str, Any]) -> float:
     images, info = epoch_images(spec), methods.info(spec["method"]["name"])
     measurements = math.ceil(spec["epochs"] / spec["memorisation_every"])
     scored = spec["epochs"] * images.scored + measurements * images.measured
-    return float(
-        spec["epochs"] * images.trained * info.passes_per_step + scored * SCORING_SHARE * info.networks
-    )
+    return float(spec["epochs"] * images.trained * info.passes_per_step + scored * SCORING_SHARE * info.networks)
 
 
 def image_shape(spec: Mapping[str, Any]) -> tuple[int, int, int]:
