@@ -10,9 +10,11 @@ def default_interval(epochs: int, images: EpochImages) -> int:
 
     The last epoch is measured whatever it costs. The number depends on what all rows of a comparison share, not on the
     method: one that trains several networks also passes through each of them in every step, so its share is no larger.
-    In whole numbers, so that no machine rounds otherwise: of m measurements, each of `images.measured`,
+    Scoring an image counts as a third of training on it, so that m measurements are affordable where
 
-        m * measured / 3 <= 1/10 * (epochs * (trained + scored / 3) + m * measured / 3).
+        m * measured / 3 <= 1/10 * (epochs * (trained + scored / 3) + m * measured / 3),
+
+    which is solved for m in whole numbers: no machine rounds otherwise.
     """
     if not images.measured:
         return 1

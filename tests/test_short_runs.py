@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -202,3 +203,27 @@ def test_looking_whether_data_are_there_makes_no_images() -> None:
     found = modules_after("from datasets import registry\nregistry.verify('digits')")
     assert "numpy" in found
     assert not found & {"torch", "sklearn"}
+
+
+# ---- the script that measures ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_measuring_script_tells_what_it_ran_and_which_records_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(HOME / "tools"))
+    script = importlib.import_module("benchmark_short_runs")
+    suite = write_suite(tmp_path / "suite.toml", epochs=2, methods=("cross_entropy", "co_teaching"))
+    measured = script.execute(HOME, suite, tmp_path / "one", None)
+    script.execute(HOME, suite, tmp_path / "other", None)
+    assert 0 < measured.training < measured.run
+    assert measured.busy > 0 and measured.run / 2 < measured.wall, "two runs at a time"
+    # 400 test images twice, 1,397 training images once: the interval is the default one
+    assert measured.scored == {"cross_entropy": 2 * 400 + 1397, "co_teaching": 2 * 400 + 1397}
+    assert "co_teaching 2,197" in measured.line()
+    assert script.differing(tmp_path / "one", tmp_path / "other") == []
+    first, second = sorted((tmp_path / "other" / "records").glob("*.json"))
+    first.write_text(first.read_text().replace('"train_loss"', '"train_lost"'))
+    second.unlink()
+    assert script.differing(tmp_path / "one", tmp_path / "other") == [first.stem, second.stem]
