@@ -218,8 +218,8 @@ def _executed(
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
     with closing(measures.train.loader):
-        first_step = _train(run, measures, curves, environment, path, past, beat)
-        parts, arrays = measure.at_the_end(run.method, measures, run.observer)
+        first_step, made = _train(run, measures, curves, environment, path, past, beat)
+        parts, arrays = measure.at_the_end(run.method, measures, run.observer, made)
     record = build_record(spec, data, run, curves, parts)
     seconds = past.seconds + time.perf_counter() - clock
     record["execution"] = build_execution(run, device, started, seconds, past.resumes, first_step - taken_up)
@@ -241,15 +241,20 @@ def _train(
     path: Path,
     past: Past,
     beat: Callable[[Beat], None],
-) -> float:
-    """Train the epochs that are left; returns when the first step was done, by `time.perf_counter`."""
+) -> tuple[float, measure.Predictions]:
+    """Train the epochs that are left.
+
+    Returns when the first step was done, by `time.perf_counter`, and the predictions made after the last epoch.
+    """
+    made: measure.Predictions = {}
     epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
     saved, pulse = begun, Pulse(run, curves, beat)
     run.beat = pulse.tell
     while run.progress.epoch < epochs:
+        made = {}  # those of an earlier state are needed no more, and they take memory
         with pulse.training():
             seen = trainer.train_epoch(run)
-        measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
+        made = measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
         pulse.epoch_done()
         now = time.perf_counter()
         if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:
@@ -262,4 +267,4 @@ def _train(
                 if not warned:
                     _warn(_unsaved(path, fault))
                 warned = True
-    return pulse.first_step
+    return pulse.first_step, made

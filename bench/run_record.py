@@ -142,6 +142,7 @@ def build_execution(
         "start_seconds": start_seconds,
         "train_seconds": run.progress.seconds,
         "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
+        "scoring_passes": run.task.counter.evaluation,
         "peak_memory_mib": peak_memory(device),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

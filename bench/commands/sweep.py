@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, log, plugins, scheduler, slots, spec, spec_data, suite
+from bench import accelerator, cluster, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
@@ -176,7 +176,7 @@ def execute_plan(
     store = Store(environment.store)
     if any(not store.has(cell.address) for cell in planned.cells):
         plugins.prove(cell.spec["method"]["name"] for cell in planned.cells)
-        # Loading the data once here finds missing or broken files before anything is written.
+        # Missing or broken files are found before anything is written.
         make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells, planned.tuning))
     failures = store.failures()
@@ -201,7 +201,7 @@ def execute_plan(
     try:
         with progress.shown():
             if todo:
-                runner.run(todo, progress.finished)
+                runner.run(_in_order(todo, store, environment.device), progress.finished)
     except KeyboardInterrupt:
         message = "\nstopped; finished runs and checkpoints are kept: the same command goes on from there"
         console.print(message, highlight=False, soft_wrap=True)
@@ -212,3 +212,13 @@ def execute_plan(
             f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
         )
     return len(todo) < len(missing) or bool(progress.failed)
+
+
+def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec.Cell]:
+    """The cells in the order in which they are started; interrupted runs first."""
+    if len(todo) == 1:
+        return list(todo)
+    records = (store.load(address) for address in store.addresses())
+    rates = price.rates(price.of_device(records, device))
+    begun = {cell.address for cell in todo if checkpoint_path(store.root, cell.address).exists()}
+    return order.longest_first(todo, rates, begun)
