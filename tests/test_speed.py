@@ -353,6 +353,7 @@ def test_defaults_follow_the_device() -> None:
     assert (there.samples, there.at_once) == (50_000, 3)
     [named] = cases(["elr"], ["small_cnn"], 128, "fp32", "cuda", 256, 3, True, False, at_once=5)
     assert (named.samples, named.at_once) == (256, 5)
+    assert [one.fewest_samples for one in (here, there, named)] == [256, 1024, 256]
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------

@@ -37,8 +37,9 @@ class Case:
 
     @property
     def fewest_samples(self) -> int:
-        """Images of the shortest epoch that tells anything: two batches."""
-        return min(self.samples, max(2 * self.batch_size, FEWEST_SAMPLES))
+        """Images of the shortest epoch that tells anything: a few batches; on a device enough to capture a step."""
+        batches = 8 if accelerator.is_cuda(self.device) else 2
+        return min(self.samples, max(batches * self.batch_size, FEWEST_SAMPLES))
 
 
 @dataclass(frozen=True)
