@@ -213,6 +213,7 @@ def spare_generator(device: torch.device) -> torch.Generator:
     """A copy of the device's generator, for `replace_generator`."""
     import torch
 
+    torch.cuda.init()  # before it there are no generators
     return torch.cuda.default_generators[_named(device).index].clone_state()
 
 
@@ -223,4 +224,5 @@ def replace_generator(device: torch.device, spare: torch.Generator) -> None:
     """
     import torch
 
+    torch.cuda.init()
     torch.cuda.default_generators[_named(device).index].graphsafe_set_state(spare)

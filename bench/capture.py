@@ -92,6 +92,8 @@ class Capture:
         drawn = run.method.step_draws(walk.size)
         _python_step(walk, 0, {name: value.to(run.labels.device) for name, value in drawn.items()})
         _count(walk, 0)
+        if not any(kind == proved for proved, _ in self._proved):
+            accelerator.release_memory()  # what Python's steps left unused is wanted by the first graph
         before = Before(run, device=self.recorder.executes)
         try:
             tables = EpochTables(walk, steps, run.observer.seen_since(mark), drawn)
@@ -119,7 +121,6 @@ class Capture:
                 give(run, tables, 1, done)
                 return _go_on(walk, tables, done)
             self._proved.add((kind, graph.signature))
-            accelerator.release_memory()  # what Python's steps took is the graph's now
             done += PROOF_STEPS
         self._graphs[kind] = graph
         self._replay(walk, graph, done)

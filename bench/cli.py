@@ -71,6 +71,7 @@ def _register() -> None:
     from bench.commands import (
         check,
         data,
+        doctor,
         lists,
         merge,
         new_method,
@@ -93,6 +94,7 @@ def _register() -> None:
     app.command("tune")(tune.tune_method)
     app.command("speed")(speed.speed)
     app.command("check")(check.check)
+    app.command("doctor")(doctor.doctor)
     app.command("new-method")(new_method.new_method)
     app.command("schema")(schema.schema)
     app.command("list")(lists.list_registered)

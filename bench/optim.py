@@ -107,7 +107,8 @@ class Optimizers:
         """Set every group's rate for the run's clock, and Adam's first beta; returns the first group's rate."""
         rates = self.rates(progress)
         for entry, rate in zip(self.groups, rates, strict=True):
-            if self.rates_on_device:
+            # torch's Adagrad divides by a count that it keeps on the host, and takes numbers only
+            if self.rates_on_device and not isinstance(entry.optimizer, torch.optim.Adagrad):
                 self._rate_tensor(entry).fill_(rate)
             else:
                 entry.group["lr"] = rate

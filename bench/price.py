@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from bench.accelerator import is_cuda
 from bench.spec import Cell
 from datasets import registry as datasets
 from methods import registry as methods
+from results.record import Record
 
 _EVALUATION_SHARE = 1 / 3  # a forward pass alone, of forward, backward and step
 
@@ -19,6 +24,7 @@ class Estimate:
 
     seconds: float | None
     source: str
+    probed: bool = False
 
 
 def _images(spec: Mapping[str, Any]) -> tuple[int, int]:
@@ -53,12 +59,19 @@ def _machine_key(spec: Mapping[str, Any]) -> tuple[Any, ...]:
     return spec["network"], image_shape, spec["precision"], spec["threads"]
 
 
-def rates(records: Iterable[Mapping[str, Any]], device: str) -> dict[tuple[Any, ...], float]:
-    """Passes per second of recorded runs on this kind of device, by method and by network alone (method None)."""
+def of_device(records: Iterable[Record], device: str, card: str | None = None) -> list[Record]:
+    """The records that were made on this kind of device; card: on accelerators of this name alone."""
+    kind = device.partition(":")[0]
+    found = [record for record in records if record["execution"].get("device") == kind]
+    return found if card is None else [record for record in found if record["execution"].get("device_name") == card]
+
+
+def rates(records: Iterable[Record]) -> dict[tuple[Any, ...], float]:
+    """Passes per second of recorded runs of one device, by method and by network alone (method None)."""
     seen: dict[tuple[Any, ...], list[float]] = {}
     for record in records:
         spec, execution = record["spec"], record["execution"]
-        if execution.get("device") != device.split(":")[0] or spec["dataset"]["name"] not in datasets.DATASETS:
+        if spec["dataset"]["name"] not in datasets.DATASETS:
             continue
         if spec["method"]["name"] not in methods.registered():
             continue
@@ -68,6 +81,31 @@ def rates(records: Iterable[Mapping[str, Any]], device: str) -> dict[tuple[Any, 
         for method in (spec["method"]["name"], None):
             seen.setdefault((method, *_machine_key(spec)), []).append(rate)
     return {key: sorted(values)[len(values) // 2] for key, values in seen.items()}
+
+
+def at_a_time(records: Iterable[Record]) -> float:
+    """How many of the recorded runs were executed at a time on one machine, in the mean; at least 1.
+
+    Runs beside each other are slower each, and that is in their seconds: only both together tell what a machine does.
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for record in records:
+        execution = record["execution"]
+        if {"host", "started", "finished"} <= set(execution):
+            moments = [datetime.fromisoformat(execution[key]).timestamp() for key in ("started", "finished")]
+            spans.setdefault(execution["host"], []).append((moments[0], max(moments)))
+    worked = sum(end - start for found in spans.values() for start, end in found)
+    passed = sum(_covered(found) for found in spans.values())
+    return max(worked / passed, 1.0) if passed else 1.0
+
+
+def _covered(spans: Sequence[tuple[float, float]]) -> float:
+    """The length of the union of the spans."""
+    length, reached = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        length += max(end - max(start, reached), 0.0)
+        reached = max(reached, end)
+    return length
 
 
 def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping[tuple[Any, ...], float]) -> Estimate:
@@ -81,25 +119,39 @@ def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping
         (probed.get(key), "a probe"),
     ):
         if rate is not None:
-            return Estimate(_work(cell.spec) / rate, source)
+            return Estimate(_work(cell.spec) / rate, source, probed=source == "a probe")
     return Estimate(None, "nothing recorded yet (--probe measures)")
 
 
-def probe(cells: Sequence[Cell], known: Mapping[tuple[Any, ...], float], device: str) -> dict[tuple[Any, ...], float]:
-    """Passes per second of every network for which no record tells, each measured for a few seconds."""
+def probe(
+    cells: Sequence[Cell], known: Mapping[tuple[Any, ...], float], device: str, beside: int = 1
+) -> dict[tuple[Any, ...], float]:
+    """Passes per second of every network for which no record tells, measured in processes of their own.
+
+    beside: how many processes work at the same time; the rate is that of one of them.
+    """
+    found: dict[tuple[Any, ...], float] = {}
+    for cell in cells:
+        key = _machine_key(cell.spec)
+        if key not in found and (None, *key) not in known:
+            found[key] = _probed(cell.spec, key[1], device, beside)
+    return found
+
+
+def _probed(spec: Mapping[str, Any], image_shape: tuple[int, int, int], device: str, beside: int) -> float:
     from joblib.externals.loky import ProcessPoolExecutor
 
     from bench.speed.references import probe_rate
 
-    found = {}
-    for cell in cells:
-        key = _machine_key(cell.spec)
-        if key in found or (None, *key) in known:
-            continue
-        height, width, channels = key[1]
-        with ProcessPoolExecutor(max_workers=1) as executor:
-            shape = (channels, height, width)
-            found[key] = executor.submit(
-                probe_rate, cell.spec["network"], shape, cell.spec["batch_size"], cell.spec["precision"], device
-            ).result()
-    return found
+    height, width, channels = image_shape
+    shape, steps = (channels, height, width), 200 if is_cuda(device) else 5
+    with ExitStack() as stack:
+        workers = [stack.enter_context(ProcessPoolExecutor(max_workers=1)) for _ in range(beside)]
+        # once to start, that none measures while another still imports
+        for count in (5, steps) if beside > 1 else (steps,):
+            running = [
+                worker.submit(probe_rate, spec["network"], shape, spec["batch_size"], spec["precision"], device, count)
+                for worker in workers
+            ]
+            measured = [future.result() for future in running]
+    return float(statistics.median(measured))

@@ -117,8 +117,10 @@ class RunTask:
 
     def network(self, key: int = 0) -> Network:
         """A freshly initialised network on the device; same key and seed, same weights in every method."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self._streams.seed("initialisation", key))
+        # Weights are drawn on the CPU. With the devices' generators among those kept, a run would make a context on
+        # every device of the machine, and so would a run on the CPU.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._streams.seed("initialisation", key))
             network = networks.build(
                 self._settings.name,
                 self.num_classes,

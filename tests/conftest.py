@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 from command_line import Command, Ended
 
-from bench import cli, scheduler
+from bench import accelerator, cli, scheduler
 from bench.worker import work
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `cuda` skip where there is no device. Asking makes no context."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if marked and not accelerator.count():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
 @pytest.fixture(scope="session")

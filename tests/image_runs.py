@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.commands.image_files import make_ready
-from bench.commands.run import Planned, plan_suite
+from bench.commands.sweep import Planned, plan_suite
 from bench.environment import Environment
 from bench.execute import execute
 from datasets.base import ImageFiles, ImageSet

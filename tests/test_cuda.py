@@ -13,7 +13,7 @@ from bench import networks, trainer
 from bench.data import prepare
 from bench.execute import build_run
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = pytest.mark.cuda
 METHODS = ["cross_entropy", "co_teaching", "elr", "car"]
 
 
@@ -45,7 +45,6 @@ def test_a_step_does_not_synchronise(method: str, monkeypatch: pytest.MonkeyPatc
     assert run.progress.step == 8
 
 
-@pytest.mark.slow
 def test_captured_graphs_keep_the_outputs_of_earlier_passes() -> None:
     network = networks.build("small_cnn", 10, (3, 32, 32), channels_last=True, compiled=True).cuda()
     plain = networks.build("small_cnn", 10, (3, 32, 32), channels_last=True).cuda()

@@ -199,7 +199,7 @@ def test_a_worker_process_of_the_scheduler_starts_readers_of_its_own(files: Imag
     assert workers == 1 and total == float(by_row(walk(loader(files), 1)).sum())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_an_accelerator_gets_the_same_images(files: ImageFiles) -> None:
     device = torch.device("cuda")
     given = DiskLoader(files, MEAN, STD, SETTINGS, device, workers=2)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from bench import accelerator, log, plugins, price
+from bench import accelerator, log, plugins
 from bench.commands import completion, terminal
+from bench.commands.dry_run import show_plan
 from bench.commands.options import (
     DEFAULT_OUT,
     Capture,
@@ -21,11 +21,10 @@ from bench.commands.options import (
     check_choice,
     check_folder,
 )
-from bench.commands.sweep import Planned, Slots, execute, plan_suite, readers
+from bench.commands.sweep import Slots, execute, plan_suite, readers
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
 from datasets import registry as datasets
-from results.store import Store
 
 EXIT_FAILED_RUN = 1
 
@@ -91,47 +90,19 @@ def run(
     planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)
     environment = Environment(
         store=out.absolute(),
-        data=root,
+        data=root.absolute(),
         device=where,
         plugins=plugins.added_files(),
         noise_files=planned.noise_files,
         checkpoint_seconds=checkpoint_seconds,
         skip_broken=skip_broken,
         workers=readers(where, jobs, runs_per_device) if workers is None else workers,
-        weights=weights,
+        weights=None if weights is None else weights.absolute(),
         capture=capture,
     )
     if dry_run:
-        show_plan(terminal.console(), planned, environment, probing)
+        show_plan(terminal.console(), planned, environment, runs_per_device, probing)
         return
     slots = Slots(jobs, runs_per_device, cluster_address)
     if execute(terminal.console(), planned, environment, slots, retry_failed, log_every):
         raise typer.Exit(EXIT_FAILED_RUN)
-
-
-def show_plan(console: Console, planned: Planned, environment: Environment, probing: bool) -> None:
-    """Print every cell with what the store knows of it, and what the missing ones will cost."""
-    known = Store(environment.store)
-    failures = known.failures()
-    records = [known.load(address) for address in known.addresses()]
-    rates = price.rates(records, environment.device)
-    done = {cell.address for cell in planned.cells if known.has(cell.address)}
-    missing = [cell for cell in planned.cells if cell.address not in done]
-    probed = price.probe(missing, rates, environment.device) if probing else {}
-    total, unknown = 0.0, 0
-    for cell in planned.cells:
-        status = "done" if cell.address in done else "failed" if cell.address in failures else "missing"
-        line = f"{status:8}{cell.address[:12]}  {cell.label}"
-        if cell.address not in done:
-            cost = price.estimate(cell, rates, probed)
-            total, unknown = total + (cost.seconds or 0.0), unknown + (cost.seconds is None)
-            line += f": {cost.source}" if cost.seconds is None else f": about {_duration(cost.seconds)} ({cost.source})"
-        console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
-    if missing:
-        doubt = f", {unknown} runs not counted" if unknown else ""
-        console.print(f"about {_duration(total)} on one {environment.device} slot{doubt}", highlight=False)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 3600:.2f} h"

@@ -123,7 +123,7 @@ def tune_method(
         return
     environment = Environment(
         store=out.absolute(),
-        data=root,
+        data=root.absolute(),
         device=where,
         plugins=plugins.added_files(),
         noise_files=plan.noise_files,

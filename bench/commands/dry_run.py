@@ -1,0 +1,66 @@
+"""`run --dry-run`: every cell with what the store knows of it, and what the missing ones will cost."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from bench import accelerator, price
+from bench.commands.sweep import Planned
+from bench.environment import Environment
+from results.store import Store
+
+
+def show_plan(
+    console: Console, planned: Planned, environment: Environment, runs_per_device: int, probing: bool
+) -> None:
+    """Print all cells, the price of each that is missing, and that of all.
+
+    Only records of this very device count, so that a card is never priced by a processor or by another card.
+    """
+    known = Store(environment.store)
+    failures = known.failures()
+    on_device = accelerator.is_cuda(environment.device)
+    card = accelerator.name(environment.device) if on_device else None
+    records = price.of_device((known.load(address) for address in known.addresses()), environment.device, card)
+    rates = price.rates(records)
+    done = {cell.address for cell in planned.cells if known.has(cell.address)}
+    missing = [cell for cell in planned.cells if cell.address not in done]
+    beside = runs_per_device if on_device else 1
+    probed = price.probe(missing, rates, environment.device, beside) if probing else {}
+    costs = {cell.address: price.estimate(cell, rates, probed) for cell in missing}
+    for cell in planned.cells:
+        status = "done" if cell.address in done else "failed" if cell.address in failures else "missing"
+        line = f"{status:8}{cell.address[:12]}  {cell.label}"
+        if cell.address in costs:
+            cost = costs[cell.address]
+            line += f": {cost.source}" if cost.seconds is None else f": about {_duration(cost.seconds)} ({cost.source})"
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
+    if missing:
+        together = price.at_a_time(records) if on_device else 1.0
+        said = _total([*costs.values()], card or f"one {environment.device} slot", together, beside)
+        console.print(said, highlight=False, soft_wrap=True)
+
+
+def _total(costs: list[price.Estimate], where: str, recorded: float, beside: int) -> str:
+    """The price of all runs, and what it rests on.
+
+    recorded: how many ran at a time when the records were made, which is in their seconds; beside: the same of a probe.
+    """
+    known = [cost for cost in costs if cost.seconds is not None]
+    unknown = len(costs) - len(known)
+    if not known:
+        return f"no price for {where}: {costs[0].source}"
+    seconds = sum((cost.seconds or 0.0) / (beside if cost.probed else recorded) for cost in known)
+    runs = {"recorded": [cost for cost in known if not cost.probed], "probed": [cost for cost in known if cost.probed]}
+    rests = ", ".join(f"{len(found)} of {len(costs)} runs {how}" for how, found in runs.items() if found)
+    line = f"about {_duration(seconds)} on {where} ({rests}"
+    if runs["recorded"] and recorded > 1:
+        line += f", {recorded:.1f} at a time"
+    elif runs["probed"] and beside > 1:
+        line += f", {beside} at a time"
+    return f"{line}){f', {unknown} runs not counted' if unknown else ''}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 3600:.2f} h"
