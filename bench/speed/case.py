@@ -48,8 +48,8 @@ class Speed:
 
     Of a CUDA device alone: eager_images_per_second (no step captured), captured_images_per_second (the same as
     images_per_second; None where no step is), captured_share (of the steps), captured_reason (why not all),
-    bare_graph_images_per_second (the bare network's step as one CUDA graph) and share_of_peak (of our fastest
-    rate, in the measured bfloat16 matrix peak). at_once_images_per_second: of all processes together. missing: what was asked
+    bare_graph_images_per_second (the bare network's step as one CUDA graph) and share_of_peak (of our fastest rate, in
+    the measured bfloat16 matrix peak). at_once_images_per_second: of all processes together. missing: what was asked
     for and is not measured, for lack of time where nothing else is said.
     """
 
