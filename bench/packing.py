@@ -25,7 +25,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 SETTLE_SECONDS = 3.0  # libraries are loaded, steps are captured
-MEASURE_SECONDS = 8.0
+MEASURE_SECONDS = 5.0
 LEAST_GAIN = 0.10
 MARGIN = 0.10  # of the device's memory
 GROWTH = 1.5

@@ -17,7 +17,7 @@ from bench import accelerator, mps
 from bench.run_queue import Finished, Queue, failure
 from bench.slots import Place, spread
 from bench.spec import Cell
-from bench.worker import Driver, Outcome, prepare_worker, work
+from bench.worker import Driver, Outcome, import_all, prepare_worker, work
 
 _WAIT_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
@@ -36,6 +36,14 @@ class _Worker:
         if self._executor is None:
             self._start()
         return self._result(function, *arguments)
+
+    def start_ahead(self) -> None:
+        """Have the process ready for what may be allowed soon: importing takes seconds."""
+        if self._executor is None:
+            try:
+                self.call(import_all)
+            except TerminatedWorkerError:
+                self.stop()
 
     def _start(self) -> None:
         variables = self._service.variables
@@ -83,7 +91,9 @@ class _Feeder:
         try:
             while not (self.queue.stopping.is_set() or self.queue.is_over()):
                 if not self._execute_next(place, number, worker):
-                    if place.is_spare(number) or self.queue.is_empty():
+                    if place.is_next(number) and not self.queue.is_empty():
+                        worker.start_ahead()
+                    elif place.is_spare(number) or self.queue.is_empty():
                         worker.stop(kill=False)  # its memory is for the others
                     self.queue.stopping.wait(_IDLE_SECONDS)
         except BaseException:

@@ -96,6 +96,10 @@ class Place:
         """Whether the slot is beyond what is allowed now, so that its worker may go."""
         return number >= self.packing.allowed
 
+    def is_next(self, number: int) -> bool:
+        """Whether the slot is the one to be allowed next, if one more is found to pay."""
+        return not self.packing.settled and number == self.packing.allowed
+
     def observe(self, store: Path) -> list[str]:
         """Let the packing see what the runs on the device tell through their leases; returns what to say."""
         if self.packing.settled:

@@ -62,6 +62,11 @@ def prepare_worker() -> None:
     process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
 
 
+def import_all() -> None:
+    """Import what a run needs, before there is one."""
+    import bench.execute  # noqa: F401
+
+
 def _watch(driver: Driver) -> None:
     """Exit when the driver is gone: a checkpoint is whole at any instant, so nothing is lost."""
     if not driver.started or driver.pid in _watched:

@@ -41,6 +41,14 @@ def test_a_slot_starts_a_run_where_smaller_ones_are_busy_and_as_many_as_allowed(
     assert [here.is_spare(number) for number in range(3)] == [False, False, True]
 
 
+def test_the_worker_that_may_be_needed_next_is_started_ahead(tmp_path: Path) -> None:
+    measured = Place(Environment(tmp_path, None), Packing("cuda:0", 3))
+    assert [measured.is_next(number) for number in range(3)] == [False, True, False]
+    measured.out_of_memory(1)
+    assert not any(measured.is_next(number) for number in range(3))
+    assert not any(place(tmp_path, 2).is_next(number) for number in range(3))
+
+
 def test_runs_at_a_time_are_counted_from_the_start_of_each(tmp_path: Path) -> None:
     here = place(tmp_path, 3)
     for number in range(3):
