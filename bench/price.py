@@ -37,10 +37,10 @@ def of_device(records: Iterable[Record], device: str, card: str | None = None) -
     return found if card is None else [record for record in found if record["execution"].get("device_name") == card]
 
 
-def rates(records: Iterable[Record]) -> dict[tuple[Any, ...], float]:
-    """Passes per second of recorded runs of one device, by method and by network alone (method None)."""
+def rates(records: Iterable[Record], device: str, card: str | None = None) -> dict[tuple[Any, ...], float]:
+    """Passes per second of runs recorded on a device, by method and by network alone (method None); see `of_device`."""
     seen: dict[tuple[Any, ...], list[float]] = {}
-    for record in records:
+    for record in of_device(records, device, card):
         spec, execution = record["spec"], record["execution"]
         if spec["dataset"]["name"] not in datasets.DATASETS:
             continue

@@ -195,7 +195,7 @@ def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(ro
     own = planned("own-images", roots["folder"], "cross_entropy").cells[0]
     assert price.estimate(own, {}, {}).seconds is None
     record = {"spec": own.spec, "execution": {"device": "cpu", "seconds": 3.0}}
-    assert price.rates([record]) == {}, "nothing is divided by what is not known"
+    assert price.rates([record], "cpu") == {}, "nothing is divided by what is not known"
 
 
 def test_other_lists_are_other_noise(roots: dict[str, Path]) -> None:

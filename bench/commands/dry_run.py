@@ -11,21 +11,22 @@ from results.store import Store
 
 
 def show_plan(
-    console: Console, planned: Planned, environment: Environment, runs_per_device: int, probing: bool
+    console: Console, planned: Planned, environment: Environment, runs_per_device: int | str, probing: bool
 ) -> None:
     """Print all cells, the price of each that is missing, and that of all.
 
     Only records of this very device count, so that a card is never priced by a processor or by another card.
+    runs_per_device: how many a probe times at once; "auto", which only runs can find out: one.
     """
     known = Store(environment.store)
     failures = known.failures()
     on_device = accelerator.is_cuda(environment.device)
     card = accelerator.name(environment.device) if on_device else None
     records = price.of_device((known.load(address) for address in known.addresses()), environment.device, card)
-    rates = price.rates(records)
+    rates = price.rates(records, environment.device, card)
     done = {cell.address for cell in planned.cells if known.has(cell.address)}
     missing = [cell for cell in planned.cells if cell.address not in done]
-    beside = runs_per_device if on_device else 1
+    beside = int(runs_per_device) if on_device and runs_per_device != "auto" else 1
     probed = price.probe(missing, rates, environment.device, beside) if probing else {}
     costs = {cell.address: price.estimate(cell, rates, probed) for cell in missing}
     for cell in planned.cells:
