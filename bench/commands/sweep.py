@@ -219,6 +219,6 @@ def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec
     if len(todo) == 1:
         return list(todo)
     records = (store.load(address) for address in store.addresses())
-    rates = price.rates(price.of_device(records, device))
+    rates = price.rates(records, device)
     begun = {cell.address for cell in todo if checkpoint_path(store.root, cell.address).exists()}
     return order.longest_first(todo, rates, begun)
