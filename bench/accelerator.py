@@ -182,6 +182,19 @@ def name(device: str | torch.device) -> str:
     return str(torch.cuda.get_device_name(_named(device)))
 
 
+def touch(device: str) -> None:
+    """Compute something on the device. Raises RuntimeError where it cannot be used."""
+    import torch
+
+    torch.zeros(1, device=prepare(device)).add_(1).item()
+
+
+def is_fault(fault: BaseException) -> bool:
+    """Whether the device itself failed: its context is broken then, and this process can use it no more."""
+    # torch.AcceleratorError where torch has it
+    return isinstance(fault, RuntimeError) and "CUDA error:" in str(fault) and not is_out_of_memory(fault)
+
+
 def is_out_of_memory(fault: BaseException) -> bool:
     """Whether a run failed because the device's memory was full."""
     import torch

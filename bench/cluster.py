@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.environment import Environment
 from bench.errors import UserError
-from bench.scheduler import Finished, Queue, failure
+from bench.run_queue import Finished, Queue, failure
 from bench.spec import Cell
 from bench.worker import work
 from datasets.disk import Choice
@@ -131,7 +131,10 @@ def run_cluster(client: Any, cells: Sequence[Cell], environment: Environment, fi
 
 def _outcome(store: Path, cell: Cell, future: Any) -> Any:
     if future.status == "finished":
-        return future.result()
+        outcome = future.result()
+        if outcome.status in ("out_of_memory", "device_fault"):  # here it is not known what else is on the device
+            return failure(store, cell, outcome.message, outcome.traceback)
+        return outcome
     fault = future.exception() if future.status == "error" else "it was cancelled"
     lines = str(fault).splitlines() or [""]
     return failure(store, cell, f"the cluster gave it up: {type(fault).__name__}: {lines[0]}")

@@ -20,7 +20,7 @@ from bench.capture_scores import CapturedScores
 from bench.data import RunData, prepare
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.observe import Observer
-from bench.pace import Pace
+from bench.pulse import Beat, Pulse
 from bench.run_record import build_execution, build_record, reset_peak_memory
 from bench.sampling import Sampler
 from bench.seeds import Streams
@@ -40,17 +40,6 @@ class Past:
 
     seconds: float = 0.0
     resumes: int = 0
-
-
-@dataclass(frozen=True)
-class Beat:
-    """A sign of life of a run. images_per_second: of training so far in this execution; the others as in a lease."""
-
-    epoch: int
-    epochs: int
-    images_per_second: float
-    noisy_validation_accuracy: float | None = None
-    seconds_left: float | None = None
 
 
 def _opener(
@@ -188,22 +177,31 @@ def _warn(line: str) -> None:
 
 
 def execute(
-    spec: Mapping[str, Any], environment: Environment, beat: Callable[[Beat], None] = lambda beat: None
+    spec: Mapping[str, Any],
+    environment: Environment,
+    beat: Callable[[Beat], None] = lambda beat: None,
+    taken_up: float | None = None,
 ) -> None:
     """Train, measure and publish one run; goes on from its checkpoint where there is one.
 
-    `beat` is called at most about once a second. Raises what data, method or store raise.
+    `beat` is called at most about once a second. taken_up: when the process took up the run, by `time.perf_counter`;
+    None: now. Raises what data, method or store raise.
     """
+    taken_up = time.perf_counter() if taken_up is None else taken_up
     plugins.register(environment.plugins, tell=lambda line: None)  # the driver has told of those left out
     device = accelerator.prepare(environment.device)
     _configure(spec)
     reset_peak_memory(device)
     with accelerator.own_stream(device):
-        _executed(spec, environment, device, beat)
+        _executed(spec, environment, device, beat, taken_up)
 
 
 def _executed(
-    spec: Mapping[str, Any], environment: Environment, device: torch.device, beat: Callable[[Beat], None]
+    spec: Mapping[str, Any],
+    environment: Environment,
+    device: torch.device,
+    beat: Callable[[Beat], None],
+    taken_up: float,
 ) -> None:
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -220,11 +218,11 @@ def _executed(
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
     with closing(measures.train.loader):
-        _train(run, measures, curves, environment, path, past, beat)
-        parts, arrays = measure.at_the_end(run.method, measures, run.observer)
+        first_step, made = _train(run, measures, curves, environment, path, past, beat)
+        parts, arrays = measure.at_the_end(run.method, measures, run.observer, made)
     record = build_record(spec, data, run, curves, parts)
     seconds = past.seconds + time.perf_counter() - clock
-    record["execution"] = build_execution(run, device, started, seconds, past.resumes)
+    record["execution"] = build_execution(run, device, started, seconds, past.resumes, first_step - taken_up)
     rows, pixels = measure.thumbnails(arrays, measures.train.loader)
     store.publish(record, {"index": data.rows, **arrays, "thumbnail_rows": rows, "thumbnails": pixels})
     remove_checkpoint(path)
@@ -243,25 +241,21 @@ def _train(
     path: Path,
     past: Past,
     beat: Callable[[Beat], None],
-) -> None:
+) -> tuple[float, measure.Predictions]:
+    """Train the epochs that are left.
+
+    Returns when the first step was done, by `time.perf_counter`, and the predictions made after the last epoch.
+    """
+    made: measure.Predictions = {}
     epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
-    saved, told = begun, 0.0
-    pace = Pace(run.progress.epoch, epochs, run.progress.samples, run.progress.seconds)
-
-    def tell(progress: float) -> None:
-        nonlocal told
-        now = time.perf_counter()
-        if now - told > 1.0:
-            told = now
-            rate, left = pace.images_per_second(run.progress.samples), pace.seconds_left(progress)
-            beat(Beat(int(progress), epochs, rate, curves.get("noisy_validation_accuracy", [None])[-1], left))
-
-    run.beat = tell
+    saved, pulse = begun, Pulse(run, curves, beat)
+    run.beat = pulse.tell
     while run.progress.epoch < epochs:
-        seen = trainer.train_epoch(run)
-        measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
-        pace.epoch_done(run.progress.epoch, run.progress.samples, run.progress.seconds)
-        tell(run.progress.epoch)
+        made = {}  # those of an earlier state are needed no more, and they take memory
+        with pulse.training():
+            seen = trainer.train_epoch(run)
+        made = measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
+        pulse.epoch_done()
         now = time.perf_counter()
         if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:
             history = {"seconds": past.seconds + now - begun, "resumes": past.resumes}
@@ -273,3 +267,4 @@ def _train(
                 if not warned:
                     _warn(_unsaved(path, fault))
                 warned = True
+    return pulse.first_step, made

@@ -42,6 +42,11 @@ class Holder:
     images_per_second: float = 0.0
     noisy_validation_accuracy: float | None = None
     seconds_left: float | None = None
+    passes: float = 0.0  # images that went through networks in training steps of this execution
+    train_seconds: float = 0.0  # that this took
+    memory: int = 0  # bytes that the process had reserved on its accelerator at most
+    memory_used: int = 0  # bytes of the accelerator in use, by anybody
+    memory_total: int = 0
 
 
 def _boot_id() -> str:
@@ -109,24 +114,11 @@ class Lease:
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._thread.start()
 
-    def tell(
-        self,
-        epoch: int,
-        epochs: int,
-        images_per_second: float,
-        noisy_validation_accuracy: float | None = None,
-        seconds_left: float | None = None,
-    ) -> None:
-        """What the next beat says of the run."""
+    def tell(self, epoch: int, epochs: int, images_per_second: float, **further: Any) -> None:
+        """What the next beat says of the run. further: fields of the holder by name."""
+        values = {"epoch": epoch, "epochs": epochs, "images_per_second": images_per_second, **further}
         with self._lock:
-            self.holder = replace(
-                self.holder,
-                epoch=epoch,
-                epochs=epochs,
-                images_per_second=images_per_second,
-                noisy_validation_accuracy=noisy_validation_accuracy,
-                seconds_left=seconds_left,
-            )
+            self.holder = replace(self.holder, **values)
 
     def _beat_on(self) -> None:
         while not self._released.wait(BEAT_SECONDS):

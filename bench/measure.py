@@ -52,6 +52,8 @@ class Measures:
 
 
 Curves = dict[str, Any]
+Predictions = dict[str, Tensor]  # [M, n, K] logits of one state of the method, by what they are of
+TRAIN, TEST = "train", "test"
 
 
 def _append(curves: Curves, name: str, value: Any) -> None:
@@ -60,8 +62,11 @@ def _append(curves: Curves, name: str, value: Any) -> None:
 
 def after_epoch(
     method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]
-) -> None:
-    """Add one epoch to `curves`; memorisation, where the truth is known, every few epochs and at the last."""
+) -> Predictions:
+    """Add one epoch to `curves`; memorisation, where the truth is known, every few epochs and at the last.
+
+    Returns the predictions that `at_the_end` needs, as far as they were made.
+    """
     _append(curves, "epoch", epoch)
     for name in ("learning_rate", "train_loss", "train_accuracy"):
         _append(curves, name, seen[name])
@@ -69,20 +74,22 @@ def after_epoch(
         part = curves.setdefault("observed", {}).setdefault(name, {key: [] for key in ("epoch", *values)})
         for key, value in {"epoch": epoch, **values}.items():
             part[key].append(value)
-    _test(method, measures, curves)
+    made = _test(method, measures, curves)
     if measures.validation is not None:
         _validate(method, measures, measures.validation, curves)
     train = measures.train
     if train.true is not None and (epoch % measures.memorisation_every == 0 or epoch == epochs):
-        logits = evaluation.predictions(method, train.loader, measures.batch_size)
+        logits = made[TRAIN] = evaluation.predictions(method, train.loader, measures.batch_size)
         found = evaluation.memorisation(logits, train.labels, train.true, measures.scored)
         for name, value in {"epoch": epoch, **found}.items():
             curves.setdefault("memorisation", {}).setdefault(name, []).append(value)
+    return made
 
 
-def _test(method: Method, measures: Measures, curves: Curves) -> None:
+def _test(method: Method, measures: Measures, curves: Curves) -> Predictions:
     how, labels = measures.scored, measures.test.labels
     logits = evaluation.predictions(method, measures.test.loader, measures.batch_size)
+    made = {TEST: logits}
     _append(curves, "test_accuracy", evaluation.accuracy(logits, labels, how))
     _append(curves, "test_nll", evaluation.negative_log_likelihood(logits, labels, how))
     if len(logits) > 1:
@@ -91,10 +98,16 @@ def _test(method: Method, measures: Measures, curves: Curves) -> None:
     if measures.top5:
         _append(curves, "test_top5", evaluation.top_accuracy(logits, labels, how))
     for name, further in measures.further.items():
-        logits = evaluation.predictions(method, further.loader, measures.batch_size)
+        logits = made[_further_key(name)] = evaluation.predictions(method, further.loader, measures.batch_size)
         _append(curves, f"{name}_accuracy", evaluation.accuracy(logits, further.labels, how))
         if measures.top5:
             _append(curves, f"{name}_top5", evaluation.top_accuracy(logits, further.labels, how))
+    return made
+
+
+def _further_key(name: str) -> str:
+    """What the predictions on a further test set are called: a name that no other set has."""
+    return f"further {name}"
 
 
 def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Curves) -> None:
@@ -132,21 +145,31 @@ def _predicted_matrix(predicted: Tensor, true: Tensor, num_classes: int) -> list
     return (table / table.sum(1, keepdim=True).clamp_min(1)).tolist()
 
 
-def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def at_the_end(
+    method: Method, measures: Measures, observer: Observer, made: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The record's `final` and `detection` parts, and the per-sample arrays of the .npz beside it.
 
-    Where the true labels are not known, there is no array `true`, and `detection` is empty.
+    made: what `after_epoch` returned after the last epoch; only what is missing there is predicted now. Where the true
+    labels are not known, there is no array `true`, and `detection` is empty.
     """
     train, test = measures.train, measures.test
-    logits = evaluation.predictions(method, test.loader, measures.batch_size)
+
+    def logits_of(key: str, images: Labelled) -> Tensor:
+        known = made.get(key)
+        return evaluation.predictions(method, images.loader, measures.batch_size) if known is None else known
+
+    logits = logits_of(TEST, test)
     final = evaluation.final_scores(logits, test.labels, measures.scored)
     if measures.top5:
         final["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
     if measures.further:
-        final["further_tests"] = {name: _further(method, measures, one) for name, one in measures.further.items()}
+        final["further_tests"] = {
+            name: _further(logits_of(_further_key(name), one), measures, one) for name, one in measures.further.items()
+        }
     ensemble = logits.mean(0)
     confidence, test_predicted = ensemble.softmax(1).max(1)
-    train_logits = evaluation.predictions(method, train.loader, measures.batch_size).mean(0)
+    train_logits = logits_of(TRAIN, train).mean(0)
     on_train = train_logits.argmax(1)
     with evaluation.evaluating(method):
         own = method.clean_scores()
@@ -171,9 +194,8 @@ def at_the_end(method: Method, measures: Measures, observer: Observer) -> tuple[
     return {"final": final, "detection": _detection(plain)}, plain
 
 
-def _further(method: Method, measures: Measures, test: Labelled) -> dict[str, float]:
+def _further(logits: Tensor, measures: Measures, test: Labelled) -> dict[str, float]:
     """What a record says of a test set beside the first."""
-    logits = evaluation.predictions(method, test.loader, measures.batch_size)
     found = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
     if measures.top5:
         found["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)

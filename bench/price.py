@@ -11,11 +11,10 @@ from typing import Any
 
 from bench.accelerator import is_cuda
 from bench.spec import Cell
+from bench.workload import image_shape, training_passes
 from datasets import registry as datasets
 from methods import registry as methods
 from results.record import Record
-
-_EVALUATION_SHARE = 1 / 3  # a forward pass alone, of forward, backward and step
 
 
 @dataclass(frozen=True)
@@ -27,36 +26,8 @@ class Estimate:
     probed: bool = False
 
 
-def _images(spec: Mapping[str, Any]) -> tuple[int, int]:
-    """Training images and evaluated images of one epoch (memorisation in the mean over its interval)."""
-    dataset = spec["dataset"]
-    info = datasets.DATASETS[dataset["name"]]
-    train = dataset["subset"] or info.num_train
-    size = dataset["validation"]["size"]
-    held_out = round(size * train) if isinstance(size, float) else size
-    train -= held_out if dataset["validation"]["source"] == "inside" else 0
-    if dataset["validation"]["source"] == "official":
-        held_out = info.num_validation
-    evaluated = info.num_test + held_out + sum(info.further_tests.values())
-    if info.truth:
-        evaluated += train // spec["memorisation_every"]
-    if "sampling" in spec:
-        train = min(train, spec["sampling"]["batches"] * spec["batch_size"])
-    return train, evaluated
-
-
-def _work(spec: Mapping[str, Any]) -> float:
-    """The work of a run, in training passes of one network over one image."""
-    train, evaluated = _images(spec)
-    info = methods.info(spec["method"]["name"])
-    return float(spec["epochs"] * (train * info.passes_per_step + evaluated * _EVALUATION_SHARE * info.networks))
-
-
 def _machine_key(spec: Mapping[str, Any]) -> tuple[Any, ...]:
-    image_shape = datasets.DATASETS[spec["dataset"]["name"]].image_shape
-    if "crop" in spec["augmentation"]:
-        image_shape = (spec["augmentation"]["crop"], spec["augmentation"]["crop"], image_shape[2])
-    return spec["network"], image_shape, spec["precision"], spec["threads"]
+    return spec["network"], image_shape(spec), spec["precision"], spec["threads"]
 
 
 def of_device(records: Iterable[Record], device: str, card: str | None = None) -> list[Record]:
@@ -75,9 +46,10 @@ def rates(records: Iterable[Record], device: str, card: str | None = None) -> di
             continue
         if spec["method"]["name"] not in methods.registered():
             continue
-        if not _work(spec):  # of own images, whose number only they tell
+        work = training_passes(spec)
+        if not work:  # of own images, whose number only they tell
             continue
-        rate = _work(spec) / max(execution["seconds"], 1e-9)
+        rate = work / max(execution["seconds"], 1e-9)
         for method in (spec["method"]["name"], None):
             seen.setdefault((method, *_machine_key(spec)), []).append(rate)
     return {key: sorted(values)[len(values) // 2] for key, values in seen.items()}
@@ -108,9 +80,16 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
     return length
 
 
+def known_rate(cell: Cell, known: Mapping[tuple[Any, ...], float]) -> float | None:
+    """Passes per second from records of the cell's method, else of its network; None where there are none."""
+    key = _machine_key(cell.spec)
+    return known.get((cell.spec["method"]["name"], *key), known.get((None, *key)))
+
+
 def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping[tuple[Any, ...], float]) -> Estimate:
     """Seconds of a run: from records of the method, else of its network, else from the probe."""
-    if not _work(cell.spec):
+    work = training_passes(cell.spec)
+    if not work:
         return Estimate(None, "not known of own images")
     key = _machine_key(cell.spec)
     for rate, source in (
@@ -119,7 +98,7 @@ def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping
         (probed.get(key), "a probe"),
     ):
         if rate is not None:
-            return Estimate(_work(cell.spec) / rate, source, probed=source == "a probe")
+            return Estimate(work / rate, source, probed=source == "a probe")
     return Estimate(None, "nothing recorded yet (--probe measures)")
 
 

@@ -125,14 +125,24 @@ def _commit() -> str | None:
 
 
 def build_execution(
-    run: Run, device: torch.device, started: datetime.datetime, seconds: float, resumes: int
+    run: Run,
+    device: torch.device,
+    started: datetime.datetime,
+    seconds: float,
+    resumes: int,
+    start_seconds: float,
 ) -> dict[str, Any]:
-    """All that may differ between two executions of one specification."""
+    """All that may differ between two executions of one specification.
+
+    start_seconds: from taking the run up until its first step was done, in this execution.
+    """
     name = accelerator.name(device) if accelerator.is_cuda(device) else processor_name()
     return {
         "seconds": seconds,
+        "start_seconds": start_seconds,
         "train_seconds": run.progress.seconds,
         "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
+        "scoring_passes": run.task.counter.evaluation,
         "peak_memory_mib": peak_memory(device),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

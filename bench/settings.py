@@ -160,7 +160,11 @@ class Training(Table):
     compile: bool = Field(
         False, description="torch.compile for networks, never for losses; on an accelerator captured as CUDA graphs"
     )
-    memorisation_every: Count = Field(1, description="epochs between two measurements of memorisation")
+    memorisation_every: Count | None = Field(
+        None,
+        description="epochs between two measurements of memorisation, the last epoch's aside; none: as few as keep it "
+        "to a tenth of the run",
+    )
 
 
 class TrainingOverride(Table):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import networks
+from bench import memorisation, networks
 from bench.errors import UserError, unknown
 from bench.precision import resolve_precision
 from bench.settings import MethodRow, Optimizer, Schedule, Suite, Training, When
@@ -20,6 +20,7 @@ from bench.spec_data import (
     told_rate,
 )
 from bench.suite import validate_part
+from bench.workload import epoch_images
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
@@ -177,9 +178,13 @@ def _cell(
     except methods.MethodError as fault:
         raise methods.MethodError(f"{where}: {fault}") from None
     values = training.model_dump(mode="json")
+    dataset = dataset_settings(suite, data, row, f"{where}: methods.{name}")
+    if values["memorisation_every"] is None:
+        images = epoch_images({**values, "dataset": dataset}, data.info)
+        values["memorisation_every"] = memorisation.default_interval(training.epochs, images)
     spec = {
         "protocol": PROTOCOL,
-        "dataset": dataset_settings(suite, data, row, f"{where}: methods.{name}"),
+        "dataset": dataset,
         "noise": noise,
         "method": {"name": info.name, "version": info.version, "hyper": hyper},
         "scored": row.scored,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -12,10 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import lease
+from bench import accelerator, lease
 from bench.environment import Environment
 from results.record import address
 from results.store import Store, StoreError
+
+KEPT_BYTES = 4 * 2**30
+"""A worker that its runs have left larger by this is replaced: a leak of a method's, as data and libraries are less."""
 
 _watched: set[int] = set()
 
@@ -34,10 +40,31 @@ class Driver:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went: "done", "failed" (with the last line of its traceback) or "busy" (somebody else executes it)."""
+    """How a run went.
+
+    "done"; "failed", with the last line of its traceback; "busy": somebody else executes it; "out_of_memory" of its
+    device, or "device_fault", after which its process can use the device no more: of these two nothing is kept yet.
+    """
 
     status: str
     message: str = ""
+    traceback: str = ""
+
+
+def prepare_worker() -> None:
+    """Let a worker process live on from run to run: what it has imported and loaded is not read again.
+
+    loky replaces a worker that has grown by 300 MB since its first run, if psutil is installed. A run on another data
+    set, or the first on an accelerator, does that without any leak.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
+
+
+def import_all() -> None:
+    """Import what a run needs, before there is one."""
+    import bench.execute  # noqa: F401
 
 
 def _watch(driver: Driver) -> None:
@@ -59,6 +86,7 @@ def work(spec: Mapping[str, Any], environment: Environment, driver: Driver | Non
 
     dead_token: a lease that the driver has watched long enough to know that its holder is gone.
     """
+    taken_up = time.perf_counter()
     if driver is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
         _watch(driver)
@@ -72,10 +100,11 @@ def work(spec: Mapping[str, Any], environment: Environment, driver: Driver | Non
             return Outcome("busy")
         if store.has(where):
             return Outcome("done")
-        return _execute(spec, environment, held)
+        return _execute(spec, environment, held, taken_up)
     except Exception as fault:
-        return _failed(store, where, fault)
+        return _faulted(store, where, fault)
     finally:
+        _clear_up()
         if held is not None:
             held.release()
 
@@ -90,15 +119,32 @@ def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
     return lambda holder: holder.token == dead_token or observer.is_dead(holder)
 
 
-def _execute(spec: Mapping[str, Any], environment: Environment, held: lease.Lease) -> Outcome:
+def _execute(spec: Mapping[str, Any], environment: Environment, held: lease.Lease, taken_up: float) -> Outcome:
     from bench.execute import execute  # imports torch, which a driver never needs
+    from bench.pulse import Beat
 
-    execute(spec, environment, lambda beat: held.tell(**asdict(beat)))
+    def tell(beat: Beat) -> None:
+        values = asdict(beat)
+        held.tell(**values.pop("load"), **values)
+
+    execute(spec, environment, tell, taken_up)
     return Outcome("done")
 
 
-def _failed(store: Store, where: str, fault: Exception) -> Outcome:
+def _clear_up() -> None:
+    """Give back what the run held of the device, for those beside it and after it; the process may rest for long."""
+    if "torch" in sys.modules:
+        gc.collect()
+        with contextlib.suppress(RuntimeError):  # after a fault of the device the process is replaced
+            accelerator.release_memory()
+
+
+def _faulted(store: Store, where: str, fault: Exception) -> Outcome:
     line = f"{type(fault).__name__}: {fault}".splitlines()[0]
+    if "torch" in sys.modules:
+        status = "out_of_memory" if accelerator.is_out_of_memory(fault) else "device_fault"
+        if status == "out_of_memory" or accelerator.is_fault(fault):
+            return Outcome(status, line, "".join(traceback.format_exception(fault)))
     try:
         store.fail(where, "".join(traceback.format_exception(fault)))
     except StoreError as also:

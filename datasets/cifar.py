@@ -162,15 +162,28 @@ def _fault(file: File, content: bytes | str) -> str | None:
     return None
 
 
-def _verified(name: str, folder: Path, file: File) -> dict[str, Any]:
-    """The dictionary that an official file holds. The bytes that were hashed are the bytes that are read."""
+def _verified(name: str, folder: Path, file: File) -> bytes:
+    """The bytes of an official file. Raises DataError where it is not that."""
     path = folder / file.name
     content = _read(path)
     wrong = _fault(file, content)
     if wrong is not None or isinstance(content, str):
         root = folder.parent if folder.name == LAYOUTS[name].folder else folder
         raise DataError(f"{path} {wrong}: {_command(name, root)}; the files of {name} go to {folder}")
-    held = read_pickle(content, path)
+    return content
+
+
+def verify(name: str, root: Path) -> None:
+    """Raise the DataError that `load` raises where an official file is missing or another; makes no images of them."""
+    folder = locate(name, root)
+    for file in LAYOUTS[name].files:
+        _verified(name, folder, file)
+
+
+def _held(name: str, folder: Path, file: File) -> dict[str, Any]:
+    """The dictionary that an official file holds. The bytes that were hashed are the bytes that are read."""
+    path = folder / file.name
+    held = read_pickle(_verified(name, folder, file), path)
     if not isinstance(held, dict):
         raise DataError(f"{path}: holds no dictionary")
     return held
@@ -179,19 +192,24 @@ def _verified(name: str, folder: Path, file: File) -> dict[str, Any]:
 def _images(name: str, folder: Path, info: DataSetInfo, part: Part) -> Images:
     layout = LAYOUTS[name]
     height, width, channels = info.image_shape
-    pixels, labels = [], []
+    tables, labels = [], []
     for file in layout.files:
         if file.part != part:
             continue
-        held = _verified(name, folder, file)
+        held = _held(name, folder, file)
         data, given = held.get("data"), held.get(layout.label_key)
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (channels * height * width,):
             raise DataError(f"{folder / file.name}: 'data' is not a table of {channels * height * width} bytes a row")
         if not isinstance(given, list) or len(given) != len(data) or not set(given) <= set(range(info.num_classes)):
             raise DataError(f"{folder / file.name}: {layout.label_key!r} is not one class for each image")
-        pixels.append(data.reshape(-1, channels, height, width).transpose(0, 2, 3, 1))
+        tables.append(data.reshape(-1, channels, height, width))
         labels.append(np.asarray(given, dtype=np.int64))
-    return Images(np.ascontiguousarray(np.concatenate(pixels)), np.concatenate(labels))
+    pixels = np.empty((sum(map(len, tables)), height, width, channels), dtype=np.uint8)
+    start = 0
+    for table in tables:  # each is moved to its place at once: joining them first would copy them once more
+        pixels[start : start + len(table)] = table.transpose(0, 2, 3, 1)
+        start += len(table)
+    return Images(pixels, np.concatenate(labels))
 
 
 def load(info: DataSetInfo, root: Path) -> DataSet:
@@ -202,7 +220,7 @@ def load(info: DataSetInfo, root: Path) -> DataSet:
     folder = locate(info.name, root)
     for file in LAYOUTS[info.name].files:
         if file.part == "names":
-            names = _verified(info.name, folder, file).get(LAYOUTS[info.name].names_key)
+            names = _held(info.name, folder, file).get(LAYOUTS[info.name].names_key)
             if names != list(info.class_names):
                 raise DataError(f"{folder / file.name}: the class names are not those of {info.title}")
     return assemble(info, _images(info.name, folder, info, "train"), _images(info.name, folder, info, "test"))

@@ -26,7 +26,7 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | auc_own | the same by the method's own score |
 | ece, nll | expected calibration error and negative log-likelihood on the test set, last epoch |
 | passes_per_step | network passes of one training step |
-| images_per_second, seconds, peak_memory_mib | cost of this execution |
+| images_per_second, seconds, start_seconds, peak_memory_mib | cost of this execution |
 | privileges | what buys accuracy beyond the given labels (tuple of str), such as "noise_rate" |
 | protocol | version of the harness's protocol |
 """
@@ -53,7 +53,8 @@ COLUMNS = (
     "noise_specification", "fingerprint", "actual_rate", "method", "method_title", "configuration", "identity",
     "network", "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
     "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own", "ece",
-    "nll", "passes_per_step", "images_per_second", "seconds", "peak_memory_mib", "privileges", "protocol",
+    "nll", "passes_per_step", "images_per_second", "seconds", "start_seconds", "peak_memory_mib", "privileges",
+    "protocol",
 )  # fmt: skip
 _ORDER = ["dataset", "noise_model", "noise_rate", "method", "configuration", "seed", "address"]
 _NUMBERS = {
@@ -72,6 +73,7 @@ _NUMBERS = {
     "passes_per_step": "cost.passes_per_step",
     "images_per_second": "execution.images_per_second",
     "seconds": "execution.seconds",
+    "start_seconds": "execution.start_seconds",
     "peak_memory_mib": "execution.peak_memory_mib",
 }
 

@@ -86,10 +86,10 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs are executed one after the other in this process; the list names them."""
     executed: list[str] = []
 
-    def run_here(cells, environments, finished):  # type: ignore[no-untyped-def]
+    def run_here(cells, places, finished, tell, use_mps):  # type: ignore[no-untyped-def]
         for cell in cells:
             executed.append(cell.label)
-            finished(cell, work(cell.spec, environments[0], None))
+            finished(cell, work(cell.spec, places[0].environment, None))
 
     monkeypatch.setattr(scheduler, "run_local", run_here)
     return executed

@@ -39,6 +39,7 @@ epochs = 3
 batch_size = 25
 optimizer = { lr = 0.05 }
 precision = "fp32"
+memorisation_every = 1
 
 [methods]
 """)

@@ -238,6 +238,21 @@ def test_a_device_that_is_not_there_is_refused(
     assert "--device" in refused("run", "quick", "--device", device)
 
 
+@pytest.mark.parametrize("arguments", [("run", "quick"), ("tune", "elr", "quick")])
+def test_options_for_accelerators_are_refused_where_they_are_of_no_use(
+    arguments: tuple[str, ...], refused: Callable[..., str], command: Command
+) -> None:
+    on_cpu = (*arguments, "--device", "cpu")
+    assert "--runs-per-device 2: on a CPU --jobs says" in refused(*on_cpu, "--runs-per-device", 2)
+    assert "(accepted: auto, 1)" in refused(*arguments, "--cluster", "tcp://127.0.0.1:1", "--runs-per-device", 3)
+    assert "--runs-per-device 'many' is unknown (accepted: auto, or a number from 1)" in refused(
+        *arguments, "--runs-per-device", "many"
+    )
+    assert "--mps 'on' is unknown (accepted: auto, off)" in refused(*arguments, "--mps", "on")
+    for harmless in (("--runs-per-device", 1), ("--runs-per-device", "auto"), ("--mps", "off")):
+        assert command(*on_cpu, "--dry-run", *harmless).status == 0
+
+
 @pytest.mark.parametrize("out", ["file", "file/below", "file/further/below"])
 @pytest.mark.parametrize("arguments", [("run", "quick"), ("run", "quick", "--dry-run"), ("report",)])
 def test_an_output_folder_under_a_file_is_refused(

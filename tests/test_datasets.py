@@ -208,6 +208,7 @@ def test_miniature_is_read_in_order_and_orientation(miniature: Path) -> None:
     assert held.train.labels.tolist() == [i % 10 for i in range(100)]
     assert held.train.pixels[57, 3, 5].tolist() == [57, 103, 205]
     assert held.train.pixels.flags.c_contiguous and held.train.labels.dtype == np.int64
+    registry.verify("cifar10", miniature)
 
 
 def test_data_directory_may_be_the_folder_itself(miniature: Path) -> None:
@@ -219,6 +220,9 @@ def _one_line(root: Path) -> str:
     with pytest.raises(DataError) as caught:
         registry.load("cifar10", root)
     text = str(caught.value)
+    with pytest.raises(DataError) as verified:
+        registry.verify("cifar10", root)
+    assert str(verified.value) == text, "what `run` looks for before it starts is what loading would find"
     assert "\n" not in text
     assert f"python run_benchmark.py data fetch cifar10 --data {root}" in text
     assert str(root / "cifar-10-batches-py") in text

@@ -100,7 +100,7 @@ def test_names_are_completed() -> None:
 def test_an_interrupted_run_ends_with_130(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def interrupted(cells: Any, environments: Any, finished: Any) -> None:
+    def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(scheduler, "run_local", interrupted)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import networks
 from bench.errors import UserError
@@ -57,6 +58,18 @@ def test_parameter_count_is_the_published_one(name: str) -> None:
         network = networks.build(name, info.parameter_classes, info.image_shape)
     assert sum(parameter.numel() for parameter in network.parameters()) == info.parameters
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_products_are_those_of_a_forward_pass(name: str) -> None:
+    info = networks.NETWORKS[name]
+    with torch.device("meta"):
+        network = networks.build(name, 10, info.image_shape).eval()
+        images = torch.zeros(1, *info.image_shape)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counted:
+        for block in network.blocks:
+            images = block(images)
+    assert round(counted.get_total_flops() / 2e6, 2) == info.products  # a multiplication and an addition each
 
 
 def test_counts_by_hand() -> None:

@@ -12,6 +12,7 @@ import pytest
 from bench import price
 from bench.commands.run import plan_suite
 from bench.errors import UserError
+from bench.workload import EpochImages, epoch_images
 from datasets import clothing1m, disk, registry
 from datasets.base import DataError
 from datasets.noise import make_noise
@@ -188,7 +189,8 @@ def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(ro
         return planned("clothing1m", roots["clothing1m"], "cross_entropy", *assignments).cells[0].spec
 
     sampled = spec("training.sampling={ batches = 10, balanced = true }", "training.batch_size=5")
-    assert price._images(sampled) == (50, 10_526 + 14_313), "the truth of the training images is not measured"
+    images = epoch_images(sampled)
+    assert images == EpochImages(trained=50, scored=10_526 + 14_313, measured=0), "the truth is not known"
     assert price._machine_key(sampled)[1] == (32, 32, 3)
     own = planned("own-images", roots["folder"], "cross_entropy").cells[0]
     assert price.estimate(own, {}, {}).seconds is None

@@ -154,10 +154,11 @@ def test_a_run_on_image_files_resumes_exactly(
     whole = run(tmp_path / "whole")
     after_epoch = measure.after_epoch
 
-    def interrupted(method: Any, measures: Any, curves: Any, epoch: int, *rest: Any) -> None:
-        after_epoch(method, measures, curves, epoch, *rest)
+    def interrupted(method: Any, measures: Any, curves: Any, epoch: int, *rest: Any) -> Any:
+        made = after_epoch(method, measures, curves, epoch, *rest)
         if epoch == 3:
             raise KeyboardInterrupt
+        return made
 
     monkeypatch.setattr(measure, "after_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -149,6 +149,7 @@ def test_a_record_ends_with_scores_cost_and_execution(run: Any) -> None:
     assert execution["images_per_second"] == pytest.approx(400 / execution["train_seconds"])
     assert (execution["device"], execution["device_name"]) == ("cpu", processor.processor_name())
     assert execution["resumes"] == 0
+    assert 0 < execution["start_seconds"] < execution["seconds"]
     assert {"started", "finished", "host", "versions", "commit", "peak_memory_mib"} <= set(execution)
 
 

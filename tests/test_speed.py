@@ -110,16 +110,15 @@ def test_a_case_that_fails_harms_no_other_and_the_log_says_what_is_measured(tmp_
     assert "Traceback" not in said
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not accelerator.count(), reason="a CUDA device is needed")
+@pytest.mark.cuda
 def test_a_device_has_all_its_columns(tmp_path: Path) -> None:
     words = ("speed", "--device", "cuda", "--methods", "cross_entropy,co_teaching", "--networks", "small_cnn")
     status, said = finish(start(*words, "--samples", 5120, "--no-plain", "--at-once", 2, "--stream", cwd=tmp_path))
     assert status == 0, said
     for found in map(json.loads, said.splitlines()):
         assert found["missing"] == [], found
-        for key in ("eager_images_per_second", "bare_graph_images_per_second", "at_once_images_per_second"):
-            assert found[key] > 0, found
+        for kind in ("eager", "captured", "bare_graph", "at_once"):
+            assert found[f"{kind}_images_per_second"] > 0, found
         assert 0 < found["share_of_peak"] < 1
 
 
@@ -244,6 +243,7 @@ def test_what_a_device_has_beside_it_is_put_together(monkeypatch: pytest.MonkeyP
     assert len(graphs) == 2  # a step, and a pass forward
     assert found.captured_share is not None and 0.5 < found.captured_share < 1  # the first step is always Python's
     assert found.captured_reason is None
+    assert found.captured_images_per_second == found.images_per_second
     assert found.eager_images_per_second and found.bare_graph_images_per_second and found.share_of_peak
     flops = found.share_of_peak * 1e12 / found.images_per_second
     alone = references.bare("digits_cnn", (1, 8, 8), 64, "fp32", torch.device("cpu"))
@@ -353,6 +353,7 @@ def test_defaults_follow_the_device() -> None:
     assert (there.samples, there.at_once) == (50_000, 3)
     [named] = cases(["elr"], ["small_cnn"], 128, "fp32", "cuda", 256, 3, True, False, at_once=5)
     assert (named.samples, named.at_once) == (256, 5)
+    assert [one.fewest_samples for one in (here, there, named)] == [256, 1024, 256]
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------

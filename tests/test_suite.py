@@ -45,6 +45,7 @@ batch_size = 64
 optimizer = { lr = 0.05, momentum = 0.8 }
 schedule = { name = "multi_step", milestones = [2, 0.75] }
 precision = "fp32"
+memorisation_every = 1
 
 [methods.elr]
 

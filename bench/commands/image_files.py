@@ -72,14 +72,18 @@ def find_broken(console: Console, part: Suite, root: Path | None) -> None:
 
 
 def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], environment: Environment) -> None:
-    """Load the data and what else the runs need, so that what is missing is told before anything is written.
+    """Find the data and what else the runs need, so that what is missing is told before anything is written.
 
     Raises DataError, UserError.
     """
     for part in parts:
         choice = choice_of(part, environment.skip_broken)
+        own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}
+        if not own_models and not choice.copies:
+            datasets.verify(part.data.name, environment.data, choice)
+            continue
         dataset = datasets.load(part.data.name, environment.data, choice)
-        for model in {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}:
+        for model in own_models:
             make_noise(dataset, model, 0.0, {}, 0)
         if choice.copies:
             own = [cell.spec for cell in cells if cell.spec["dataset"]["name"] == part.data.name]

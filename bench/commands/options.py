@@ -49,6 +49,14 @@ LogEvery = Annotated[
         help="Where no terminal is attached, say this often how far it is; 0: never.",
     ),
 ]
+RunsPerDevice = Annotated[
+    str,
+    typer.Option(metavar="auto|N", help="Runs at a time on each accelerator; auto: by memory and gain, as measured."),
+]
+Mps = Annotated[
+    str,
+    typer.Option(metavar="auto|off", help="Several runs on an accelerator share it by NVIDIA's MPS, if it is there."),
+]
 DEFAULT_OUT = Path("output")
 
 

@@ -15,13 +15,15 @@ from bench.commands.options import (
     Capture,
     Data,
     LogEvery,
+    Mps,
     Out,
     Plugin,
+    RunsPerDevice,
     Set,
     check_choice,
     check_folder,
 )
-from bench.commands.sweep import Slots, execute, plan_suite, readers
+from bench.commands.sweep import execute, plan_suite, readers, slots_of
 from bench.environment import Environment
 from bench.settings import MOST_SEEDS
 from datasets import registry as datasets
@@ -45,7 +47,8 @@ def run(
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
-    runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    runs_per_device: RunsPerDevice = "auto",
+    mps: Mps = "auto",
     capture: Capture = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
@@ -85,6 +88,7 @@ def run(
     check_choice(capture, "--capture", ("auto", "off"))
     plugins.register(plugin)
     where = accelerator.choose(device)
+    slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
     overrides = {"epochs": epochs, "precision": precision}
     root = data or datasets.default_root()
     planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)
@@ -96,13 +100,12 @@ def run(
         noise_files=planned.noise_files,
         checkpoint_seconds=checkpoint_seconds,
         skip_broken=skip_broken,
-        workers=readers(where, jobs, runs_per_device) if workers is None else workers,
+        workers=readers(where, slots) if workers is None else workers,
         weights=None if weights is None else weights.absolute(),
         capture=capture,
     )
     if dry_run:
-        show_plan(terminal.console(), planned, environment, runs_per_device, probing)
+        show_plan(terminal.console(), planned, environment, slots.runs_per_device or 1, probing)
         return
-    slots = Slots(jobs, runs_per_device, cluster_address)
     if execute(terminal.console(), planned, environment, slots, retry_failed, log_every):
         raise typer.Exit(EXIT_FAILED_RUN)

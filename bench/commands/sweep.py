@@ -10,14 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, log, plugins, scheduler, spec, spec_data, suite
+from bench import accelerator, cluster, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
 from bench.errors import UserError
 from bench.progress import Progress, result, validation_result
+from bench.run_queue import Finished
 from bench.settings import Suite
 from results.store import Store
+
+EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes
 
 
 @dataclass(frozen=True)
@@ -39,24 +42,36 @@ class Planned:
 class Runner:
     """What executes cells: how many at a time, and the call that returns when all are finished."""
 
-    slots: int
-    run: Callable[[Sequence[spec.Cell], scheduler.Finished], None]
+    slots: int  # at most
+    run: Callable[[Sequence[spec.Cell], Finished], None]
 
 
 @dataclass(frozen=True)
 class Slots:
-    """How many runs at a time: on this machine (jobs None: one per core), or on the Dask scheduler `cluster`."""
+    """How many runs at a time: on this machine (jobs None: one per core), or on the Dask scheduler `cluster`.
+
+    runs_per_device: on each accelerator; None: as measured. mps: whether MPS is started for several on one.
+    """
 
     jobs: int | None = None
-    runs_per_device: int = 1
+    runs_per_device: int | None = None
     cluster: str | None = None
+    mps: bool = True
 
 
-def readers(device: str, jobs: int | None, runs_per_device: int) -> int:
+def slots_of(device: str, jobs: int | None, per_device: str, mps: str, cluster_address: str | None) -> Slots:
+    """What the options of a command say. Raises UserError."""
+    if mps not in ("auto", "off"):
+        raise UserError(f"--mps {mps!r} is unknown (accepted: auto, off)")
+    return Slots(jobs, slots.runs_per_device(per_device, device, cluster_address), cluster_address, mps == "auto")
+
+
+def readers(device: str, wanted: Slots) -> int:
     """Processes that read image files for one run: on a CPU none, as the network is what takes time there."""
     if not accelerator.is_cuda(device):
         return 0
-    return max(1, min(8, (os.cpu_count() or 1) // max(jobs or 1, runs_per_device)))
+    at_a_time = max(wanted.jobs or 1, wanted.runs_per_device or EXPECTED_RUNS)
+    return max(1, min(8, (os.cpu_count() or 1) // at_a_time))
 
 
 def read_tables(
@@ -124,16 +139,23 @@ def execute(
     console: Console,
     planned: Planned,
     environment: Environment,
-    slots: Slots,
+    wanted_slots: Slots,
     retry_failed: bool,
     log_every: float = log.DEFAULT_SECONDS,
 ) -> bool:
     """Execute the missing cells on this machine or on a cluster; returns whether any run of the suite has failed."""
-    if slots.cluster is None:
-        places = scheduler.slots(environment, slots.jobs or os.cpu_count() or 1, slots.runs_per_device)
-        local = Runner(len(places), lambda cells, done: scheduler.run_local(cells, places[: len(cells)], done))
+    if wanted_slots.cluster is None:
+        places = slots.places(environment, wanted_slots.jobs, wanted_slots.runs_per_device)
+
+        def tell(line: str) -> None:
+            console.print(line, highlight=False, soft_wrap=True)
+
+        local = Runner(
+            sum(place.packing.most for place in places),
+            lambda cells, done: scheduler.run_local(cells, places, done, tell, wanted_slots.mps),
+        )
         return execute_plan(console, planned, environment, local, retry_failed, log_every)
-    with cluster.connected(slots.cluster) as client:
+    with cluster.connected(wanted_slots.cluster) as client:
         wanted = [(part.data.name, spec_data.choice_of(part, environment.skip_broken)) for part in planned.parts]
         count = cluster.check_workers(client, environment, wanted)
         remote = Runner(count, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
@@ -154,7 +176,7 @@ def execute_plan(
     store = Store(environment.store)
     if any(not store.has(cell.address) for cell in planned.cells):
         plugins.prove(cell.spec["method"]["name"] for cell in planned.cells)
-        # Loading the data once here finds missing or broken files before anything is written.
+        # Missing or broken files are found before anything is written.
         make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells, planned.tuning))
     failures = store.failures()
@@ -179,7 +201,7 @@ def execute_plan(
     try:
         with progress.shown():
             if todo:
-                runner.run(todo, progress.finished)
+                runner.run(_in_order(todo, store, environment.device), progress.finished)
     except KeyboardInterrupt:
         message = "\nstopped; finished runs and checkpoints are kept: the same command goes on from there"
         console.print(message, highlight=False, soft_wrap=True)
@@ -190,3 +212,13 @@ def execute_plan(
             f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
         )
     return len(todo) < len(missing) or bool(progress.failed)
+
+
+def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec.Cell]:
+    """The cells in the order in which they are started; interrupted runs first."""
+    if len(todo) == 1:
+        return list(todo)
+    records = (store.load(address) for address in store.addresses())
+    rates = price.rates(records, device)
+    begun = {cell.address for cell in todo if checkpoint_path(store.root, cell.address).exists()}
+    return order.longest_first(todo, rates, begun)

@@ -19,13 +19,15 @@ from bench.commands.options import (
     Capture,
     Data,
     LogEvery,
+    Mps,
     Out,
     Plugin,
+    RunsPerDevice,
     Set,
     check_choice,
     check_folder,
 )
-from bench.commands.sweep import Slots, execute, expand, read_tables, readers
+from bench.commands.sweep import execute, expand, read_tables, readers, slots_of
 from bench.environment import Environment
 from bench.errors import UserError, unknown
 from bench.search import Space, default_space, narrow
@@ -81,7 +83,8 @@ def tune_method(
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
-    runs_per_device: Annotated[int, typer.Option(min=1, help="Runs at a time on each accelerator.")] = 1,
+    runs_per_device: RunsPerDevice = "auto",
+    mps: Mps = "auto",
     capture: Capture = "auto",
     data: Data = None,
     out: Out = DEFAULT_OUT,
@@ -108,6 +111,7 @@ def tune_method(
     check_choice(capture, "--capture", ("auto", "off"))
     plugins.register(plugin)
     where, root = accelerator.choose(device), data or datasets.default_root()
+    slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
     search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
     target = out / "tuned" / f"{path.stem}-tuned.toml"
@@ -127,11 +131,10 @@ def tune_method(
         device=where,
         plugins=plugins.added_files(),
         noise_files=plan.noise_files,
-        workers=readers(where, jobs, runs_per_device),
+        workers=readers(where, slots),
         capture=capture,
     )
     planned = replace(plan, cells=cells, tuning=True)
-    slots = Slots(jobs, runs_per_device, cluster_address)
     execute(terminal.console(), planned, environment, slots, retry_failed, log_every)
     found = tune.scores(Store(out), search.trials, cells)
     _show(found, search.space)

@@ -20,7 +20,8 @@ class NetworkInfo:
     module: where the function of the same name lives. image_shape: (C, H, W) that it is made for.
     smallest: the smallest height and width that it takes. channels: the only number of channels, None: any.
     parameters: trainable parameters at `image_shape` and `parameter_classes` classes, as published by `source`; where
-        the network is this suite's own, as counted. source: where architecture and count come from.
+        the network is this suite's own, as counted. products: millions of multiplications of a forward pass of one such
+        image, in convolutions and dense layers. source: where architecture and count come from.
     pretrained: whether ImageNet weights can be loaded.
     """
 
@@ -30,6 +31,7 @@ class NetworkInfo:
     module: str
     image_shape: tuple[int, int, int]
     parameters: int
+    products: float
     source: str
     parameter_classes: int = 10
     smallest: int = 8
@@ -40,52 +42,52 @@ class NetworkInfo:
 _TABLE = (
     NetworkInfo(
         "digits_cnn", "Digits CNN", "3 convolutions (16, 32 stride 2, 64), for 8 x 8 grey images",
-        "bench.networks.small", (1, 8, 8), 33_658, "this suite",
+        "bench.networks.small", (1, 8, 8), 33_658, 0.39, "this suite",
     ),
     NetworkInfo(
         "digits_cnn_large", "Digits CNN (large)", "3 convolutions (32, 64 stride 2, 128), for 8 x 8 grey images",
-        "bench.networks.small", (1, 8, 8), 113_386, "this suite",
+        "bench.networks.small", (1, 8, 8), 113_386, 1.51, "this suite",
     ),
     NetworkInfo(
         "small_cnn", "Small CNN", "4 convolutions (32 stride 2, 64, 96, 192), 768 dense; for work on a CPU",
-        "bench.networks.small", (3, 32, 32), 840_298, "this suite", smallest=16,
+        "bench.networks.small", (3, 32, 32), 840_298, 11.73, "this suite", smallest=16,
     ),
     NetworkInfo(
         "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching, co-teaching+ and JoCoR",
-        "bench.networks.literature", (3, 32, 32), 4_434_570,
+        "bench.networks.literature", (3, 32, 32), 4_434_570, 745.54,
         "counted by hand from arXiv 1804.06872, table 3; bhanML/Co-teaching", smallest=28,
     ),
     NetworkInfo(
         "apl_cnn", "8-layer CNN", "the CNN of active-passive losses and of SCE",
-        "bench.networks.literature", (3, 32, 32), 1_639_794,
+        "bench.networks.literature", (3, 32, 32), 1_639_794, 133.52,
         "counted by hand from HanxunH/Active-Passive-Losses",
     ),
     NetworkInfo(
         "resnet18", "ResNet-18", "residual network with a 3 x 3 stem for small images",
-        "bench.networks.resnet", (3, 32, 32), 11_173_962, "kuangliu/pytorch-cifar",
+        "bench.networks.resnet", (3, 32, 32), 11_173_962, 555.42, "kuangliu/pytorch-cifar",
     ),
     NetworkInfo(
         "resnet34", "ResNet-34", "residual network with a 3 x 3 stem for small images",
-        "bench.networks.resnet", (3, 32, 32), 21_282_122, "kuangliu/pytorch-cifar",
+        "bench.networks.resnet", (3, 32, 32), 21_282_122, 1159.4, "kuangliu/pytorch-cifar",
     ),
     NetworkInfo(
         "preact_resnet18", "PreAct-ResNet-18", "pre-activation residual network of mixup, DivideMix, ELR+, SOP and PES",
-        "bench.networks.resnet", (3, 32, 32), 11_171_274,
+        "bench.networks.resnet", (3, 32, 32), 11_171_274, 555.42,
         "facebookresearch/mixup-cifar10; kuangliu/pytorch-cifar has 11,171,146, without the stem's batch normalisation",
     ),
     NetworkInfo(
         "resnet50", "ResNet-50", "torchvision's, for images of about 224 x 224; ImageNet weights can be loaded",
-        "bench.networks.imagenet", (3, 224, 224), 25_557_032, "torchvision, ResNet50_Weights", parameter_classes=1000,
-        smallest=32, channels=3, pretrained=True,
+        "bench.networks.imagenet", (3, 224, 224), 25_557_032, 4087.16, "torchvision, ResNet50_Weights",
+        parameter_classes=1000, smallest=32, channels=3, pretrained=True,
     ),
     NetworkInfo(
         "vgg19_bn", "VGG-19-BN", "torchvision's, with batch normalisation; usual for ANIMAL-10N",
-        "bench.networks.imagenet", (3, 224, 224), 143_678_248, "torchvision, VGG19_BN_Weights", parameter_classes=1000,
-        smallest=32, channels=3, pretrained=True,
+        "bench.networks.imagenet", (3, 224, 224), 143_678_248, 19628.01, "torchvision, VGG19_BN_Weights",
+        parameter_classes=1000, smallest=32, channels=3, pretrained=True,
     ),
     NetworkInfo(
         "inception_resnet_v2", "Inception-ResNet-v2", "for images of about 299 x 299; usual for mini-WebVision",
-        "bench.networks.inception_resnet", (3, 299, 299), 55_843_464,
+        "bench.networks.inception_resnet", (3, 299, 299), 55_843_464, 13154.27,
         "osmr/imgclsmob; Keras counts 54,336,736 without the classifier, moving averages in and scales left out",
         parameter_classes=1000, smallest=75,
     ),

@@ -37,18 +37,20 @@ class Case:
 
     @property
     def fewest_samples(self) -> int:
-        """Images of the shortest epoch that tells anything: two batches."""
-        return min(self.samples, max(2 * self.batch_size, FEWEST_SAMPLES))
+        """Images of the shortest epoch that tells anything: a few batches; on a device enough to capture a step."""
+        batches = 8 if accelerator.is_cuda(self.device) else 2
+        return min(self.samples, max(batches * self.batch_size, FEWEST_SAMPLES))
 
 
 @dataclass(frozen=True)
 class Speed:
     """What was measured of a case; rates are images of an epoch per second, and medians of the repeats.
 
-    Of a CUDA device alone: eager_images_per_second (steps not captured), captured_share (of the steps),
-    captured_reason (why not all), bare_graph_images_per_second (the bare network's step as one CUDA graph) and
-    share_of_peak (the fastest rate of ours, of the measured bfloat16 matrix peak). at_once_images_per_second: of all
-    processes together. missing: what was asked for and is not measured, for lack of time where nothing else is said.
+    Of a CUDA device alone: eager_images_per_second (no step captured), captured_images_per_second (the same as
+    images_per_second; None where no step is), captured_share (of the steps), captured_reason (why not all),
+    bare_graph_images_per_second (the bare network's step as one CUDA graph) and share_of_peak (of our fastest rate, in
+    the measured bfloat16 matrix peak). at_once_images_per_second: of all processes together. missing: what was asked
+    for and is not measured, for lack of time where nothing else is said.
     """
 
     method: str
@@ -66,6 +68,7 @@ class Speed:
     passes_per_step: float
     peak_memory_mib: float
     eager_images_per_second: float | None = None
+    captured_images_per_second: float | None = None
     captured_share: float | None = None
     captured_reason: str | None = None
     bare_graph_images_per_second: float | None = None

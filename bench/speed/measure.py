@@ -222,6 +222,7 @@ def _on_device(found: Speed, sides: Sides, rounds: list[Round], device: torch.de
     return replace(
         found,
         eager_images_per_second=statistics.median(eager),
+        captured_images_per_second=found.images_per_second if captured is not None and captured.replayed else None,
         captured_share=None if captured is None else captured.replayed / max(captured.steps, 1),
         captured_reason=None if captured is None else captured.reason or None,
         bare_graph_images_per_second=statistics.median(one.images / one.bare for one in rounds),
