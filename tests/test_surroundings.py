@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ENVIRONMENT, HOME, Command, results, write_suite
@@ -113,8 +114,8 @@ def test_workers_get_paths_that_hold_in_any_folder(
 ) -> None:
     seen: list[Environment] = []
 
-    def note(cells: object, environments: list[Environment], *others: object) -> None:
-        seen.extend(environments)
+    def note(cells: object, places: list[Any], *others: object) -> None:
+        seen.extend(place.environment for place in places)
 
     monkeypatch.setattr(scheduler, "run_local", note)
     (tmp_path / "mine").mkdir()
