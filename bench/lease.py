@@ -205,6 +205,13 @@ def _remove_dead(path: Path, is_dead: Callable[[Holder], bool]) -> bool:
     return True
 
 
+def clear(path: Path) -> None:
+    """Remove the lease of a run that is done, if its holder was killed before it could."""
+    with contextlib.suppress(OSError):
+        if path.exists():
+            _remove_dead(path, Observer().is_dead)
+
+
 def live(folder: Path, observer: Observer) -> dict[str, Holder]:
     """The live leases in `folder` by address."""
     found: dict[str, Any] = {}

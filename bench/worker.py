@@ -104,9 +104,9 @@ def work(spec: Mapping[str, Any], environment: Environment, driver: Driver | Non
     except Exception as fault:
         return _faulted(store, where, fault)
     finally:
-        _clear_up()
         if held is not None:
             held.release()
+        _clear_up()
 
 
 def lease_path(store: Path, where: str) -> Path:

@@ -179,30 +179,6 @@ def test_a_short_run_without_validation_has_fewer_rules() -> None:
     }
 
 
-@pytest.mark.parametrize("digits", [0, 1, 2, 9])
-def test_detection_scores_are_those_of_scikit_learn_bit_by_bit(digits: int) -> None:
-    """With many ties (few digits), with hardly any, with few samples and with lop-sided groups."""
-    random = np.random.default_rng(digits)
-    compared = 0
-    for size in (2, 3, 5, 50, 400):
-        for rate in (0.05, 0.4, 0.9):
-            score = np.round(random.random(size), digits).astype(np.float32)
-            mislabelled = random.random(size) < rate
-            found = detection_scores(score, mislabelled)
-            if found["roc_auc"] is not None:
-                compared += 1
-                suspicion = -score.astype(np.float64)
-                assert found["roc_auc"] == metrics.roc_auc_score(mislabelled, suspicion)
-                assert found["average_precision"] == metrics.average_precision_score(mislabelled, suspicion)
-    assert compared > 5
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_score_that_is_not_finite_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="not finite"):
-        detection_scores(np.array([0.1, value, 0.3]), np.array([True, False, True]))
-
-
 def test_detection_scores_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(5)
     mislabelled = rng.random(200) < 0.3

@@ -82,11 +82,16 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Pa
     assert owner.stdout is not None
     assert owner.stdout.readline() == b"held\n"
     assert lease.acquire(path, judge) is None
+    lease.clear(path)
+    assert path.exists(), "its holder lives"
     owner.kill()
     owner.wait()
     taken = lease.acquire(path, judge)
     assert taken is not None
     assert taken.holder.pid == os.getpid()
+    path.write_bytes(lease._encoded(replace(taken.holder, started="0")))  # a process that has ended
+    lease.clear(path)
+    assert not path.exists()
     taken.release()
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench import trainer
 from bench.check_problem import Problem, Training, difference, start
+from bench.step import begin
 from methods import divide_mix, elr_plus, pes
 from methods.base import Batch
 from methods.divide_mix import prior_penalty
@@ -51,7 +52,8 @@ def first_batch(training: Training, epoch: int) -> Batch:
     run.method.train()
     phase = run.method.epoch_start(epoch)[0]
     generators = (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
-    return next(iter(trainer._batches(run, phase, (0, 1), generators)))
+    walk = begin(run, phase, (0, 1), generators)
+    return walk.batch(0, next(iter(walk.walk)))
 
 
 @pytest.mark.parametrize("name", SHORT)

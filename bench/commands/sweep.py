@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
+from bench import accelerator, cluster, lease, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
@@ -18,6 +18,7 @@ from bench.errors import UserError
 from bench.progress import Progress, result, validation_result
 from bench.run_queue import Finished
 from bench.settings import Suite
+from bench.worker import lease_path
 from results.store import Store
 
 EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes
@@ -194,6 +195,7 @@ def execute_plan(
     for cell in planned.cells:
         if store.has(cell.address):  # its process may have been killed between publishing and clearing up
             remove_checkpoint(checkpoint_path(store.root, cell.address))
+            lease.clear(lease_path(store.root, cell.address))
     for cell in todo:
         store.clear_failure(cell.address)
     wording = validation_result if planned.tuning else result
