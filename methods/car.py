@@ -12,6 +12,8 @@ from torch import Tensor
 
 from methods.base import Batch, Method, initialised_linear
 
+BISECTIONS = 40  # of the optimal confidence: more than float32 can tell apart
+
 
 def car_loss(
     logits: Tensor,
@@ -45,6 +47,31 @@ def car_loss(
         q = log_q.exp()
     losses = -(targets * log_q).sum(1) - penalty * log_h.squeeze(1) - auxiliary * (q * log_targets).sum(1)
     return losses.mean()
+
+
+def optimal_confidence(logits: Tensor, targets: Tensor, penalty: float, auxiliary: float) -> Tensor:
+    """[B]: the h in (0, 1] at which `car_loss` is smallest for these predictions and targets; constants.
+
+    logits, targets: [B, K] float. The loss is convex in h, so its slope is bisected; with a target of one class and no
+    auxiliary term h = min(1, penalty / ((1 + penalty) (1 - p_y))). Derived in this suite, not taken from the authors.
+    """
+    with torch.no_grad():
+        p, targets = logits.softmax(1), targets.to(logits.dtype)
+        away = p - targets
+        log_targets = targets.clamp_min(torch.finfo(targets.dtype).tiny).log()
+        pull = auxiliary * (away * log_targets).sum(1)  # the auxiliary term is linear in h
+
+        def rises(h: Tensor) -> Tensor:
+            q = (targets + h[:, None] * away).clamp_min(torch.finfo(targets.dtype).tiny)
+            return -(targets * away / q).sum(1) - penalty / h - pull > 0
+
+        low, high = torch.zeros_like(pull), torch.ones_like(pull)
+        whole = ~rises(high)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            above = rises(middle)
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return torch.where(whole, 1.0, (low + high) / 2)
 
 
 def car_targets(targets: Tensor, logits: Tensor, confidence: Tensor, momentum: float, threshold: float) -> Tensor:
@@ -107,8 +134,8 @@ class ConfidenceAdaptiveRegularization(Method):
         "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "search": None, "source": "MacLLL/NAL"},
         "confidence": {
             "default": "learned",
-            "choices": ("learned", "one"),
-            "source": "the method; `one` is for ablations",
+            "choices": ("learned", "one", "optimal"),
+            "source": "the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
         },
         "correct_targets": {"default": True, "source": "the method; off is for ablations"},
         "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},
@@ -134,15 +161,23 @@ class ConfidenceAdaptiveRegularization(Method):
         # Kept as logits: h itself rounds to 1 for most samples, and the score would lose its order.
         self.register_buffer("confidence_logits", torch.zeros(self.task.num_samples))
 
+    def gate(self, features: Tensor, logits: Tensor, targets: Tensor) -> Tensor | None:
+        """[B]: the logit of h; None for h = 1. features: [B, F]; logits, targets: [B, K], before this step's update."""
+        if self.confidence == "learned":
+            return self.indicator(features).squeeze(1)  # type: ignore[no-any-return]
+        if self.confidence == "optimal":
+            return optimal_confidence(logits, targets, self.penalty, self.auxiliary).logit()
+        return None
+
     def loss(self, batch: Batch) -> Tensor:
         features = self.network.features(batch.views[0])
         logits = self.network.classify(features)
-        gate = self.indicator(features).squeeze(1) if self.confidence == "learned" else None
+        targets = self.targets[batch.index]
+        gate = self.gate(features, logits, targets.clamp(self.target_floor, 1.0))
         h = torch.ones_like(logits[:, 0]) if gate is None else gate.detach().sigmoid()
         batch.observe(logits, confidence=h)
         if gate is not None:
             self.confidence_logits[batch.index] = gate.detach()
-        targets = self.targets[batch.index]
         if self.correct_targets and batch.epoch >= self.start and batch.epoch % max(1, self.update_every) == 0:
             targets = car_targets(targets, logits, h, self.momentum, self.threshold)
             self.targets[batch.index] = targets

@@ -47,8 +47,8 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
         "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "search": None, "source": "MacLLL/NAL"},
         "confidence": {
             "default": "learned",
-            "choices": ("learned", "one"),
-            "source": "the method; `one` is for ablations",
+            "choices": ("learned", "one", "optimal"),
+            "source": "the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
         },
         "correct_targets": {"default": True, "source": "the method; off is for ablations"},
         "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},

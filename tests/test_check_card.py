@@ -58,7 +58,7 @@ def test_options_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 def test_without_time_all_is_skipped_or_ended_and_told(tmp_path: Path) -> None:
     ended = called(tmp_path, "--out", "card", "--device", "cpu", "--budget", 12)
     assert ended.returncode in (0, 1), ended.stderr
-    assert "\nnot available: the step 'cifar': no time was left\n" in ended.stdout
+    assert "not available: the step 'doctor': no time was left\n" in ended.stdout  # its share is under a second
     told = json.loads((tmp_path / "card" / "summary.json").read_text())
     assert told["device"] == "cpu"
     assert "no time was left" in {one["found"] for one in told["judged"]}

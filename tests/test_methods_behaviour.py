@@ -12,7 +12,7 @@ from loss_inputs import CLASSES, SIZE, draw, eye, onehot
 from torch import Tensor
 
 from methods.active_passive import mean_absolute_error
-from methods.car import car_loss, car_targets
+from methods.car import car_loss, car_targets, optimal_confidence
 from methods.cdr import critical_gradients
 from methods.co_teaching import co_teaching_loss, forget_rate, kept_count
 from methods.co_teaching_plus import co_teaching_plus_loss
@@ -74,6 +74,42 @@ def test_best_confidence_is_the_derived_one() -> None:
     gate = best.clamp_max(0.999).logit().requires_grad_()
     gradient = torch.autograd.grad(car_loss(logits, onehot(labels), gate, 0.5, 0.0), gate)[0]
     torch.testing.assert_close(gradient[inside], torch.zeros_like(gradient[inside]), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("penalty", "auxiliary"), [(0.5, 0.0), (2.0, 0.1), (10.0, 0.0), (10.0, 1.0), (50.0, 0.1)])
+@pytest.mark.parametrize("soft", [False, True])
+def test_optimal_confidence_is_that_of_a_grid_search(penalty: float, auxiliary: float, soft: bool) -> None:
+    logits, labels = draw()
+    targets = (0.7 * onehot(labels) + 0.3 * logits.flip(0).softmax(1) if soft else onehot(labels)).clamp(1e-4, 1.0)
+    found = optimal_confidence(logits, targets, penalty, auxiliary)
+    grid = torch.linspace(0, 1, 1001, dtype=torch.float64)[1:-1]
+
+    def loss(h: Tensor) -> Tensor:
+        one = [
+            car_loss(logits[i : i + 1], targets[i : i + 1], h[i : i + 1].logit(), penalty, auxiliary)
+            for i in range(SIZE)
+        ]
+        return torch.stack(one)
+
+    searched = torch.stack([loss(h.expand(SIZE)) for h in grid])
+    assert (loss(found.clamp_max(1 - 1e-12)) <= searched.min(0).values + 1e-9).all()
+    inside = found < 1
+    gate = found.clamp_max(0.999).logit().requires_grad_()
+    slope = torch.autograd.grad(car_loss(logits, targets, gate, penalty, auxiliary), gate)[0]
+    torch.testing.assert_close(slope[inside], torch.zeros_like(slope[inside]), atol=1e-9, rtol=0)
+
+
+def test_optimal_confidence_makes_a_robust_tail_of_cross_entropy() -> None:
+    """The gradient on the given class's logit is p - 1 above 1 / (1 + lambda), and -lambda p below."""
+    penalty = 10.0
+    p = torch.tensor([0.5, 0.2, 0.092, 0.09, 0.05, 0.001], dtype=torch.float64)
+    logits = torch.stack([p, (1 - p) / 2, (1 - p) / 2], 1).log().requires_grad_()
+    targets = F.one_hot(torch.zeros(len(p), dtype=torch.int64), 3).double()
+    h = optimal_confidence(logits, targets, penalty, 0.0)
+    torch.testing.assert_close(h, (penalty / ((1 + penalty) * (1 - p))).clamp_max(1.0), rtol=1e-9, atol=1e-9)
+    assert not h.requires_grad
+    gradient = len(p) * torch.autograd.grad(car_loss(logits, targets, h.logit(), penalty, 0.0), logits)[0][:, 0]
+    torch.testing.assert_close(gradient, torch.where(p >= 1 / 11, p - 1, -penalty * p), rtol=1e-8, atol=1e-10)
 
 
 def test_car_clamps_matter_only_where_something_saturates() -> None:
