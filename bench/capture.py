@@ -43,6 +43,7 @@ class Graph:
     fingerprint: tuple[Any, ...]
     epoch: int | None  # the one that it holds for; None: any
     signature: int
+    broken: int  # of the recorder, when it was made
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Capture:
         assert run.optimizers is not None
         run.optimizers.set_rates(walk.progress(0))  # Adam's betas are the host's, and part of the fingerprint
         graph = self._graphs.pop(kind, None)
-        if graph is None or not _still_holds(graph, walk, steps):
+        if graph is None or graph.broken != self.recorder.broken or not _still_holds(graph, walk, steps):
             del graph  # its memory is needed for the next one
             return self._begin(walk, steps, kind)
         self._graphs[kind] = graph
@@ -103,7 +104,6 @@ class Capture:
             tables.take_draws(2, _draws(run, walk.size, steps - 2))
         except NotCapturable as reason:
             before.restore()
-            self._graphs.clear()  # see Recorder.record
             self.reason = str(reason)
             return 1
         except Exception as error:  # CUDA's, or the method's own: then Python's step raises it again
@@ -143,7 +143,8 @@ class Capture:
         before.check_generators()
         if fingerprint(run) != prints:
             raise NotCapturable("changes what the method keeps beside its tensors, or replaces a tensor, in the step")
-        return Graph(replay, tables, passes, prints, run.progress.epoch if noted else None, watch.signature)
+        epoch = run.progress.epoch if noted else None
+        return Graph(replay, tables, passes, prints, epoch, watch.signature, self.recorder.broken)
 
     def _prove(self, walk: PhaseWalk, graph: Graph, first: int) -> str:
         """Do two steps both ways; they stay done by the graph.
@@ -184,7 +185,6 @@ class Capture:
         count_step(walk.run, walk.size, walk.progress(number), graph.tables.first_rates[number])
 
     def _give_up(self, kind: Kind, why: str) -> None:
-        self._graphs.clear()
         self.reason = self._refuted[kind] = f"the graph was given up: {why}"
         self.tell(f"a captured step was given up, and Python goes on: {why}")
 

@@ -28,6 +28,7 @@ class ScoreGraph:
     step: Tensor
     passes: dict[str, int]
     fingerprint: tuple[Any, ...]
+    broken: int  # of the recorder, when it was made
     loader: MemoryLoader
 
 
@@ -59,7 +60,7 @@ class CapturedScores:
         key = id(loader), batch_size
         prints = module_fingerprint(method)
         graph = self._graphs.get(key)
-        if graph is None or graph.fingerprint != prints:
+        if graph is None or graph.broken != self.recorder.broken or graph.fingerprint != prints:
             self._graphs.pop(key, None)
             graph = self._graphs[key] = self._record(method, loader, batch_size, prints)
         counter = method.task.counter  # type: ignore[attr-defined]
@@ -103,7 +104,7 @@ class CapturedScores:
             raise NotCapturable(f"two batches of it differ from Python's by {difference:.2g} of their length")
         if module_fingerprint(method) != prints:
             raise NotCapturable("changes what the method keeps in a prediction")
-        return ScoreGraph(replay, logits, step, passes, prints, loader)
+        return ScoreGraph(replay, logits, step, passes, prints, self.recorder.broken, loader)
 
 
 def _logits(method: Method, loader: MemoryLoader, rows: slice | Tensor) -> Tensor:

@@ -19,10 +19,12 @@ Replay = Callable[[], object]
 class Recorder(Protocol):
     """Records a step that takes and returns nothing: all that it reads and writes are tensors that stay.
 
-    executes: whether recording does the step as well.
+    executes: whether recording does the step as well. broken: how many recordings were cut off; what was recorded
+    before the last of them must not be replayed, as it may draw from a generator that is no longer the device's.
     """
 
     executes: bool
+    broken: int
 
     def record(self, step: Callable[[], None]) -> Replay:
         """Call `step` once and return what does the same operations again. Raises what the step raises."""
@@ -38,7 +40,7 @@ class GraphRecorder:
         """Raises ValueError on the default stream, where nothing can be captured."""
         if not accelerator.is_own_stream(device):
             raise ValueError("graphs cannot be captured on the default stream")
-        self.device = device
+        self.device, self.broken = device, 0
         self._pool = torch.cuda.graph_pool_handle()
         # A pool ends with the last graph that uses it, and an ended pool takes no other; this one stays.
         anchor, self._keep = torch.cuda.CUDAGraph(), torch.zeros(1, device=device)
@@ -49,7 +51,7 @@ class GraphRecorder:
         self._anchor = anchor
 
     def record(self, step: Callable[[], None]) -> Replay:
-        """See `Recorder`. After a fault the device can be used as before, but graphs made earlier cannot."""
+        """See `Recorder`. After a fault the device can be used as before."""
         graph = torch.cuda.CUDAGraph()
         accelerator.synchronise(self.device)
         with _without_garbage_collection():
@@ -61,6 +63,7 @@ class GraphRecorder:
                 _give_up(graph)
                 # A capture that ends badly leaves the generator waiting for a replay; a copy of it is not.
                 accelerator.replace_generator(self.device, spare)
+                self.broken += 1
                 raise
             graph.capture_end()
         return graph.replay
@@ -94,6 +97,7 @@ class TraceRecorder:
     """The same on a CPU: a trace of the operations. It saves no time there, and shows what a captured step means."""
 
     executes = True
+    broken = 0
 
     def record(self, step: Callable[[], None]) -> Replay:
         """See `Recorder`."""

@@ -324,6 +324,18 @@ def test_a_graph_is_kept_as_long_as_python_would_do_the_same(
     assert quiet.recorded == recordings
 
 
+def test_what_was_recorded_before_a_recording_broke_is_not_replayed() -> None:
+    run = begun("cross_entropy")
+    assert run.captured is not None
+    run.captured.recorder = quiet = Quiet(run)
+    trainer.train_epoch(run)
+    trainer.train_epoch(run)
+    assert quiet.recorded == 1
+    quiet.broken += 1  # as by a graph of scores
+    trainer.train_epoch(run)
+    assert quiet.recorded == 2
+
+
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_learning_rates_and_clipping_are_those_of_the_step(name: str) -> None:
     settings = f"training.optimizer={{name='{name}', lr=0.02, clip_norm=0.5}}"
