@@ -6,13 +6,12 @@ import shutil
 import time
 from pathlib import Path
 
-from bench import doctor_images
+from bench import doctor_images, mps
 from bench.doctor import Fault, Skipped
 from bench.doctor_command import Runs, all_ended, ended, kill_worker, record_of, started, write
 from bench.doctor_machine import cores
 from results.record import Record, dumps, result
 
-MPS = "nvidia-cuda-mps-control"
 FIRST_SECONDS = 5.0  # the least that a first run takes: processes that import torch
 HANGS_AFTER = 30.0  # seconds without an end are a fault, not a small budget
 APART = 0.05  # test accuracy at the last epoch: more than another order of summation does to the tiny run
@@ -115,7 +114,7 @@ def rates(runs: Runs) -> str:
     network, subset = ("preact_resnet18", 25_600) if runs.on_device else ("small_cnn", 2_560)
     how = {"1 run": (1, ["--runs-per-device", "1"] if runs.on_device else ["--jobs", "1"])}
     if runs.on_device:
-        served = shutil.which(MPS) is not None
+        served = shutil.which(mps.PROGRAM) is not None
         for mode in ("auto", "off") if served else ("off",):
             name = f"{beside} runs {'under' if mode == 'auto' else 'without'} MPS"
             how[name] = (beside, ["--runs-per-device", str(beside), "--mps", mode])
@@ -142,8 +141,8 @@ def advice(runs: Runs) -> str:
     if not runs.on_device:
         return f"--jobs {cores()} (the default)" if several else "--jobs 1: runs beside each other gain nothing here"
     said = "--runs-per-device auto (the default)" if several else "--runs-per-device 1: more gain nothing here"
-    if shutil.which(MPS) is None:
-        return f"{said}; {MPS} is not installed: kernels of several runs take turns instead of overlapping"
+    if shutil.which(mps.PROGRAM) is None:
+        return f"{said}; {mps.PROGRAM} is not installed: kernels of several runs take turns instead of overlapping"
     return said if not several or "under" in best else f"{said} --mps off"
 
 

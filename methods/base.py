@@ -170,9 +170,9 @@ class Method(nn.Module):
     def step_draws(self, batch_size: int) -> Mapping[str, Tensor]:
         """Random numbers for one step of so many samples, as tensors on the CPU; `Batch.draws` holds them.
 
-        Called once before each step, in the order of the steps, and nowhere else may it be seen how often. What is
-        drawn here from `task.rng` or `task.generator`, and not in `loss`, lets an accelerator replay the step as a
-        captured graph.
+        Called for each step in the order of the steps, on an accelerator for many of them ahead, so it may read nothing
+        that a step changes, and change nothing but the task's generators. What is drawn here from `task.rng` or
+        `task.generator`, and not in `loss`, lets an accelerator replay the step as a captured graph.
         """
         return {}
 
