@@ -29,7 +29,7 @@ def car_loss(
     for h = 1. Returns a scalar; gradients flow through p and h. All logarithms are taken in log space, so that no
     gradient is infinite or cut off; a target of zero counts as the smallest positive normal number in log t.
     authors_behaviour: p and h are clamped to [1e-12, 1 - 1e-12] and q to [1e-7, 1], as in the authors' code, and
-    clamped entries have no gradient. The two differ only where h or q saturates.
+    clamped entries have no gradient; a target of zero gives NaN. The two differ only there and where h or q saturates.
     """
     targets = targets.detach()
     log_targets = targets.clamp_min(torch.finfo(targets.dtype).tiny).log()
@@ -37,6 +37,7 @@ def car_loss(
         confidence_logits = torch.full_like(logits[:, 0], torch.inf)
     gate = confidence_logits[:, None]
     if authors_behaviour:
+        log_targets = targets.log()  # theirs: a target of zero gives NaN, also where `auxiliary` is 0
         p = logits.softmax(1).clamp(1e-12, 1 - 1e-12)
         h = gate.sigmoid().clamp(1e-12, 1 - 1e-12)
         q = (h * p + (1 - h) * targets).clamp(1e-7, 1.0)
@@ -91,13 +92,17 @@ class ConfidenceAdaptiveRegularization(Method):
     renormalised, as in the authors' code; at a floor of 0, with `confidence = "one"`, no auxiliary term and no
     correction, this is cross-entropy. Prediction uses the class head alone.
 
-    The authors clamp their table only after its first update, so that a start that is no update epoch gives NaN; here a
-    target is clamped whenever it is read. `authors_behaviour` adds their clamps of p, h and q (see `car_loss`).
+    The branch sees features of unit length without passing a gradient back, and its logit lies in (-logit_bound,
+    logit_bound): on the features as they are, the penalty drives logit and features out of all bounds within a few
+    steps (docs/car.md). `authors_behaviour` is the authors' code to the letter: their branch, their start epoch, their
+    clamps of p, h and q (see `car_loss`), and a table clamped only after its first update, so that a start that is no
+    update epoch gives NaN; else a target is clamped whenever it is read.
     """
 
     name = "car"
     title = "CAR (NAL code, beta > 0)"
     year = 2021
+    version = 2  # the branch's bounded logit, and the start of correction
     reference = "Lu, Bo, He, Confidence Adaptive Regularization for Deep Learning with Noisy Labels, arXiv 2108.08212"
     hyper = {
         "penalty": {
@@ -119,10 +124,12 @@ class ConfidenceAdaptiveRegularization(Method):
         },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
         "start": {
-            "default": 0.12,
+            "default": 0.4,
+            "authors": 0.12,
             "unit": "epochs",
             "bounds": (0, 100000),
-            "source": "inferred: MacLLL/NAL, CIFAR, 60 of 500 epochs (es)",
+            "search": (0.1, 0.7),
+            "source": "this suite, by noisy validation (docs/car.md); authors: NAL on CIFAR, 60 of 500 epochs (es)",
         },
         "update_every": {
             "default": 1,
@@ -137,8 +144,26 @@ class ConfidenceAdaptiveRegularization(Method):
             "choices": ("learned", "one", "optimal"),
             "source": "the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
         },
+        "branch_features": {
+            "default": "unit",
+            "authors": "plain",
+            "choices": ("unit", "plain"),
+            "source": "this suite, because features of any length let one step saturate h; authors: plain",
+        },
+        "branch_gradient": {
+            "default": False,
+            "authors": True,
+            "source": "this suite, because the penalty's gradient keeps the network from learning; authors: on",
+        },
+        "logit_bound": {
+            "default": 10.0,
+            "authors": 0.0,
+            "bounds": (0.0, 1000.0),
+            "search": None,
+            "source": "this suite, because where h = 1 is best its logit has no finite optimum; authors: none (0)",
+        },
         "correct_targets": {"default": True, "source": "the method; off is for ablations"},
-        "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},
+        "authors_behaviour": {"default": False, "source": "this suite, because the authors' branch collapses"},
     }
     penalty: float
     auxiliary: float
@@ -148,6 +173,9 @@ class ConfidenceAdaptiveRegularization(Method):
     update_every: int
     target_floor: float
     confidence: str
+    branch_features: str
+    branch_gradient: bool
+    logit_bound: float
     correct_targets: bool
     authors_behaviour: bool
     targets: Tensor
@@ -164,7 +192,10 @@ class ConfidenceAdaptiveRegularization(Method):
     def gate(self, features: Tensor, logits: Tensor, targets: Tensor) -> Tensor | None:
         """[B]: the logit of h; None for h = 1. features: [B, F]; logits, targets: [B, K], before this step's update."""
         if self.confidence == "learned":
-            return self.indicator(features).squeeze(1)  # type: ignore[no-any-return]
+            seen = features if self.branch_gradient else features.detach()
+            found = self.indicator(F.normalize(seen) if self.branch_features == "unit" else seen).squeeze(1)
+            bound = self.logit_bound
+            return bound * torch.tanh(found / bound) if bound else found  # type: ignore[no-any-return]
         if self.confidence == "optimal":
             return optimal_confidence(logits, targets, self.penalty, self.auxiliary).logit()
         return None
@@ -178,11 +209,13 @@ class ConfidenceAdaptiveRegularization(Method):
         batch.observe(logits, confidence=h)
         if gate is not None:
             self.confidence_logits[batch.index] = gate.detach()
-        if self.correct_targets and batch.epoch >= self.start and batch.epoch % max(1, self.update_every) == 0:
-            targets = car_targets(targets, logits, h, self.momentum, self.threshold)
-            self.targets[batch.index] = targets
+        corrected = self.correct_targets and batch.epoch >= self.start
+        if corrected and batch.epoch % max(1, self.update_every) == 0:
+            self.targets[batch.index] = car_targets(targets, logits, h, self.momentum, self.threshold)
             self.targets.clamp_(self.target_floor, 1.0)
-        targets = targets.clamp(self.target_floor, 1.0)
+            targets = self.targets[batch.index]
+        if not (corrected and self.authors_behaviour):
+            targets = targets.clamp(self.target_floor, 1.0)
         return car_loss(logits, targets, gate, self.penalty, self.auxiliary, self.authors_behaviour)
 
     def clean_scores(self) -> Tensor | None:

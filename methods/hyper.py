@@ -22,6 +22,7 @@ class HyperParameter(TypedDict):
     `source` says where the default comes from (paper, repository, or "inferred").
     `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
     at all. `bench.search` says what it does where they are absent.
+    `authors`: the default in place of `default` where `authors_behaviour`, a switch of the same method, is on.
     """
 
     default: Value
@@ -32,10 +33,12 @@ class HyperParameter(TypedDict):
     type: NotRequired[Literal["bool", "int", "float", "str"]]
     scale: NotRequired[Literal["linear", "log"]]
     search: NotRequired[tuple[float, float] | None]
+    authors: NotRequired[Value]
 
 
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _SCALES = ("linear", "log")
+AUTHORS = "authors_behaviour"  # the switch between this suite's defaults and the authors'
 
 
 def value_type(declared: Mapping[str, Any], where: str) -> type:
@@ -76,7 +79,11 @@ def check_declarations(hyper: Any, where: str) -> None:
             raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
         if not isinstance(declared.get("choices", ()), tuple | list):
             raise MethodError(f"{here}: `choices` must be a tuple")
-        checked(name, declared["default"], declared, where)  # type: ignore[arg-type]
+        for key in ("default", "authors"):
+            if key in declared:
+                checked(name, declared[key], declared, where)  # type: ignore[arg-type]
+        if "authors" in declared and hyper.get(AUTHORS, {}).get("default") is not False:
+            raise MethodError(f"{here}: `authors` needs a hyper-parameter {AUTHORS!r} of the method, False by default")
 
 
 def _is_range(value: Any) -> bool:
@@ -108,14 +115,18 @@ def checked(name: str, value: Any, declared: HyperParameter, where: str) -> Valu
 
 
 def resolve_hyper(declared: Mapping[str, HyperParameter], given: Mapping[str, Any], where: str) -> dict[str, Value]:
-    """All hyper-parameters: defaults overlaid with `given`, checked for name, type and bounds. Raises MethodError."""
+    """All hyper-parameters: defaults overlaid with `given`, checked for name, type and bounds. Raises MethodError.
+
+    Where `given` switches `authors_behaviour` on, the defaults are the authors', as far as they are declared.
+    """
     for key in given:
         if key not in declared:
             near = difflib.get_close_matches(key, declared, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             accepted = ", ".join(declared) or "none"
             raise MethodError(f"{where}: unknown hyper-parameter {key!r}{hint} (accepted: {accepted})")
-    return {key: checked(key, given.get(key, d["default"]), d, where) for key, d in declared.items()}
+    usual = "authors" if given.get(AUTHORS) is True else "default"
+    return {key: checked(key, given.get(key, d.get(usual, d["default"])), d, where) for key, d in declared.items()}
 
 
 def in_epochs(declared: Mapping[str, HyperParameter], values: Mapping[str, Value], epochs: int) -> dict[str, Value]:

@@ -15,6 +15,7 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
     name = "nal"
     title = "NAL"
     year = 2022
+    version = 2  # as in CAR
     reference = "Lu, Bo, He, Noise Attention Learning: Enhancing Noise Robustness by Gradient Scaling, NeurIPS 2022"
     hyper = {
         "penalty": {
@@ -32,10 +33,12 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
         },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "MacLLL/NAL (delta)"},
         "start": {
-            "default": 60,
+            "default": 0.4,
+            "authors": 60,
             "unit": "epochs",
             "bounds": (0, 100000),
-            "source": "MacLLL/NAL, CIFAR, of 500 epochs (es; of 20, 60, 100)",
+            "search": (0.1, 0.7),
+            "source": "this suite, by noisy validation of CAR; authors: MacLLL/NAL, CIFAR (es; of 20, 60, 100)",
         },
         "update_every": {
             "default": 10,
@@ -50,6 +53,24 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
             "choices": ("learned", "one", "optimal"),
             "source": "the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
         },
+        "branch_features": {
+            "default": "unit",
+            "authors": "plain",
+            "choices": ("unit", "plain"),
+            "source": "this suite, because features of any length let one step saturate h; authors: plain",
+        },
+        "branch_gradient": {
+            "default": False,
+            "authors": True,
+            "source": "this suite, because the penalty's gradient keeps the network from learning; authors: on",
+        },
+        "logit_bound": {
+            "default": 10.0,
+            "authors": 0.0,
+            "bounds": (0.0, 1000.0),
+            "search": None,
+            "source": "this suite, because where h = 1 is best its logit has no finite optimum; authors: none (0)",
+        },
         "correct_targets": {"default": True, "source": "the method; off is for ablations"},
-        "authors_behaviour": {"default": False, "source": "log-safe form without their clamps"},
+        "authors_behaviour": {"default": False, "source": "this suite, because the authors' branch collapses"},
     }

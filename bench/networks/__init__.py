@@ -76,6 +76,10 @@ _TABLE = (
         "facebookresearch/mixup-cifar10; kuangliu/pytorch-cifar has 11,171,146, without the stem's batch normalisation",
     ),
     NetworkInfo(
+        "preact_resnet18_quarter", "PreAct-ResNet-18 (quarter)", "preact_resnet18 with 16 to 128 channels, for a CPU",
+        "bench.networks.resnet", (3, 32, 32), 700_794, 35.05, "this suite",
+    ),
+    NetworkInfo(
         "resnet50", "ResNet-50", "torchvision's, for images of about 224 x 224; ImageNet weights can be loaded",
         "bench.networks.imagenet", (3, 224, 224), 25_557_032, 4087.16, "torchvision, ResNet50_Weights",
         parameter_classes=1000, smallest=32, channels=3, pretrained=True,
