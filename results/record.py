@@ -48,6 +48,19 @@ _REQUIRED: dict[str, tuple[type, ...]] = {
     "execution": (dict,),
 }
 _NESTED_CURVES = ("memorisation", "observed")
+_LARGEST: dict[str, tuple[type, ...]] = {  # null: of no step
+    "median": (*_NUMBER, type(None)),
+    "largest": (*_NUMBER, type(None)),
+    "largest_epoch": (int, type(None)),
+}
+_HEALTH: dict[str, tuple[type, ...]] = {
+    **{f"{name}.{part}": kinds for name in ("loss", "gradient") for part, kinds in _LARGEST.items()},
+    "skipped": _NUMBER,
+    "first_above_chance": (int, type(None)),  # null: in no epoch
+    "saturated": (dict,),
+    "collapsed": (dict, type(None)),  # null: it did not
+    "epochs": (dict,),
+}
 
 
 class StoreError(Exception):
@@ -128,6 +141,8 @@ def validate(record: Any, where: str = "record") -> None:
     if record["address"] != expected:
         raise StoreError(f"{where}: key 'address' is {record['address'][:12]}..., but the spec's is {expected[:12]}...")
     _check_curves(record["curves"], where)
+    if "health" in record:  # records made before it was measured lack it
+        _check_health(record["health"], len(record["curves"]["epoch"]), where)
 
 
 def _check_type(record: Record, key: str, kinds: tuple[type, ...], where: str) -> None:
@@ -150,6 +165,23 @@ def _check_curves(curves: Record, where: str) -> None:
     measured = curves.get("memorisation", {"epoch": []})
     _check_type(measured, "epoch", (list,), f"{where}: curves.memorisation")
     _check_lengths(measured, len(measured["epoch"]), "curves.memorisation", where)
+
+
+def _check_health(health: Any, length: int, where: str) -> None:
+    for key, kinds in _HEALTH.items():
+        _check_type({"health": health}, f"health.{key}", kinds, where)
+    _check_share(health["skipped"], "health.skipped", where)
+    for name, share in health["saturated"].items():
+        _check_share(share, f"health.saturated.{name}", where)
+    if health["collapsed"] is not None:
+        for key, kind in (("epoch", int), ("reason", str)):
+            _check_type({"health": health}, f"health.collapsed.{key}", (kind,), where)
+    _check_lengths(health["epochs"], length, "health.epochs", where)
+
+
+def _check_share(value: Any, key: str, where: str) -> None:
+    if not isinstance(value, _NUMBER) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise StoreError(f"{where}: key {key!r} must be a share in [0, 1], not {value!r}")
 
 
 def _check_lengths(curves: Record, length: int, key: str, where: str) -> None:
