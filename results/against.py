@@ -12,8 +12,8 @@ from results.inference import TIE, paired_interval, welch_interval
 _LIKE = ["dataset", "noise", "method", "network", "epochs"]
 _NOTED = ("subset", "batch_size", "precision", "protocol", "noise_specification")
 _COLUMNS = [
-    "dataset", "noise", "method", "title", "network", "epochs", "n_a", "mean_a", "std_a", "collapsed_a", "n_b", "mean_b",
-    "std_b", "collapsed_b", "difference", "low", "high", "interval", "equal", "differs",
+    "dataset", "noise", "method", "title", "network", "epochs", "n_a", "mean_a", "std_a", "collapsed_a", "n_b",
+    "mean_b", "std_b", "collapsed_b", "difference", "low", "high", "interval", "equal", "differs",
 ]  # fmt: skip
 
 
@@ -71,7 +71,8 @@ def _row(first: pd.DataFrame | None, second: pd.DataFrame | None, column: str) -
     row["title"] = shown["method_title"].iloc[0]
     for letter, values in zip("ab", sides, strict=True):
         row |= {f"n_{letter}": len(values), f"mean_{letter}": values["value"].mean(),
-                f"std_{letter}": values["value"].std(ddof=1), f"collapsed_{letter}": int(values["collapsed"].sum())}  # fmt: skip
+                f"std_{letter}": values["value"].std(ddof=1),
+                f"collapsed_{letter}": int(values["collapsed"].sum())}  # fmt: skip
     both = sides[0].merge(sides[1], on=["seed", "fingerprint"], suffixes=("_a", "_b"))
     gaps = both["value_b"] - both["value_a"]
     row |= {"difference": row["mean_b"] - row["mean_a"], "interval": ""}

@@ -113,6 +113,11 @@ def failure_line(traceback: str) -> str:
     return _exception(traceback)
 
 
+def collapse_text(found: Collapse) -> str:
+    """A collapse in words: "from epoch 4 on (9.8% on noisy validation at the end, chance is 10.0%)"."""
+    return f"from epoch {found['epoch']} on ({found['reason']})"
+
+
 def epochs_text(epochs: Iterable[int | None]) -> str:
     """ "epoch 4", "epochs 4, 7": each once, in order; empty where none is known."""
     known = sorted({int(epoch) for epoch in epochs if epoch is not None})
