@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.table import Table
 
 from bench import lease
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _TITLES = {"not started": "waiting", "other protocol version": "out of date"}
 _COLUMNS = ("done", "collapsed", "running", "diverged", "failed", "out of date", "waiting")
+_RARE = ("collapsed", "diverged")  # columns shown only where there is such a run
 
 
 def status(
@@ -46,7 +48,7 @@ def status(
     live = lease.live(store.root / "leases", lease.Observer())
     failures = store.failures()
     records = frame.load(store.root)
-    table = Table("suite", *_COLUMNS)
+    told: dict[str, Counter[str]] = {}
     console = terminal.console()
     for name, plan in plans.items():
         if suite not in (None, name):
@@ -54,9 +56,8 @@ def status(
         runs = aggregate.statuses(records, [plan], failures, live)
         runs["status"] = runs["status"].replace(_TITLES)
         collapsed = _collapsed(store, plan, records)
-        counts = Counter(runs["status"])
+        told[name] = counts = Counter(runs["status"])
         counts["collapsed"] = int(runs["address"].isin(set(collapsed)).sum())
-        table.add_row(name, *(str(counts[column]) for column in _COLUMNS))
         for run in runs.itertuples():
             address = str(run.address)
             label = f"{run.title}, {run.setting}, seed {run.seed}"
@@ -71,9 +72,20 @@ def status(
                 line = f"collapsed {label}: {collapsed[address]}"
             if line:
                 console.print(line, highlight=False, soft_wrap=True)
-    console.print(table)
+    console.print(_counts(told))
     for address, fault in store.damaged().items():
         console.print(f"damaged   {address[:12]}: {fault}", highlight=False, soft_wrap=True)
+
+
+def _counts(told: dict[str, Counter[str]]) -> Table:
+    """How many runs of each suite are in each state; the collapsed ones, if any, are among those done."""
+    columns = [name for name in _COLUMNS if name not in _RARE or any(counts[name] for counts in told.values())]
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    for name in ("suite", *columns):
+        table.add_column(name, no_wrap=True)
+    for suite, counts in told.items():
+        table.add_row(suite, *(str(counts[name]) for name in columns))
+    return table
 
 
 def _collapsed(store: Store, plan: Plan, records: DataFrame) -> dict[str, str]:
