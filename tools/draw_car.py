@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import torch
 
@@ -14,8 +15,11 @@ sys.path.insert(0, str(HOME))
 
 from methods.car import car_loss, optimal_confidence  # noqa: E402
 from reports.figure_style import Drawn, Style, handle, house_style, panels, rendered, style_of  # noqa: E402
+from results.frame import records  # noqa: E402
 
 FOLDER = HOME / "docs" / "figures"
+CONFIDENCE = HOME / "results" / "reference" / "car-confidence.jsonl"
+SHOWN = {"clean": "-", "mislabelled": (0, (4, 1.5))}
 PENALTIES = {0.5: "#8168b3", 2.0: "#56b4e9", 10.0: "#d55e00", 50.0: "#009e73"}
 """lambda -> the colour of its lines."""
 PROBABILITY = np.linspace(0.002, 0.998, 499)
@@ -68,10 +72,43 @@ def optimum() -> Drawn:
     return Drawn("car-optimal-confidence", "", "", made.figure)
 
 
+def _learned() -> dict[str, dict[float, list[dict[str, Any]]]]:
+    """The records of `car-confidence` with a learned h: title of the noise -> lambda -> one record a seed."""
+    found: dict[str, dict[float, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for record in records(CONFIDENCE):
+        hyper = record["spec"]["method"]["hyper"]
+        if hyper.get("confidence") == "learned":
+            found[record["titles"]["noise"]][hyper["penalty"]].append(record)
+    return found
+
+
+def measured() -> Drawn:
+    """h of clean and of mislabelled samples by epoch, means over seeds, and how well h finds the wrong labels."""
+    by_noise = _learned()
+    made = panels(
+        list(by_noise), x="epoch", y="h", width=2.1, height=1.8, entries=["lambda 10, mislabelled"] * 4, most=3,
+    )  # fmt: skip
+    labels = {}
+    for axis, by_penalty in zip(made.axes, by_noise.values(), strict=True):
+        words = []
+        for penalty, runs in sorted(by_penalty.items(), reverse=True):
+            area = np.mean([run["detection"]["own"]["roc_auc"] for run in runs])
+            words.append(f"ROC-AUC {area:.2f} at lambda {penalty:g}")
+            for group, dash in SHOWN.items():
+                curves = [run["curves"]["observed"]["confidence"] for run in runs]
+                values = np.mean([curve[group] for curve in curves], axis=0)
+                style = Style(PENALTIES[penalty], dash, "")
+                axis.plot(curves[0]["epoch"], values, color=style.color, linestyle=style.dash)
+                labels[f"lambda {penalty:g}, {group}"] = style
+        axis.text(0.96, 0.06, "\n".join(words), transform=axis.transAxes, ha="right", va="bottom", fontsize=6.5)
+    made.legend([handle(label, style) for label, style in labels.items()])
+    return Drawn("car-confidence", "", "", made.figure)
+
+
 def files() -> dict[Path, bytes]:
     """What must lie in docs/figures: path -> content."""
-    with mpl.rc_context(), house_style():
-        drawn = [optimum()]
+    with house_style():
+        drawn = [optimum(), *([measured()] if CONFIDENCE.exists() else [])]
         return {FOLDER / f"{one.name}.svg": rendered(one)["svg"] for one in drawn}
 
 
