@@ -81,6 +81,7 @@ def build_record(
         },
         "curves": curves,
         "selection": measure.selections(curves),
+        "health": run.health.summary(),
         **parts,
         "cost": {
             "parameters": sum(p.numel() for p in run.method.parameters()),

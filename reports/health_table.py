@@ -54,7 +54,7 @@ def _notes(runs: int, measured: int) -> tuple[str, ...]:
         notes.append(
             "Loss and gradient length of a training step: median (mean over runs), and the largest of all runs with "
             "its epoch. Skipped: share (%) of steps without a gradient. Saturated: share (%) of an observed value that "
-            "is at its bound."
+            "is within 0.001 of 0 or 1, in the last epoch."
         )
     if measured < runs:
         notes.append(f"Loss and gradient were not measured in {runs - measured} of {runs} runs, of earlier records.")
@@ -77,7 +77,7 @@ def _cells(section: Section, found: pd.DataFrame, lost: list[int | None]) -> lis
         largest = [each[part] for each in known if each[part]["largest"] is not None]
         mean = float(np.mean(medians)) if medians else math.nan
         cells.append(Cell(_short(mean), mean, runs=runs) if medians else Cell(HOLE))
-        worst = max(largest, key=lambda each: each["largest"], default=None)
+        worst = max(largest, key=lambda each: abs(each["largest"]), default=None)
         cells.append(Cell(HOLE) if worst is None else Cell(_worst(worst), float(worst["largest"]), runs=runs))
     skipped = [each["skipped"] for each in known]
     share = float(np.mean(skipped)) if skipped else math.nan

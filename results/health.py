@@ -80,16 +80,18 @@ def first_above_chance(train_accuracy: Sequence[Any], num_classes: int) -> int |
     return next(found, None)
 
 
-def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`collapsed` and `first_above_chance` of a run: as recorded, else judged by its curves, alike for old records."""
-    health = record.get("health")
-    if health is not None:
-        return {name: health[name] for name in ("collapsed", "first_above_chance")}
-    classes, curves = record.get("data", {}).get("num_classes", 0), record["curves"]
+def judge(curves: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+    """`collapsed` and `first_above_chance`, the part of a record's `health` that its curves tell."""
     return {
-        "collapsed": collapse(curves, classes),
-        "first_above_chance": first_above_chance(curves.get("train_accuracy") or [], classes),
+        "collapsed": collapse(curves, num_classes),
+        "first_above_chance": first_above_chance(curves.get("train_accuracy") or [], num_classes),
     }
+
+
+def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a record: as it says, else as its curves tell, so that old records are judged alike."""
+    judged, recorded = judge(record["curves"], record.get("data", {}).get("num_classes", 0)), record.get("health", {})
+    return {name: recorded.get(name, found) for name, found in judged.items()}
 
 
 def is_divergence(traceback: str) -> bool:

@@ -56,10 +56,12 @@ _LARGEST: dict[str, tuple[type, ...]] = {  # null: of no step
 _HEALTH: dict[str, tuple[type, ...]] = {
     **{f"{name}.{part}": kinds for name in ("loss", "gradient") for part, kinds in _LARGEST.items()},
     "skipped": _NUMBER,
-    "first_above_chance": (int, type(None)),  # null: in no epoch
     "saturated": (dict,),
-    "collapsed": (dict, type(None)),  # null: it did not
     "epochs": (dict,),
+}
+_JUDGED: dict[str, tuple[type, ...]] = {  # where they are lacking, the curves tell
+    "first_above_chance": (int, type(None)),  # null: in no epoch
+    "collapsed": (dict, type(None)),  # null: it did not
 }
 
 
@@ -168,14 +170,17 @@ def _check_curves(curves: Record, where: str) -> None:
 
 
 def _check_health(health: Any, length: int, where: str) -> None:
+    whole = {"health": health}
     for key, kinds in _HEALTH.items():
-        _check_type({"health": health}, f"health.{key}", kinds, where)
+        _check_type(whole, f"health.{key}", kinds, where)
+    for key in _JUDGED.keys() & health.keys():
+        _check_type(whole, f"health.{key}", _JUDGED[key], where)
     _check_share(health["skipped"], "health.skipped", where)
     for name, share in health["saturated"].items():
         _check_share(share, f"health.saturated.{name}", where)
-    if health["collapsed"] is not None:
+    if health.get("collapsed") is not None:
         for key, kind in (("epoch", int), ("reason", str)):
-            _check_type({"health": health}, f"health.collapsed.{key}", (kind,), where)
+            _check_type(whole, f"health.collapsed.{key}", (kind,), where)
     _check_lengths(health["epochs"], length, "health.epochs", where)
 
 

@@ -156,8 +156,12 @@ def test_a_record_with_and_without_health_is_whole() -> None:
     validate(measured(collapsed={"epoch": 2, "reason": "at chance"}))
     validate(measured(gradient={"median": None, "largest": None, "largest_epoch": None}, more="of a later version"))
     record = measured()
+    del record["health"]["collapsed"], record["health"]["first_above_chance"]  # then the curves tell
+    validate(record)
+    assert health.of_record(record) == health.judge(record["curves"], 10)
     del record["health"]
     validate(record)
+    assert health.of_record(record) == health.judge(record["curves"], 10)
     assert '"health"' not in dumps(record)
 
 
