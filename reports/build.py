@@ -103,7 +103,11 @@ def _marked(part: Chapter, sections: list[Section]) -> Chapter:
 def _about(section: Section) -> list[str]:
     plan = section.plan
     lines = [plan.get("description"), _PURPOSES[plan["purpose"]], plan.get("remark")]
-    return [*(str(line) for line in lines if line), f"{len(section.frame)} of {len(plan['cells'])} runs are done."]
+    done = f"{len(section.frame)} of {len(plan['cells'])} runs are done"
+    counts = {"collapsed": int(section.frame["collapsed_epoch"].notna().sum()),
+              "diverged": len(health.diverged_runs(section))}  # fmt: skip
+    unsound = [f"{count} {what}" for what, count in counts.items() if count]
+    return [*(str(line) for line in lines if line), f"{', '.join([done, *unsound])}."]
 
 
 def _published(found: list[Section], paper: str | None, published: Path | None, select: str | None) -> list[Chapter]:

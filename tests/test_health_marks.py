@@ -209,6 +209,7 @@ def test_the_table_of_health(tmp_path: Path) -> None:
     ]  # fmt: skip
     summary = build_report(tmp_path, tmp_path / "report")
     page = summary.index.read_text(encoding="utf-8")
+    assert "14 of 18 runs are done, 1 collapsed, 4 diverged." in page
     assert "how training went" in page and '"gradient":{"largest":8550.0' in page and '"loss":"not measured"' in page
     assert "Among the runs behind this are collapsed ones" in re.sub(r"<li>.*?</li>", "", page)  # figures say it too
     assert (tmp_path / "report" / "tables" / "new-health.tex").is_file()
