@@ -86,7 +86,8 @@ def diverged_notes(section: Section, dataset: str | None = None) -> list[str]:
         parts.append(f"{section.methods[method]}, {section.place_title(place, setting)}: {told}")
     if not parts:
         return []
-    return [f"{DIVERGED} Runs diverged (their loss was no longer finite) and are in no mean. {'; '.join(parts)}."]
+    what = "their loss or gradient was no longer finite"
+    return [f"{DIVERGED} Runs diverged ({what}) and are in no mean. {'; '.join(parts)}."]
 
 
 def hole_text(cell: pd.Series) -> str:

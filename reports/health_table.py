@@ -47,8 +47,8 @@ def health_table(section: Section) -> Table | None:
 def _notes(runs: int, measured: int) -> tuple[str, ...]:
     notes = [
         "Collapsed: ends at chance (1.5 times chance or below), or more than 20 points below its best on noisy "
-        "validation; from that epoch on. Diverged: the loss was no longer finite, so there is no result. Learns from: "
-        "first epoch whose training accuracy is above 2 times chance."
+        "validation; from that epoch on. Diverged: loss or gradient were no longer finite, so there is no result. "
+        "Learns from: first epoch whose training accuracy is above 2 times chance."
     ]
     if measured:
         notes.append(

@@ -1,7 +1,7 @@
 """Whether a run is sound: at which epoch it collapsed, or that it diverged; judged from what is recorded of it alone.
 
-A run collapsed if it ends at chance, or ends far below its own best on noisy validation. It diverged if its loss was no
-longer finite: then it has no record, and the traceback of its failure says so.
+A run collapsed if it ends at chance, or ends far below its own best on noisy validation. It diverged if its loss or
+gradient was no longer finite: then it has no record, and the traceback of its failure says so.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_divergence(traceback: str) -> bool:
-    """Whether a run failed because its loss was no longer finite: a result of its settings, not a fault."""
+    """Whether a run failed because its loss or gradient was no longer finite: a result of its settings, not a fault."""
     return _exception(traceback).startswith("FloatingPointError")
 
 
