@@ -26,7 +26,7 @@ SCHEDULES = ((0.05, 0.0), (0.05, 0.1), (0.1, 0.0), (0.1, 0.1))  # learning rate,
 
 @dataclass(frozen=True)
 class Short:
-    """60 steps of SGD (momentum .9, weight decay 5e-4) on a cosine, symmetric 40%.
+    """Some steps of SGD (momentum .9, weight decay 5e-4) on a cosine, symmetric 40%.
 
     warmup: share of the run. hyper: over the method's defaults. changes: further assignments of the suite file.
     """
@@ -38,6 +38,8 @@ class Short:
     data: str = "cifar10"
     batch: int = 32
     epochs: int = 6
+    steps: int = STEPS
+    precision: str = "auto"
     hyper: tuple[tuple[str, Any], ...] = ()
     changes: tuple[str, ...] = ()
 
@@ -46,14 +48,14 @@ class Short:
         optimizer = f"{{ lr = {self.rate}, momentum = 0.9, weight_decay = 0.0005 }}"
         tables = copy.deepcopy(TABLES)
         assignments = [
-            f"data={{ name = '{self.data}', subset = {self.batch * STEPS // self.epochs} }}",
+            f"data={{ name = '{self.data}', subset = {self.batch * self.steps // self.epochs} }}",
             "noise=[{ model = 'symmetric', rate = 0.4 }]",
             f"training.network='{self.network}'",
             f"training.epochs={self.epochs}",
             f"training.batch_size={self.batch}",
             f"training.optimizer={optimizer}",
             f"training.schedule={{ name = 'cosine', warmup = {self.warmup} }}",
-            "training.precision='auto'",
+            f"training.precision='{self.precision}'",
             f"methods.{self.method}={{}}",
             *(f"methods.{self.method}.hyper.{key}={value}" for key, value in self.hyper),
             *self.changes,
