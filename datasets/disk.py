@@ -148,8 +148,11 @@ def vanished(found: Index) -> list[str]:
             np.bincount(labels, minlength=len(found.class_names))
             for labels in (split.labels, split.labels[split.status != BROKEN])
         )
-        for label in np.flatnonzero((left < FEWEST) & (left < listed)).tolist():
-            rest = f"{left[label]} of {listed[label]} {name} images of class {shown(found.class_names[label])!r}"
+        few = (left < FEWEST) & (left < listed)
+        if found.faults and name == "train":  # lines that are left out are not counted among those listed
+            few |= left == 0
+        for label in np.flatnonzero(few).tolist():
+            rest = f"{left[label]} {name} images of class '{shown(found.class_names[label])}'"
             lines.append(f"{rest} are left (at least {FEWEST} are needed)")
     return lines
 

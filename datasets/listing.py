@@ -91,6 +91,11 @@ def shown(text: str) -> str:
     return printable if len(text) <= LONGEST else printable[:LONGEST] + "..."
 
 
+def is_clutter(name: str) -> bool:
+    """Whether a file is one that systems leave in folders: .DS_Store, ._x beside x, Thumbs.db, desktop.ini."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini")
+
+
 def is_inside(name: str) -> bool:
     """Whether a name stays below its folder."""
     return bool(name) and not name.startswith(("/", "\\")) and ".." not in name.split("/")
