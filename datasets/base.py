@@ -122,7 +122,8 @@ class DataSet:
     test_truth: the same of the test images.
     validation: the official validation set. further_tests: test sets beside `test`, by name.
     content: the hash of what its lists say, where images are files. skipped: how many images were left out, by what was
-    wrong with them. title: what tables call it, where that is not its description's title.
+    wrong with them. adjusted: of how many own images more was done than to read them, by what it was (see
+    `datasets.image_file`). title: what tables call it, where that is not its description's title.
     """
 
     name: str
@@ -143,6 +144,7 @@ class DataSet:
     top5: bool = False
     content: str | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    adjusted: Mapping[str, int] = field(default_factory=dict)
     title: str | None = None
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets import animal10n, clothing1m, folder, food101n, index, index_checks, webvision
 from datasets.base import DataError, DataSet, DataSetInfo, HeldOut, ImageFiles
-from datasets.index import BROKEN, UNCHECKED, Index, Split
+from datasets.index import BROKEN, Index, Split
 from datasets.listing import Listing, Sources, shown
 
 MODULES: Mapping[str, ModuleType] = {
@@ -157,11 +157,6 @@ def vanished(found: Index) -> list[str]:
     return lines
 
 
-def is_checked(found: Index) -> bool:
-    """Whether every image has been read by `data check`."""
-    return not any((split.status == UNCHECKED).any() for split in found.splits.values())
-
-
 def _is_known(split: Split) -> bool:
     """Whether the list gives the true class of every image."""
     return split.clean is not None and bool((np.asarray(split.clean) >= 0).all())
@@ -224,4 +219,5 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
         title=info.title,
         content=content(found, choice.skip_broken),
         skipped=skipped(found) if choice.skip_broken else {},
+        adjusted=index_checks.adjusted(found),
     )

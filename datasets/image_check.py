@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from datasets import image_file, index_checks
+from datasets.base import IntArray
 from datasets.image_file import ImageFault
-from datasets.index import GOOD, Index
+from datasets.index import BROKEN, GOOD, STAMP, UNCHECKED, Index, Split
 from datasets.index_checks import NO_STAMP, Seen, Stamp
 from datasets.listing import Fault, shown
 
@@ -66,13 +67,19 @@ def _read(found: Index, task: Task) -> tuple[Task, list[Seen]]:
     return task, _check(split.folder, [split.names[row] for row in range(start, stop)], found.own)
 
 
-def mark_changed(found: Index) -> None:
-    """Have the images read again whose files are others than those that were found good. Raises OSError."""
-    for name, split in found.splits.items():
-        good = np.flatnonzero(split.status == GOOD)
-        stamps = np.array([stamp_of(split.folder / split.names[row]) for row in good.tolist()], dtype=np.int64)
-        changed = (stamps.reshape(split.stamps[good].shape) != split.stamps[good]).any(axis=1)
-        index_checks.mark_unchecked(found, name, good[changed])
+def changed(split: Split, status: int) -> IntArray:
+    """The rows of that status whose files are others now than those that were read."""
+    rows = np.flatnonzero(split.status == status)
+    stamps = np.array([stamp_of(split.folder / split.names[row]) for row in rows.tolist()], dtype=np.int64)
+    others: IntArray = rows[(stamps.reshape(len(rows), STAMP) != split.stamps[rows]).any(axis=1)]
+    return others
+
+
+def is_current(found: Index) -> bool:
+    """Whether every image was read, and none has changed since."""
+    if any((split.status == UNCHECKED).any() for split in found.splits.values()):
+        return False
+    return not any(len(changed(split, status)) for split in found.splits.values() for status in (GOOD, BROKEN))
 
 
 def check_images(found: Index, jobs: int, progress: Progress) -> None:
@@ -83,7 +90,8 @@ def check_images(found: Index, jobs: int, progress: Progress) -> None:
     """
     from joblib import Parallel, delayed
 
-    mark_changed(found)
+    for name, split in found.splits.items():
+        index_checks.mark_unchecked(found, name, changed(split, GOOD))
     tasks = list(_tasks(found))
     total = sum(stop - start for _, start, stop in tasks)
     done = 0

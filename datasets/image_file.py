@@ -25,11 +25,11 @@ GROUND = 128  # under transparent parts: neither a black nor a white shape is lo
 
 TURNED, TRANSPARENT, DEEP = 1, 2, 4
 NOTES = {
-    TURNED: "turned as their EXIF orientation says",
-    TRANSPARENT: "with transparent parts laid on grey",
-    DEEP: "of 16 bits or floating point, scaled to 8 bits",
+    TURNED: "turned by their EXIF orientation",
+    TRANSPARENT: "with transparent parts, laid on grey",
+    DEEP: "of 16 bits or floating point, scaled to 8",
 }
-"""What was done to an own image beyond reading it, and how a sentence "N images are ..." goes on."""
+"""What was done to an own image beyond reading it."""
 
 _ORIENTATION = 0x0112  # of EXIF
 _SHORT = ("I;16", "I;16L", "I;16B", "I;16N")

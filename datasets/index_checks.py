@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets import packs
+from datasets.image_file import NOTES
 from datasets.index import BROKEN, GOOD, REASONS, STAMP, UNCHECKED, Index
 from datasets.listing import Fault
 
@@ -108,9 +109,13 @@ def faults(index: Index) -> list[Fault]:
     return [*index.faults, *(fault for split in broken(index).values() for fault in split.values())]
 
 
-def count_of_note(index: Index, note: int) -> int:
-    """The images of which the check noted that (see `datasets.image_file.NOTES`)."""
-    return sum(int(((split.notes & note) != 0).sum()) for split in index.splits.values())
+def adjusted(index: Index) -> dict[str, int]:
+    """Of how many images more was done than to read them, by what it was (see `datasets.image_file.NOTES`)."""
+    found = {
+        done: sum(int(((split.notes & note) != 0).sum()) for split in index.splits.values())
+        for note, done in NOTES.items()
+    }
+    return {done: count for done, count in found.items() if count}
 
 
 def twins(index: Index) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -96,6 +96,8 @@ def label_place(table: Table, key: str | None) -> int:
         named = [place for place in range(table.width) if place not in known]
     if table.width == 1:
         return 0
+    if len({names[place] for place in named}) < len(named):
+        raise DataError(f"{path}: {len(named)} columns {names[named[0]]!r}: rename those that are not meant")
     if len(named) != 1:
         raise DataError(f"{path}: several columns, so a key is needed (accepted: {accepted})")
     return named[0]

@@ -82,7 +82,7 @@ def from_labels(texts: Iterable[str], path: object) -> Classes:
     a fraction are spelt in several ways: they may be no numbers, as 1.1 and 1.10 of sections.
     """
     spelt: dict[str, set[str]] = {}
-    for text in texts:
+    for text in sorted(texts):
         spelt.setdefault(key_of(text), set()).add(text)
     for key, several in spelt.items():
         if len(several) > 1 and "." in key and _DECIMAL.fullmatch(key):
@@ -105,7 +105,7 @@ def from_names(names: Sequence[str], texts: Iterable[str], path: object) -> Clas
     """
     named = {key_of(name): number for number, name in enumerate(names)}
     numbered = {str(number): number for number in range(len(names))}
-    used = {key_of(text): text for text in texts}
+    used = {key_of(text): text for text in sorted(texts)}
     double = [key for key in used if key in named and numbered.get(key, named[key]) != named[key]]
     if not double:
         return Classes(tuple(names), numbered | named, _remarks(names))

@@ -14,7 +14,7 @@ from bench.environment import Environment
 from bench.settings import Suite
 from bench.spec import Cell
 from bench.spec_data import OWN, choice_of
-from datasets import disk, image_check, image_file, index_checks, listing, resized
+from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
 from datasets.base import DataError, DataSet, ImageFiles
 from datasets.image_check import Progress
@@ -68,17 +68,15 @@ def find_broken(console: Console, part: Suite, root: Path | None) -> None:
     if name not in disk.MODULES:
         return
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
-    found = disk.opened(name, sources, datasets.user_cache(), to_check=True)
-    read_all(console, name, found, image_check.default_jobs())
+    if not image_check.is_current(disk.opened(name, sources, datasets.user_cache())):
+        found = disk.opened(name, sources, datasets.user_cache(), to_check=True)
+        read_all(console, name, found, image_check.default_jobs())
 
 
 def remarks(found: Index) -> list[str]:
     """What a user should know of image files that are no faults: how they were read, and which stand in two splits."""
     lines = list(found.remarks)
-    for note, done in image_file.NOTES.items():
-        count = index_checks.count_of_note(found, note)
-        if count:
-            lines.append(f"images {done}: {count:,}")
+    lines += [f"images {done}: {count:,}" for done, count in index_checks.adjusted(found).items()]
     for (one, other), pairs in index_checks.twins(found).items():
         some = ", ".join(f"{listing.shown(ours)} = {listing.shown(theirs)}" for ours, theirs in pairs[:SHOWN_PAIRS])
         more = ", ..." if len(pairs) > SHOWN_PAIRS else ""
