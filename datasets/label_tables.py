@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from datasets import text_files
 from datasets.base import DataError, IntArray
@@ -16,7 +18,7 @@ from datasets.listing import shown
 
 LABELS = ("label", "labels", "noisy_label", "noisy_labels", "given_label", "given_labels")
 TRUTH = ("true_label", "true_labels", "clean_label", "clean_labels")
-_INDEX = ("index", "", "idx", "row", "unnamed: 0")  # what tables call the number of a row; pandas: nothing at all
+INDEX = ("index", "", "idx", "row", "unnamed: 0")  # what tables call the number of a row; pandas: nothing at all
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SEPARATORS = (",", "\t", ";")
 
@@ -92,7 +94,7 @@ def label_place(table: Table, key: str | None) -> int:
         return names.index(key)
     named = table.places(LABELS)
     if not named and table.width > 1:
-        known = table.places(_INDEX)
+        known = table.places(INDEX)
         named = [place for place in range(table.width) if place not in known]
     if table.width == 1:
         return 0
@@ -104,10 +106,11 @@ def label_place(table: Table, key: str | None) -> int:
 
 
 def _numbering(texts: Sequence[str]) -> IntArray | None:
-    """The place of each row where the cells are the numbers from 0 or 1 on, each once; else None."""
-    if not all(map(_NUMBER.fullmatch, texts)):
-        return None
-    values = np.array(texts, dtype=np.float64)
+    return numbering(np.array(texts, dtype=np.float64)) if all(map(_NUMBER.fullmatch, texts)) else None
+
+
+def numbering(values: npt.NDArray[Any]) -> IntArray | None:
+    """The place of each row, in the order of the values, where these are the numbers from 0 or 1 on, each once."""
     order = np.argsort(values, kind="stable")
     ranks = np.arange(len(values))
     return order if any(np.array_equal(values[order], ranks + start) for start in (0, 1)) else None
@@ -121,7 +124,7 @@ def order(table: Table, label: int) -> IntArray:
     standing = np.arange(len(table.rows))
     if table.names is None:
         return standing
-    numbered = [place for place in table.places(_INDEX) if place != label]
+    numbered = [place for place in table.places(INDEX) if place != label]
     if len(numbered) > 1:
         called = ", ".join(repr(shown(table.names[place])) for place in numbered)
         raise DataError(f"{table.path}: columns {called}: which of them numbers the images? Remove the other")

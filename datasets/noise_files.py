@@ -33,12 +33,23 @@ def _array(path: Path, key: str | None, preferred: str) -> Any:
             if name not in names:
                 fault = f"no array {name!r}" if key else "several arrays, so a key is needed"
                 raise DataError(f"{path}: {fault} (accepted: {', '.join(names)})")
-            return held[name]
+            return held[name] if preferred == "matrix" else _in_order(held, held[name], path)
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
         why = text_files.other_file(path) or str(fault).splitlines()[0]
         if "pickle" in why:  # NumPy's words advise to load them
             why = "it holds Python objects, or is none of NumPy's files"
         raise DataError(f"{path}: not a NumPy file of plain numbers: {why}") from None
+
+
+def _in_order(held: Any, labels: Any, path: Path) -> Any:
+    """The labels of a .npz in the order of the images, where an array `index` beside them numbers them."""
+    places = [name for name in held.files if name.casefold() in label_tables.INDEX]
+    if len(places) != 1 or held[places[0]].shape != labels.shape or labels.ndim != 1:
+        return labels
+    order = label_tables.numbering(held[places[0]])
+    if order is None:
+        raise DataError(f"{path}: array {places[0]!r} does not number the labels from 0 on, each once")
+    return labels[order]
 
 
 def _checked_file(path: Path, suffixes: tuple[str, ...], what: str) -> None:
@@ -143,7 +154,7 @@ def _truth(path: Path) -> Any:
         return None
     with np.load(path, allow_pickle=False) as held:
         names = [name for name in held.files if name in label_tables.TRUTH]
-        found = held[names[0]] if len(names) == 1 else None
+        found = _in_order(held, held[names[0]], path) if len(names) == 1 else None
     return found if found is not None and found.ndim == 1 and found.dtype.kind in "iuf" else None
 
 
