@@ -95,23 +95,29 @@ def _classes(rows: Sequence[Row], names: Sequence[str] | None, path: Path) -> Cl
     return label_text.from_labels(used | true, path)
 
 
-def _fault_of(row: Row, name: str | None, classes: Classes, seen: set[str]) -> tuple[str, str] | None:
+def _fault_of(row: Row, classes: Classes) -> tuple[str, str] | None:
     """What is wrong with an entry of the list: the kind, and which value it is; or None."""
-    if (fault := image_names.fault_of(row.path)) is not None:
-        return "malformed line", fault
+    if (wrong := image_names.fault_of(row.path)) is not None:
+        return "malformed line", wrong
     if row.split.casefold() not in _SPLITS:
         return "malformed line", f"split '{listing.shown(row.split)}' (accepted: train, validation, test)"
     if has_controls(row.label):
         return "malformed line", "a label that holds control characters"
     if classes.number(row.label) is None and is_missing(row.label):
         return "malformed line", f"no label (a class that is called {row.label!r} must stand in classes.txt)"
-    if name in seen:
-        return "duplicate key", "the same image as in a line before"
     for column, text in (("label", row.label), ("clean_label", row.clean)):
         if text and classes.number(text) is None:
-            known = "is no class" if column == "label" else "is no label of this list and not in classes.txt"
+            known = f"is no class: {_known(classes)}"
+            if column != "label":
+                known = "is no label of this list and not in classes.txt"
             return "class out of range", f"{column} '{listing.shown(text)}' {known}"
     return None
+
+
+def _known(classes: Classes) -> str:
+    """What a label may be, in a few words."""
+    some = ", ".join(map(listing.shown, classes.names[:_SHOWN])) + (", ..." if len(classes.names) > _SHOWN else "")
+    return f"accepted are {some}, or their numbers from 0 on"
 
 
 def _is_held_out(name: str) -> bool:
@@ -154,10 +160,13 @@ def read(sources: Sources) -> Listing:
     seen: set[str] = set()
     absent = 0
     for row in rows:
-        there = None if image_names.fault_of(row.path) else images.find(row.path)
-        name = there or image_names.plain(row.path)
-        fault = _fault_of(row, name, classes, seen)
-        seen.add(name)
+        there = None
+        fault = _fault_of(row, classes)
+        if fault is None:
+            there = images.find(row.path)
+            name = there or image_names.plain(row.path)
+            fault = ("duplicate key", "the same image as in a line before") if name in seen else None
+            seen.add(name)
         if fault is not None:
             line = listing.shown(",".join(filter(None, row[1:])))
             faults.append(Fault(fault[0], row.where, f"{line}: {fault[1]}"))

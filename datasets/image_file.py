@@ -31,6 +31,7 @@ NOTES = {
 }
 """What was done to an own image beyond reading it."""
 
+_NO_ALPHA = ((255, 255), (0, 0))  # some programs leave the fourth byte of a pixel empty
 _ORIENTATION = 0x0112  # of EXIF
 _SHORT = ("I;16", "I;16L", "I;16B", "I;16N")
 _FORMATS_OF_SHORT = ("PNG", "PPM")  # Pillow reads their 16 bits as 32
@@ -105,7 +106,7 @@ def _seen(image: Image) -> tuple[Image, int]:
         return _scaled(turned, image.format), notes | DEEP
     if turned.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in turned.info:
         layer = turned.convert("RGBA")
-        if layer.getchannel("A").getextrema() != (255, 255):
+        if layer.getchannel("A").getextrema() not in _NO_ALPHA:
             return _on_ground(layer), notes | TRANSPARENT
         return layer.convert("RGB"), notes
     return turned if turned.mode == "RGB" else turned.convert("RGB"), notes

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+_UNUSUAL = re.compile(r"//|/$|(^|/)\.(/|$)")  # what a path of the disk does not have
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -16,9 +17,9 @@ def fault_of(name: str) -> str | None:
     """Why a name cannot be that of a file below the list's folder, or None."""
     if not name:
         return "no path"
-    if name.startswith(("/", "\\")) or _DRIVE.match(name):
+    if name[0] in "/\\" or (name[1:2] == ":" and _DRIVE.match(name)):
         return "an absolute path"
-    if ".." in re.split(r"[\\/]", name):
+    if ".." in name and ".." in re.split(r"[\\/]", name):
         return "a path that leaves the folder"
     return None
 
@@ -63,8 +64,10 @@ class Finder:
 
     def find(self, name: str) -> str | None:
         """The name on the disk of what is called `name` in a list (one without a fault); None: it is not there."""
-        for spelt in dict.fromkeys((name, name.replace("\\", "/"))):
-            above, last = posixpath.split(posixpath.normpath(spelt))
+        for spelt in (name, name.replace("\\", "/")) if "\\" in name else (name,):
+            if _UNUSUAL.search(spelt):
+                spelt = posixpath.normpath(spelt)
+            above, _, last = spelt.rpartition("/")
             folder = self._folder(above)
             found = None if folder is None else self._below(folder, last)
             if found is not None:

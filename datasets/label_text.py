@@ -6,6 +6,7 @@ no label.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ def is_missing(text: str) -> bool:
     return text.casefold() in _MISSING
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def key_of(text: str) -> str:
     """What all spellings of one label have in common; a number's shortest decimal form."""
     if _WHOLE.fullmatch(text):

@@ -58,7 +58,7 @@ def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
         if alike and _column_name(alike[0]) != name:
             raise DataError(f"{path}: column '{listing.shown(alike[0])}': rename it to {name!r}, or to something else")
         if name in NEEDED and not alike:
-            hint = "the first line of the list must name its columns"
+            hint = text_files.other_file(path) or "the first line of the list must name its columns"
             raise DataError(f"{path}: no column {name!r} (found: {found}; needed: path, label): {hint}")
     return {name: names.index(name) for name in COLUMNS if name in names}
 
@@ -83,12 +83,12 @@ def _told(path: Path, how: str, columns: Iterable[str], header: Sequence[str]) -
 def _text_table(path: Path, faults: list[Fault]) -> Table:
     encoding = text_files.encoding_of(path).removesuffix("-sig").upper()
     with text_files.opened(path) as stream:
-        first = stream.readline()
+        first = next((line for line in stream if line.strip(_MARK).strip()), "")
     mark = _separator(first.lstrip(_MARK), "\t" if path.suffix == ".tsv" else ",")
     rows = []
     with text_files.opened(path, newline="") as stream:
         reader = csv.reader(stream, delimiter=mark)
-        header = next(reader, [])
+        header = next((cells for cells in reader if any(map(str.strip, cells))), [])
         columns = _columns(header, path)
         for cells in reader:
             where = listing.at(path, reader.line_num)
@@ -189,5 +189,8 @@ def read(
     except (UnicodeError, csv.Error) as fault:
         raise DataError(f"{path}: not a table of text: {fault}") from None
     known = is_class or (lambda _: False)
-    rows = [row._replace(clean="") if is_missing(row.clean) and not known(row.clean) else row for row in table.rows]
+    rows = [
+        row._replace(clean="") if row.clean and is_missing(row.clean) and not known(row.clean) else row
+        for row in table.rows
+    ]
     return table._replace(rows=rows)

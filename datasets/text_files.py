@@ -56,12 +56,12 @@ def opened(path: Path, newline: str | None = None) -> IO[str]:
 
 def is_decoded(text: str) -> bool:
     """Whether all of a text of `opened` was UTF-8."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return text.isprintable() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def has_controls(text: str) -> bool:
     """Whether a text holds what no name should: control characters, which terminals and XML take for something else."""
-    return any(letter < " " or "\x7f" <= letter <= "\x9f" for letter in text)
+    return not text.isprintable() and any(letter < " " or "\x7f" <= letter <= "\x9f" for letter in text)
 
 
 def other_file(path: Path) -> str | None:

@@ -10,5 +10,6 @@ from tests.user_files.lists import CASES as LISTS
 from tests.user_files.pictures import CASES as PICTURES
 
 CASES: dict[str, Case] = {**LISTS, **PICTURES}
+assert len(CASES) == len(LISTS) + len(PICTURES)
 
 __all__ = ["CASES", "Case"]

@@ -256,6 +256,16 @@ CASES: dict[str, Case] = {
         lambda root: in_splits(root, "train", "dev"), "split 'dev' (accepted: train, validation, test)"
     ),
     "two lists": Case(two_lists, says=("labels.csv is read; there too, and not read: labels.tsv",)),
+    "blank lines before": Case(lambda root: relabelled(root, *"abc", head="\n\npath,label,split")),
+    "a list that is a web page": refused(
+        lambda root: [write_images(root), (root / "labels.csv").write_text("<!DOCTYPE html>\n<html></html>")],
+        "it is a web page, not the file",
+    ),
+    "an empty list": refused(lambda root: [write_images(root), (root / "labels.csv").touch()], "the file is empty"),
+    "numbers from 1 on": refused(
+        lambda root: with_classes(root, "x\ny\nz\n", "1", "2", "3"),
+        "label '3' is no class: accepted are x, y, z, or their numbers from 0 on",
+    ),
     "a header alone": refused(lambda root: [root.mkdir(parents=True), write_list(root, [])], "lists no train image"),
     "one class": Case(lambda root: relabelled(root, "a"), ("a",), (12,), (6,), ("one class only: 'a'",)),
 }

@@ -32,6 +32,13 @@ def flat(value: object, kind: type = np.uint8) -> np.ndarray:
     return np.broadcast_to(np.array(value, kind), (SIDE, SIDE, *np.shape(value))).copy()
 
 
+def hidden(*colour: int) -> np.ndarray:
+    """A transparent picture but for one pixel."""
+    values = flat((*colour, 0))
+    values[0, 0, -1] = 255
+    return values
+
+
 def raw_png(path: Path, width: int, height: int) -> None:
     """A black picture of one bit, of any size."""
 
@@ -52,6 +59,12 @@ def turned(path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 8  # to be turned a quarter to the left
     Image.fromarray(values).save(path, quality=95, exif=exif)
+
+
+def one_colour_hidden(path: Path) -> None:
+    values = flat((9, 9, 9))
+    values[0, 0] = 200
+    Image.fromarray(values).save(path, transparency=(9, 9, 9))
 
 
 def palette(path: Path) -> None:
@@ -114,11 +127,12 @@ CASES: dict[str, Case] = {
         (255, 0, 0),
         name="images/p.jpg",
     ),
-    "black under nothing": seen(saved(flat((0, 0, 0, 0))), (128, 128, 128), GREY),
-    "white under nothing": seen(saved(flat((255, 255, 255, 0))), (128, 128, 128), GREY),
+    "black under nothing": seen(saved(hidden(0, 0, 0)), (128, 128, 128), GREY),
+    "white under nothing": seen(saved(hidden(255, 255, 255)), (128, 128, 128), GREY),
     "half seen": seen(saved(flat((255, 255, 255, 128))), (192, 192, 192), GREY),
-    "grey with alpha": seen(saved(flat((200, 0)), "LA"), (128, 128, 128), GREY),
-    "a colour that is transparent": seen(saved(flat((9, 9, 9)), transparency=(9, 9, 9)), (128, 128, 128), GREY),
+    "grey with alpha": seen(saved(hidden(200), "LA"), (128, 128, 128), GREY),
+    "a colour that is transparent": seen(one_colour_hidden, (128, 128, 128), GREY),
+    "alpha that hides all": seen(saved(flat((9, 80, 9, 0))), (9, 80, 9)),
     "alpha that hides nothing": seen(saved(flat((9, 80, 9, 255))), (9, 80, 9)),
     "turned by the camera": Case(
         lambda root: with_picture(root, turned, "images/t.jpg"),
