@@ -9,6 +9,7 @@ training images is held out as the test set, chosen by their names alone.
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,11 +55,14 @@ def find(folder: Path, file: str | None) -> Sources:
     if not there:
         return Sources(folder, {}, (" or ".join(names),))
     files = {"list": there[0]}
+    missing: tuple[str, ...] = ()
     if (folder / "classes.txt").is_file():
         files["classes"] = folder / "classes.txt"
+    elif os.path.lexists(folder / "classes.txt"):
+        missing = ("classes.txt (what is called so is no regular file)",)
     others = ", ".join(path.name for path in there[1:])
     remarks = (f"{there[0].name} is read; there too, and not read: {others}",) if others else ()
-    return Sources(folder, files, remarks=remarks)
+    return Sources(folder, files, missing, remarks)
 
 
 def title(sources: Sources) -> str:

@@ -266,6 +266,18 @@ CASES: dict[str, Case] = {
         lambda root: with_classes(root, "x\ny\nz\n", "1", "2", "3"),
         "label '3' is no class: accepted are x, y, z, or their numbers from 0 on",
     ),
+    "classes in a folder": refused(
+        lambda root: [relabelled(root, *"abc"), (root / "classes.txt").mkdir()],
+        "missing: classes.txt (what is called so",
+    ),
+    "classes in a pipe": refused(
+        lambda root: [relabelled(root, *"abc"), os.mkfifo(root / "classes.txt")],
+        "missing: classes.txt (what is called so",
+    ),
+    "classes in UTF-16": Case(
+        lambda root: [relabelled(root, *"éàb"), (root / "classes.txt").write_text("é\nà\nb\n", "utf-16")],
+        ("é", "à", "b"),
+    ),
     "a header alone": refused(lambda root: [root.mkdir(parents=True), write_list(root, [])], "lists no train image"),
     "one class": Case(lambda root: relabelled(root, "a"), ("a",), (12,), (6,), ("one class only: 'a'",)),
 }
