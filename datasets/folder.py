@@ -66,9 +66,9 @@ def find(folder: Path, file: str | None) -> Sources:
 
 
 def title(sources: Sources) -> str:
-    """What tables call the data: the list's name, or the folder's where the list has the usual name."""
+    """What tables call the data: the list's name, or the folder's where the list has the usual name; printable."""
     path = sources.files["list"]
-    return path.stem if path.name not in LISTS else sources.folder.resolve().name
+    return listing.shown(path.stem if path.name not in LISTS else sources.folder.resolve().name)
 
 
 def _named_classes(path: Path, faults: list[Fault]) -> list[str]:

@@ -268,6 +268,12 @@ def test_a_bad_name_is_no_traceback_in_a_process_of_its_own(data: Path, tmp_path
     assert status == 1 and "missing image: images/fl\\udce9che00.png: no such file" in out and "Traceback" not in out
 
 
+def test_a_folder_whose_name_is_no_text_has_a_title_that_is(data: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "a\udcff\x07b"
+    data.rename(odd)
+    assert registry.load("folder", odd).title == "a\\udcff\\x07b"
+
+
 def test_files_that_systems_leave_are_no_images_of_published_sets(tmp_path: Path) -> None:
     from tests import miniatures
 
@@ -285,11 +291,12 @@ def test_published_images_are_read_as_before(tmp_path: Path) -> None:
     from datasets.decode import decode
 
     values = np.zeros((8, 8, 4), np.uint8)
+    values[0, 0, 3] = 255
     Image.fromarray(values).save(tmp_path / "alpha.png")
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
-    assert decode(tmp_path / "alpha.png", 8).max() == 0 and decode(tmp_path / "alpha.png", 8, own=True).min() == 128
+    assert decode(tmp_path / "alpha.png", 8).max() == 0 and decode(tmp_path / "alpha.png", 8, own=True).max() == 128
     assert decode(tmp_path / "turned.jpg", 8).shape == (3, 8, 16)
     assert decode(tmp_path / "turned.jpg", 8, own=True).shape == (3, 16, 8)
 
