@@ -38,7 +38,7 @@ def locate(name_or_file: str) -> Path:
 def read(path: Path) -> dict[str, Any]:
     """The raw tables of a suite file. Raises UserError where it is no TOML, empty or binary."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors write a byte order mark
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a suite file: it is not UTF-8 text") from None
     except OSError as fault:

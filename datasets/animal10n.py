@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from datasets import listing
 from datasets.base import DataError, DataSetInfo
 from datasets.listing import Fault, Listing, Part, Sources, class_of, shown
 
@@ -49,7 +50,7 @@ def _part(images: Path, faults: list[Fault]) -> Part:
     except OSError as fault:
         raise DataError(f"{images}: cannot be read: {fault.strerror}") from None
     for name in names:
-        if not name.lower().endswith(_ENDINGS):
+        if not name.lower().endswith(_ENDINGS) or listing.is_clutter(name):
             continue
         label, separator, _ = name.partition("_")
         value = class_of(label, INFO.num_classes) if separator else "malformed name"

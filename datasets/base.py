@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,7 +37,8 @@ class Images:
 class ImageFiles:
     """Images that are files: the one at row i is `folder / names[numbers[i]]`; labels [N] int64 as in Images.
 
-    copies: how the files of resized copies are called, which are read instead (see `datasets.resized`).
+    copies: how the files of resized copies are called, which are read instead (see `datasets.resized`). own: a user's
+    images, which are read as people see them (see `datasets.image_file`).
     """
 
     folder: Path
@@ -45,10 +46,11 @@ class ImageFiles:
     numbers: IntArray
     labels: IntArray
     copies: Path | None = None
+    own: bool = False
 
     def take(self, rows: IntArray) -> ImageFiles:
         """The images `rows`, in that order; the names are shared, not copied."""
-        return ImageFiles(self.folder, self.names, self.numbers[rows], self.labels[rows], self.copies)
+        return replace(self, numbers=self.numbers[rows], labels=self.labels[rows])
 
     def path(self, row: int) -> Path:
         """The file of one image."""
@@ -120,7 +122,8 @@ class DataSet:
     test_truth: the same of the test images.
     validation: the official validation set. further_tests: test sets beside `test`, by name.
     content: the hash of what its lists say, where images are files. skipped: how many images were left out, by what was
-    wrong with them. title: what tables call it, where that is not its description's title.
+    wrong with them. adjusted: of how many own images more was done than to read them, by what it was (see
+    `datasets.image_file`). title: what tables call it, where that is not its description's title.
     """
 
     name: str
@@ -141,6 +144,7 @@ class DataSet:
     top5: bool = False
     content: str | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    adjusted: Mapping[str, int] = field(default_factory=dict)
     title: str | None = None
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets import noise_files
+from datasets import noise_files, text_files
 from datasets.base import DataError, DataSet, IntArray
 
 CLEAN = "clean_label"
@@ -89,9 +89,10 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
     try:
         with torch.serialization.safe_globals(admitted):
             held = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as fault:
-        reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        raise DataError(f"{path}: not a file of labels: {reason}") from None
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        # torch's own words advise to load what it refuses
+        reason = text_files.other_file(path) or "it is damaged, or holds more than plain arrays"
+        raise DataError(f"{path}: not a file of labels: {reason} (it is at {SOURCE})") from None
     except OSError as fault:
         raise DataError(f"{path}: cannot be read: {fault.strerror}") from None
     if not isinstance(held, dict):

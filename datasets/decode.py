@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from datasets import image_file
 from datasets.base import DataError
-from datasets.image_check import fault_of
 from datasets.torchvision_import import import_torchvision
 
 
@@ -27,23 +26,18 @@ def prepare() -> None:
     _functional()
 
 
-def decode(source: Path | bytes, resize: int) -> Tensor:
+def decode(source: Path | bytes, resize: int, own: bool = False) -> Tensor:
     """[3, H, W] uint8: the image (a file, or its content), its shorter side resized to `resize` pixels, antialiased.
 
-    A JPEG of at least twice that size is decoded at a half, quarter or eighth of its size, which the decoder does for
-    less than it costs to decode all of it. Grey and transparent images become RGB. Raises DataError for a broken file.
+    A JPEG of at least twice that size is decoded at a half, quarter or eighth of its size. own: a user's image; see
+    `datasets.image_file` for what that means, and for what becomes of grey and transparent ones. Raises DataError for
+    a broken file.
     """
-    from PIL import Image
-
     functional = _functional()
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            image.draft("RGB", (resize, resize))
-            pixels = functional.pil_to_tensor(image if image.mode == "RGB" else image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError) as fault:
-        found = fault_of(source) if isinstance(source, Path) else None
-        what = source if isinstance(source, Path) else "a resized copy"
-        raise DataError(f"{what}: {': '.join(found) if found else fault}") from None
+        pixels = functional.pil_to_tensor(image_file.read(source, resize, own)[0])
+    except image_file.ImageFault as fault:
+        raise DataError(f"{source if isinstance(source, Path) else 'a resized copy'}: {fault}") from None
     resized: Tensor = functional.resize(pixels, [resize], antialias=True)
     return resized
 

@@ -12,16 +12,17 @@ from types import ModuleType
 
 import numpy as np
 
-from datasets import animal10n, clothing1m, folder, food101n, index, webvision
+from datasets import animal10n, clothing1m, folder, food101n, index, index_checks, webvision
 from datasets.base import DataError, DataSet, DataSetInfo, HeldOut, ImageFiles
-from datasets.index import BROKEN, UNCHECKED, Index, Split
-from datasets.listing import Sources
+from datasets.index import BROKEN, Index, Split
+from datasets.listing import Listing, Sources, shown
 
 MODULES: Mapping[str, ModuleType] = {
     module.INFO.name: module for module in (clothing1m, animal10n, food101n, webvision, folder)
 }
 """Each has INFO, FOLDERS (what its folder is called below the data directory), `find` and `read`."""
 
+FEWEST = 2  # images of a class that must be left in a split where broken ones are left out
 _SHOWN = 3
 
 
@@ -58,16 +59,31 @@ def complete(name: str, root: Path, file: str | None = None) -> Sources:
     return sources
 
 
-def opened(name: str, sources: Sources, cache: Path) -> Index:
-    """The index of the data set, made from its lists where there is none yet. Raises DataError."""
+def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> Index:
+    """The index of the data set, made from its lists where there is none yet. Raises DataError.
+
+    to_check: one that a check can write to; where somebody else's cannot be, one in the user's cache.
+    """
     module = MODULES[name]
-    found = index.find(module.INFO, sources, cache)
-    if found is None:
-        try:
-            found = index.make(module.INFO, sources, module.read(sources), cache)
-        except OSError as fault:
-            raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}") from None
-    return found
+    try:
+        found = index.find(module.INFO, sources, cache)
+        if found is not None and not _may_be_outdated(found) and (not to_check or index.is_writable(found)):
+            return found
+        read: Listing = module.read(sources)
+        if found is not None and index.content_of(read) != found.content:
+            index.forget(found)
+        elif found is not None and (not to_check or index.is_writable(found)):
+            return found
+        return index.make(module.INFO, sources, read, cache)
+    except OSError as fault:
+        hint = "allow it, or let XDG_CACHE_HOME name a folder where it is"
+        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}; {hint}") from None
+
+
+def _may_be_outdated(found: Index) -> bool:
+    """Whether names of own images were not found: they may be there now, under names that the disk spells otherwise."""
+    missing = any(not split.stamps[split.status == BROKEN].all() for split in found.splits.values())
+    return found.own and (bool(found.absent) or missing)
 
 
 def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
@@ -101,13 +117,12 @@ def content(found: Index, skip_broken: bool) -> str:
 
 def skipped(found: Index) -> dict[str, int]:
     """How many entries and images are broken, by kind."""
-    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
-    return dict(sorted(Counter(fault.kind for fault in faults).items()))
+    return dict(sorted(Counter(fault.kind for fault in index_checks.faults(found)).items()))
 
 
 def refuse_broken(name: str, found: Index) -> None:
     """Raise DataError with the first of what is broken, if anything is."""
-    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
+    faults = index_checks.faults(found)
     if faults:
         first = "; ".join(map(str, faults[:_SHOWN])) + ("; ..." if len(faults) > _SHOWN else "")
         raise DataError(
@@ -116,9 +131,30 @@ def refuse_broken(name: str, found: Index) -> None:
         )
 
 
-def is_checked(found: Index) -> bool:
-    """Whether every image has been read by `data check`."""
-    return not any((split.status == UNCHECKED).any() for split in found.splits.values())
+def lacking(sources: Sources, found: Index) -> list[str]:
+    """What of the lists makes any use of them impossible, a line each."""
+    return [
+        f"{sources.folder} lists no {split} image"
+        for split in ("train", "test")
+        if split not in found.splits or not len(found.splits[split].names)
+    ]
+
+
+def vanished(found: Index) -> list[str]:
+    """The classes of which too few images are left in a split without the broken ones, a line each."""
+    lines = []
+    for name, split in found.splits.items():
+        listed, left = (
+            np.bincount(labels, minlength=len(found.class_names))
+            for labels in (split.labels, split.labels[split.status != BROKEN])
+        )
+        few = (left < FEWEST) & (left < listed)
+        if found.faults and name == "train":  # lines that are left out are not counted among those listed
+            few |= left == 0
+        for label in np.flatnonzero(few).tolist():
+            rest = f"{left[label]} {name} images of class '{shown(found.class_names[label])}'"
+            lines.append(f"{rest} are left (at least {FEWEST} are needed)")
+    return lines
 
 
 def _is_known(split: Split) -> bool:
@@ -134,7 +170,7 @@ def _files(found: Index, name: str, choice: Choice, true: bool = True) -> ImageF
     if true and split.clean is not None:
         labels = np.where(split.clean >= 0, split.clean, labels)
     copies = found.path / name if choice.copies else None
-    return ImageFiles(split.folder, split.names, numbers, labels[numbers], copies)
+    return ImageFiles(split.folder, split.names, numbers, labels[numbers], copies, found.own)
 
 
 def _held_out(found: Index, choice: Choice, published: bool) -> HeldOut | None:
@@ -157,9 +193,12 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
     found = opened(name, sources, cache)
     if not choice.skip_broken:
         refuse_broken(name, found)
-    for split in ("train", "test"):
-        if split not in found.splits or not len(found.splits[split].names):
-            raise DataError(f"{name}: {sources.folder} lists no {split} image")
+    wrong = lacking(sources, found) or vanished(found)
+    if wrong:
+        left_out = sum(skipped(found).values())
+        without = f"; {left_out} broken entries are left out: mend them" if left_out else ""
+        more = f"; {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise DataError(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}{without}")
     info, published = described(name, sources, found), name != folder.INFO.name
     train = _files(found, "train", choice, info.truth)
     return DataSet(
@@ -180,4 +219,5 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
         title=info.title,
         content=content(found, choice.skip_broken),
         skipped=skipped(found) if choice.skip_broken else {},
+        adjusted=index_checks.adjusted(found),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,14 +58,14 @@ class Reader(Dataset[Delivery]):
 
     def __init__(self, files: ImageFiles, resize: int, side: int, flip: bool) -> None:
         # labels stay where they are needed, in the main process
-        self.files = ImageFiles(files.folder, files.names, files.numbers, files.labels[:0], files.copies)
+        self.files = replace(files, labels=files.labels[:0])
         self.resize, self.side, self.flip = resize, side, flip
 
     def image(self, row: int) -> Tensor:
         """[3, H, W] uint8, its shorter side resized. Raises DataError naming the file and what to do."""
         if self.files.copies is None:
             try:
-                return decode(self.files.path(row), self.resize)
+                return decode(self.files.path(row), self.resize, self.files.own)
             except DataError as fault:
                 raise DataError(f"{fault}: run `data check`, then `run --skip-broken`") from None
         try:
@@ -215,7 +215,7 @@ class DiskLoader:
 
     def thumbnails(self, rows: np.ndarray) -> np.ndarray:
         """[m, 64, 64, 3] uint8: the middle of the images `rows`, small."""
-        small = [crop(decode(self.files.path(row), THUMBNAIL), THUMBNAIL) for row in rows.tolist()]
+        small = [crop(decode(self.files.path(row), THUMBNAIL, self.files.own), THUMBNAIL) for row in rows.tolist()]
         return np.ascontiguousarray(torch.stack(small).permute(0, 2, 3, 1).numpy())
 
     def close(self) -> None:

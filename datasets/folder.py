@@ -8,30 +8,32 @@ training images is held out as the test set, chosen by their names alone.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+import os
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from datasets import listing
+from datasets import image_names, label_text, listing, own_lists, text_files
 from datasets.base import DataError, DataSetInfo
+from datasets.image_names import Finder
+from datasets.label_text import Classes, is_missing
 from datasets.listing import Fault, Listing, Part, Sources
+from datasets.own_lists import Row
+from datasets.text_files import has_controls
 
 FOLDERS: tuple[str, ...] = ()
 LISTS = ("labels.csv", "labels.parquet", "labels.tsv", "labels.txt")
-COLUMNS = ("path", "label", "clean_label", "split")
 TEST_SHARE = 0.2
 _SPLITS = {"": "train", "train": "train", "training": "train", "val": "validation", "valid": "validation",
            "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
-_NUMBER = re.compile(r"-?\d{1,4000}")  # what int() takes: it refuses longer ones, and digits such as ²
 _PROBED = 50  # names that are looked for, to find out which folder they are relative to
+_SHOWN = 3  # rows that are shown as they were read
 
 INFO = DataSetInfo(
     name="folder",
     title="Own images",
-    version=1,
+    version=2,
     num_classes=0,
     num_train=0,
     num_test=0,
@@ -45,8 +47,6 @@ INFO = DataSetInfo(
     truth=False,
 )
 
-Row = tuple[str, str, str, str, str]  # where it stands, and the text of the four columns
-
 
 def find(folder: Path, file: str | None) -> Sources:
     """The list: the one called `file`, else the first of the usual names; and classes.txt if it is there."""
@@ -55,138 +55,140 @@ def find(folder: Path, file: str | None) -> Sources:
     if not there:
         return Sources(folder, {}, (" or ".join(names),))
     files = {"list": there[0]}
+    missing: tuple[str, ...] = ()
     if (folder / "classes.txt").is_file():
         files["classes"] = folder / "classes.txt"
-    return Sources(folder, files)
+    elif os.path.lexists(folder / "classes.txt"):
+        missing = ("classes.txt (what is called so is no regular file)",)
+    others = ", ".join(path.name for path in there[1:])
+    remarks = (f"{there[0].name} is read; there too, and not read: {others}",) if others else ()
+    return Sources(folder, files, missing, remarks)
 
 
 def title(sources: Sources) -> str:
-    """What tables call the data: the list's name, or the folder's where the list has the usual name."""
+    """What tables call the data: the list's name, or the folder's where the list has the usual name; printable."""
     path = sources.files["list"]
-    return path.stem if path.name not in LISTS else sources.folder.resolve().name
+    return listing.shown(path.stem if path.name not in LISTS else sources.folder.resolve().name)
 
 
-def _checked_columns(columns: Sequence[str], path: Path) -> None:
-    lacking = [name for name in COLUMNS[:2] if name not in columns]
-    if lacking:
-        raise DataError(f"{path}: no column {lacking[0]!r} (found: {', '.join(columns)}; needed: path, label)")
-
-
-def _table_rows(path: Path, faults: list[Fault]) -> Iterator[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")
-            header = [name.strip() for name in next(reader, [])]
-            _checked_columns(header, path)
-            for cells in reader:
-                where = listing.at(path, reader.line_num)
-                if len(cells) != len(header):
-                    if cells:
-                        faults.append(Fault("malformed line", where, listing.shown(",".join(cells))))
-                    continue
-                held = dict(zip(header, map(str.strip, cells), strict=True))
-                yield where, held["path"], held["label"], held.get("clean_label", ""), held.get("split", "")
-    except OSError as fault:
-        raise DataError(f"{path}: cannot be read: {fault.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise DataError(f"{path}: not a table of text: {fault}") from None
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path)
-    except (OSError, pyarrow.ArrowException) as fault:
-        raise DataError(f"{path}: not a Parquet file: {str(fault).splitlines()[0]}") from None
-    _checked_columns(table.column_names, path)
-    columns: list[Any] = [
-        table[name].to_pylist() if name in table.column_names else [None] * len(table) for name in COLUMNS
-    ]
-    for number, cells in enumerate(zip(*columns, strict=True), start=1):
-        name, label, clean, split = ("" if cell is None else str(cell).strip() for cell in cells)
-        yield f"{path.name}, row {number}", name, label, clean, split
-
-
-def _text_rows(path: Path) -> Iterator[Row]:
+def _named_classes(path: Path, faults: list[Fault]) -> list[str]:
+    """The lines of classes.txt: texts, whatever they look like."""
+    found: dict[str, str] = {}
     for number, text in listing.lines(path):
-        name, _, label = text.rpartition(" ")
-        yield listing.at(path, number), name.strip(), label, "", ""
+        if not text_files.is_decoded(text):
+            raise DataError(f"{path}: not a list of classes: line {number} is not UTF-8: save it as UTF-8")
+        if has_controls(text):
+            faults.append(Fault("malformed line", listing.at(path, number), listing.shown(text)))
+        elif label_text.key_of(text) in found:
+            faults.append(Fault("duplicate key", listing.at(path, number), listing.shown(text)))
+        else:
+            found[label_text.key_of(text)] = text
+    return list(found.values())
 
 
-def _rows(path: Path, faults: list[Fault]) -> Iterator[Row]:
-    if path.suffix in (".csv", ".tsv"):
-        return _table_rows(path, faults)
-    if path.suffix == ".parquet":
-        return _parquet_rows(path)
-    if path.suffix == ".txt":
-        return _text_rows(path)
-    raise DataError(f"{path}: not a list of images (accepted: .csv, .tsv, .parquet, .txt)")
+def _classes(rows: Sequence[Row], names: Sequence[str] | None, path: Path) -> Classes:
+    """The classes that `names` says, else all labels; a true label alone makes none, as it may be misspelt."""
+    if names is not None:
+        known = set(map(label_text.key_of, names))
+        said = (text for row in rows for text in (row.label, row.clean) if text)
+        texts = {text for text in said if not is_missing(text) or label_text.key_of(text) in known}
+        return label_text.from_names(names, texts, path)
+    used = {row.label for row in rows if not is_missing(row.label) and not has_controls(row.label)}
+    keys = set(map(label_text.key_of, used))
+    true = {row.clean for row in rows if row.clean and label_text.key_of(row.clean) in keys}
+    return label_text.from_labels(used | true, path)
 
 
-def _classes(rows: Sequence[Row], sources: Sources, faults: list[Fault]) -> dict[str, int]:
-    """Number of each class, by the text of a label: the lines of classes.txt, or all labels, numbers by their value.
-
-    With classes.txt a label may be a name or a number.
-    """
-    if "classes" in sources.files:
-        names = listing.read_names(sources.files["classes"], faults)
-        numbered = {str(number): number for number in range(len(names))}
-        return numbered | {name: number for number, name in enumerate(names)}
-    found = {text for row in rows for text in row[2:4] if text}
-    if all(map(_NUMBER.fullmatch, found)):
-        return {text: number for number, text in enumerate(sorted((t for t in found if int(t) >= 0), key=int))}
-    return {text: number for number, text in enumerate(sorted(found))}
-
-
-def _fault_of(row: Row, classes: dict[str, int], seen: set[str]) -> str | None:
-    """What is wrong with an entry of the list, or None."""
-    _, name, label, clean, split = row
-    if not label or not listing.is_inside(name) or split not in _SPLITS:
-        return "malformed line"
-    if name in seen:
-        return "duplicate key"
-    if label not in classes or (clean and clean not in classes):
-        return "class out of range"
+def _fault_of(row: Row, classes: Classes) -> tuple[str, str] | None:
+    """What is wrong with an entry of the list: the kind, and which value it is; or None."""
+    if (wrong := image_names.fault_of(row.path)) is not None:
+        return "malformed line", wrong
+    if row.split.casefold() not in _SPLITS:
+        return "malformed line", f"split '{listing.shown(row.split)}' (accepted: train, validation, test)"
+    if has_controls(row.label):
+        return "malformed line", "a label that holds control characters"
+    if classes.number(row.label) is None and is_missing(row.label):
+        return "malformed line", f"no label (a class that is called {row.label!r} must stand in classes.txt)"
+    for column, text in (("label", row.label), ("clean_label", row.clean)):
+        if text and classes.number(text) is None:
+            known = f"is no class: {_known(classes)}"
+            if column != "label":
+                known = "is no label of this list and not in classes.txt"
+            return "class out of range", f"{column} '{listing.shown(text)}' {known}"
     return None
 
 
+def _known(classes: Classes) -> str:
+    """What a label may be, in a few words."""
+    some = ", ".join(map(listing.shown, classes.names[:_SHOWN])) + (", ..." if len(classes.names) > _SHOWN else "")
+    return f"accepted are {some}, or their numbers from 0 on"
+
+
 def _is_held_out(name: str) -> bool:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < TEST_SHARE * 2**64
 
 
-def _images(folder: Path, rows: Sequence[Row]) -> Path:
-    """The folder that the names are relative to: the list's own, or images/ in it."""
-    probed = [row[1] for row in rows[:_PROBED] if listing.is_inside(row[1])]
-    beside, below = (sum((base / name).is_file() for name in probed) for base in (folder, folder / "images"))
-    return folder / "images" if below > beside else folder
+class _Images:
+    """The folder that the names of a list are relative to: the list's own, or images/ in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.finders = [Finder(folder), Finder(folder / "images")]
+
+    def is_there(self, name: str) -> bool:
+        return image_names.fault_of(name) is None and any(finder.find(name) is not None for finder in self.finders)
+
+    def chosen(self, rows: Sequence[Row]) -> Finder:
+        probed = [row.path for row in rows[:_PROBED] if image_names.fault_of(row.path) is None]
+        beside, below = (finder.count(probed) for finder in self.finders)
+        return self.finders[below > beside]
+
+
+def _told(row: Row) -> str:
+    held = row._asdict()
+    cells = (f"{name} {listing.shown(held[name])}" for name in ("path", "label", "clean", "split") if held[name])
+    return f"{row.where}: {', '.join(cells)}"
 
 
 def read(sources: Sources) -> Listing:
     """The splits of the list; a training or test image without its true class gets -1 there."""
     faults: list[Fault] = []
-    path = sources.files["list"]
-    rows = list(_rows(path, faults))
-    classes = _classes(rows, sources, faults)
-    images = _images(sources.folder, rows)
-    parts = {split: Part(images, clean=[]) for split in ("train", "validation", "test")}
-    hold_out = not any(_SPLITS.get(row[4]) == "test" for row in rows)
+    path, places = sources.files["list"], _Images(sources.folder)
+    names = _named_classes(sources.files["classes"], faults) if "classes" in sources.files else None
+    known = None if names is None else set(map(label_text.key_of, names))
+    is_class = None if known is None else (lambda text: label_text.key_of(text) in known)
+    rows, reading = own_lists.read(path, faults, places.is_there, is_class)
+    classes, images = _classes(rows, names, path), places.chosen(rows)
+    parts = {split: Part(images.folder, clean=[]) for split in ("train", "validation", "test")}
+    hold_out = not any(_SPLITS.get(row.split.casefold()) == "test" for row in rows)
     seen: set[str] = set()
+    absent = 0
     for row in rows:
-        where, name, label, clean, split = row
-        kind = _fault_of(row, classes, seen)
-        seen.add(name)
-        if kind is not None:
-            faults.append(Fault(kind, where, listing.shown(",".join(filter(None, row[1:])))))
+        there = None
+        fault = _fault_of(row, classes)
+        if fault is None:
+            there = images.find(row.path)
+            name = there or image_names.plain(row.path)
+            fault = ("duplicate key", "the same image as in a line before") if name in seen else None
+            seen.add(name)
+        if fault is not None:
+            line = listing.shown(",".join(filter(None, row[1:])))
+            faults.append(Fault(fault[0], row.where, f"{line}: {fault[1]}"))
             continue
-        held_out = hold_out and _SPLITS[split] == "train" and _is_held_out(name)
-        part = parts["test" if held_out else _SPLITS[split]]
+        absent += there is None
+        split = _SPLITS[row.split.casefold()]
+        held_out = hold_out and split == "train" and _is_held_out(name)
+        part = parts["test" if held_out else split]
         part.names.append(name)
-        part.labels.append(classes[label])
+        part.labels.append(classes.numbers[label_text.key_of(row.label)])
         assert part.clean is not None
-        part.clean.append(classes[clean] if clean else -1)
-    names = {number: name for name, number in classes.items()}
-    kept = {split: part for split, part in parts.items() if part.names}
-    return Listing(kept, faults, tuple(names[number] for number in sorted(names)))
+        part.clean.append(classes.numbers[label_text.key_of(row.clean)] if row.clean else -1)
+    return Listing(
+        {split: part for split, part in parts.items() if part.names},
+        faults,
+        classes.names,
+        reading=(reading, *map(_told, rows[:_SHOWN])),
+        remarks=classes.remarks,
+        own=True,
+        absent=absent,
+    )

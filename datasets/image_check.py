@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from datasets import index
-from datasets.index import BROKEN, GOOD, Index
-from datasets.listing import Fault
+from datasets import image_file, index_checks
+from datasets.base import IntArray
+from datasets.image_file import ImageFault
+from datasets.index import BROKEN, GOOD, STAMP, UNCHECKED, Index, Split
+from datasets.index_checks import NO_STAMP, Seen, Stamp
+from datasets.listing import Fault, shown
 
 FEW = 2000  # images up to which starting processes takes longer than reading
 CHUNK = 500  # images that one task reads, and that are lost when the check is cut off
 
 Progress = Callable[[int, int], None]  # images read so far, images to read
+Task = tuple[str, int, int]  # split, first row, row after the last
 
 
-def fault_of(path: Path) -> tuple[str, str] | None:
-    """What is wrong with an image file: kind and a few words; None for one that can be read to its end."""
-    from PIL import Image, UnidentifiedImageError
-
+def stamp_of(path: Path) -> Stamp:
+    """What tells the file from an earlier one of its name; zeros where there is none."""
     try:
-        if path.stat().st_size == 0:
-            return "truncated image", "the file is empty"
-        with Image.open(path) as image:
-            # a JPEG is decoded at an eighth of its size, which reads all of the file in less time
-            image.draft("RGB", (1, 1))
-            image.load()
-    except FileNotFoundError:
-        return "missing image", "no such file"
-    except UnidentifiedImageError:
-        return "unreadable image", "no image that can be read"
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as fault:
-        words = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        kind = "truncated image" if "truncated" in words.lower() else "unreadable image"
-        return kind, words
-    return None
+        found = os.stat(path)  # noqa: PTH116 (a million times)
+    except (OSError, ValueError):
+        return NO_STAMP
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _check(folder: Path, names: Sequence[str]) -> list[tuple[str, str] | None]:
-    return [fault_of(folder / name) for name in names]
+def look_at(folder: Path, name: str, own: bool) -> Seen:
+    """What is found of an image when it is read as training reads it, though a JPEG at an eighth of its size."""
+    path = folder / name
+    stamp = stamp_of(path)  # before reading: a file that changes meanwhile is read again
+    try:
+        image_file.checked_path(path)
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=8)).digest()
+        _, notes = image_file.read(path, 1, own)
+    except ImageFault as fault:
+        return Seen(Fault(fault.kind, shown(name), fault.words), stamp)
+    except OSError as fault:
+        return Seen(Fault("unreadable image", shown(name), fault.strerror or str(fault)), stamp)
+    return Seen(None, stamp, int.from_bytes(digest, "little"), notes)
 
 
-def _tasks(found: Index) -> Iterator[tuple[str, int, int]]:
-    """Split, first row and row after the last of each chunk that holds an image not known to be good."""
+def _check(folder: Path, names: Sequence[str], own: bool) -> list[Seen]:
+    return [look_at(folder, name, own) for name in names]
+
+
+def _tasks(found: Index) -> Iterator[Task]:
+    """Each chunk that holds an image not known to be good."""
     for name, split in found.splits.items():
         for start in range(0, len(split.names), CHUNK):
             stop = min(start + CHUNK, len(split.names))
@@ -53,19 +61,37 @@ def _tasks(found: Index) -> Iterator[tuple[str, int, int]]:
                 yield name, start, stop
 
 
-def _read(found: Index, task: tuple[str, int, int]) -> tuple[tuple[str, int, int], list[tuple[str, str] | None]]:
+def _read(found: Index, task: Task) -> tuple[Task, list[Seen]]:
     name, start, stop = task
     split = found.splits[name]
-    return task, _check(split.folder, [split.names[row] for row in range(start, stop)])
+    return task, _check(split.folder, [split.names[row] for row in range(start, stop)], found.own)
+
+
+def changed(split: Split, status: int) -> IntArray:
+    """The rows of that status whose files are others now than those that were read."""
+    rows = np.flatnonzero(split.status == status)
+    stamps = np.array([stamp_of(split.folder / split.names[row]) for row in rows.tolist()], dtype=np.int64)
+    others: IntArray = rows[(stamps.reshape(len(rows), STAMP) != split.stamps[rows]).any(axis=1)]
+    return others
+
+
+def is_current(found: Index) -> bool:
+    """Whether every image was read, and none has changed since."""
+    if any((split.status == UNCHECKED).any() for split in found.splits.values()):
+        return False
+    return not any(len(changed(split, status)) for split in found.splits.values() for status in (GOOD, BROKEN))
 
 
 def check_images(found: Index, jobs: int, progress: Progress) -> None:
-    """Read all images not yet known to be good, and keep what was found in the index.
+    """Read all images not yet known to be good, or changed since, and keep what was found in the index.
 
-    Goes on where an earlier check was cut off; images found broken before are read again.
+    Goes on where an earlier check was cut off; images found broken before are read again. Raises OSError where the
+    index cannot be written.
     """
     from joblib import Parallel, delayed
 
+    for name, split in found.splits.items():
+        index_checks.mark_unchecked(found, name, changed(split, GOOD))
     tasks = list(_tasks(found))
     total = sum(stop - start for _, start, stop in tasks)
     done = 0
@@ -74,15 +100,8 @@ def check_images(found: Index, jobs: int, progress: Progress) -> None:
         return
     jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    for (name, start, stop), results in parallel(delayed(_read)(found, task) for task in tasks):
-        status = np.array([GOOD if result is None else BROKEN for result in results], dtype=np.uint8)
-        names = found.splits[name].names
-        faulty = [
-            (row, Fault(result[0], names[row], result[1]))
-            for row, result in enumerate(results, start)
-            if result is not None
-        ]
-        index.record_status(found, name, start, status, faulty)
+    for (name, start, stop), seen in parallel(delayed(_read)(found, task) for task in tasks):
+        index_checks.record(found, name, start, seen)
         done += stop - start
         progress(done, total)
 

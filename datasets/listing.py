@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datasets import text_files
 from datasets.base import DataError
 
 LONGEST = 120  # characters of an offending line that are shown
@@ -50,23 +51,31 @@ class Part:
 class Listing:
     """What the lists of a data set say. parts: by split; entries with a fault are not in them.
 
-    class_names: empty where no file gives them.
+    class_names: empty where no file gives them. reading: how the lists were understood, remarks: what may be meant
+    otherwise; a line each. own: a user's images, not a published data set's (see `datasets.image_file`). absent: how
+    many of the names were looked for and not found.
     """
 
     parts: dict[str, Part]
     faults: list[Fault] = field(default_factory=list)
     class_names: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    own: bool = False
+    absent: int = 0
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line that is not blank. Raises DataError where the file cannot be read."""
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline=None) as stream:
+        with text_files.opened(path) as stream:
             for number, line in enumerate(stream, start=1):
-                if text := line.strip():
+                if text := line.lstrip("\ufeff").strip():
                     yield number, text
     except OSError as fault:
         raise DataError(f"{path}: cannot be read: {fault.strerror}") from None
+    except UnicodeError as fault:
+        raise DataError(f"{path}: not a text: {fault}") from None
 
 
 def at(path: Path, number: int) -> str:
@@ -75,9 +84,16 @@ def at(path: Path, number: int) -> str:
 
 
 def shown(text: str) -> str:
-    """A line as a fault shows it: printable and not too long."""
-    printable = text.encode("utf-8", "backslashreplace").decode()
-    return printable if len(printable) <= LONGEST else printable[:LONGEST] + "..."
+    """A line as a fault shows it: printable, nothing that speaks to a terminal, and not too long."""
+    printable = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text[: LONGEST + 1]
+    )
+    return printable if len(text) <= LONGEST else printable[:LONGEST] + "..."
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file is one that systems leave in folders: .DS_Store, ._x beside x, Thumbs.db, desktop.ini."""
+    return name.startswith(".") or name.casefold() in ("thumbs.db", "desktop.ini")
 
 
 def is_inside(name: str) -> bool:

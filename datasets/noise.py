@@ -86,6 +86,8 @@ def _check_option(model: str, key: str, value: Any) -> Any:
         raise DataError(f"noise {model!r}: option {key!r} = {value!r} (accepted: {', '.join(choices)})")
     if key == "file" and not (isinstance(value, str) and value):
         raise DataError(f"noise {model!r}: option 'file' must name a file")
+    if key == "key" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a column that pandas has numbered
     if key == "key" and not (value is None or isinstance(value, str)):
         raise DataError(f"noise {model!r}: option 'key' = {value!r}: must be a name")
     if key == "std":
@@ -246,6 +248,8 @@ def _draw(
     if model == "clean":
         return true.copy(), matrix
     if model == "labels_file":
+        if dataset.truth:
+            noise_files.check_truth(Path(options["file"]).expanduser(), true)
         return _read_file(dataset, model, options).astype(np.int64), None
     if model == "matrix":
         assert matrix is not None

@@ -98,7 +98,8 @@ def image_names(name: str, root: Path | None, choice: Choice, content: str | Non
         if describe(name, root, chosen).content == content:
             train = load(name, root, chosen).train
             assert isinstance(train, ImageFiles)
-            return lambda row: train.names[int(train.numbers[row])]
+            # a name that is no text can be shown only in parts
+            return lambda row: train.names[int(train.numbers[row])].encode("utf-8", "backslashreplace").decode()
     raise DataError(f"{name}: the data have changed since the run")
 
 

@@ -16,15 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from datasets import packs
 from datasets.base import ImageFiles
 from datasets.image_check import FEW, Progress
+from datasets.packs import PACK
 
-PACK = 500  # images in a file
 QUALITY = 95
-
-
-def _pack(copies: Path, resize: int, number: int) -> Path:
-    return copies.with_name(f"{copies.name}.{resize}.{number:06}.pack")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -36,7 +33,7 @@ def _opened(path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
 
 def read(copies: Path, resize: int, number: int) -> bytes:
     """The JPEG of one image, by its number in the list."""
-    ends, content = _opened(_pack(copies, resize, number // PACK))
+    ends, content = _opened(packs.path(copies, resize, number // PACK))
     place = number % PACK
     return content[ends[place - 1] if place else 0 : ends[place]].tobytes()
 
@@ -50,7 +47,7 @@ def _make_pack(files: ImageFiles, numbers: Sequence[int], path: Path, resize: in
     parts = [b""] * PACK
     for number in numbers:
         stream = io.BytesIO()
-        pixels = decode(files.folder / files.names[number], resize).permute(1, 2, 0).numpy()
+        pixels = decode(files.folder / files.names[number], resize, files.own).permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(stream, "JPEG", quality=QUALITY)
         parts[number % PACK] = stream.getvalue()
     ends = np.cumsum([len(part) for part in parts]).astype(np.int64)
@@ -71,14 +68,14 @@ def make(files: ImageFiles, resize: int, jobs: int, progress: Progress) -> None:
 
     assert files.copies is not None
     tasks = []
-    packs = files.numbers // PACK
-    for number in np.unique(packs).tolist():
-        path = _pack(files.copies, resize, number)
+    held_by = files.numbers // PACK
+    for number in np.unique(held_by).tolist():
+        path = packs.path(files.copies, resize, number)
         if not path.exists():
-            tasks.append((path, files.numbers[packs == number].tolist()))
+            tasks.append((path, files.numbers[held_by == number].tolist()))
     total, done = sum(len(numbers) for _, numbers in tasks), 0
     progress(done, total)
-    bare = ImageFiles(files.folder, files.names, files.numbers[:0], files.labels[:0])
+    bare = files.take(files.numbers[:0])
     jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
     for count in parallel(delayed(_make_pack)(bare, numbers, path, resize) for path, numbers in tasks):

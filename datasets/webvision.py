@@ -77,8 +77,9 @@ def _imagenet(folder: Path, synsets: list[str], faults: list[Fault]) -> Part:
             faults.append(Fault("missing folder", f"{folder.name}/", " or ".join(names)))
             continue
         for image in sorted(os.listdir(folder / there[0])):  # noqa: PTH208 (names, not paths)
-            part.names.append(f"{there[0]}/{image}")
-            part.labels.append(label)
+            if not listing.is_clutter(image):
+                part.names.append(f"{there[0]}/{image}")
+                part.labels.append(label)
     return part
 
 

@@ -139,6 +139,20 @@ def test_other_torch_files_are_refused_in_one_line(small: DataSet, held: Any, li
 
 
 @pytest.mark.parametrize("form", ["npz", "pt"])
+@pytest.mark.parametrize(
+    ("content", "line"), [(b"<!DOCTYPE html><html></html>", "it is a web page"), (b"", "the file is empty")]
+)
+def test_what_stands_in_the_place_of_the_labels_is_told(small: DataSet, form: str, content: bytes, line: str) -> None:
+    """And nobody is advised to load it all the same."""
+    assert small.root is not None
+    path = write(small.root, contents(small.train.labels), form)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=line) as refused:
+        make_noise(small, "cifar10n_worst", 0.0, {}, 0)
+    assert "weights_only" not in str(refused.value) and "pickle" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["npz", "pt"])
 @pytest.mark.parametrize("left", [0, 10, 1000])
 def test_a_truncated_file_is_refused_in_one_line(small: DataSet, form: str, left: int) -> None:
     assert small.root is not None

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench.commands import image_files
 from bench.commands.data_check import check_files
-from datasets import disk, image_check, index, registry
+from datasets import disk, image_check, index_checks, registry
 from datasets.base import DataError, ImageFiles
 from datasets.disk import Choice
 from results.store import Store, load_npz
@@ -98,17 +98,22 @@ def test_a_check_that_is_stopped_goes_on_where_it_was(
     read = image_check._check
     done: list[int] = []
 
-    def stopped(folder: Path, names: Any) -> Any:
+    def stopped(folder: Path, names: Any, own: bool) -> Any:
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(len(names))
-        return read(folder, names)
+        return read(folder, names, own)
 
     monkeypatch.setattr(image_check, "_check", stopped)
     with pytest.raises(KeyboardInterrupt):
         checked("clothing1m", root)
     again: list[int] = []
-    monkeypatch.setattr(image_check, "_check", lambda folder, names: again.append(len(names)) or read(folder, names))
+
+    def counted(folder: Path, names: Any, own: bool) -> Any:
+        again.append(len(names))
+        return read(folder, names, own)
+
+    monkeypatch.setattr(image_check, "_check", counted)
     well, text = checked("clothing1m", root)
     # 28 test images and the first 20 training images had been read, the broken one among these
     assert not well and "13,train.jpg" in text
@@ -151,6 +156,10 @@ def test_indexes_of_several_lists_of_own_images_stay_side_by_side(whole: dict[st
 def broken_clothing1m(whole: dict[str, Path], target: Path) -> Path:
     root = fresh(whole, "clothing1m", target)
     cut(root / "images/3/13/13,train.jpg")
+    # two validation images of the class are left
+    shutil.copy(root / "images/4/84/84,val.jpg", root / "images/4/84/840,val.jpg")
+    edited(root / "clean_val_key_list.txt", lambda lines: [*lines, "images/4/84/840,val.jpg"])
+    edited(root / "clean_label_kv.txt", lambda lines: [*lines, "images/4/84/840,val.jpg 0"])
     (root / "images/4/84/84,val.jpg").unlink()
     edited(root / "noisy_label_kv.txt", lambda lines: ["images/0/00/0,train.jpg 99", *lines[1:]])
     return root
@@ -159,7 +168,7 @@ def broken_clothing1m(whole: dict[str, Path], target: Path) -> Path:
 def test_skipping_leaves_out_what_is_broken_and_records_it(whole: dict[str, Path], tmp_path: Path) -> None:
     root = broken_clothing1m(whole, tmp_path / "data")
     [record] = executed("clothing1m", root, tmp_path / "out", "cross_entropy", skip_broken=True)
-    assert record["data"]["num_train"] == 82 and record["data"]["num_validation"] == 27
+    assert record["data"]["num_train"] == 82 and record["data"]["num_validation"] == 28
     assert record["data"]["skipped"] == {
         "class out of range": 1, "missing image": 1, "no label": 1, "truncated image": 1,
     }  # fmt: skip
@@ -195,7 +204,7 @@ def test_a_specification_says_what_was_left_out(whole: dict[str, Path], tmp_path
     content = image.read_bytes()
     cut(image)
     found = disk.opened("clothing1m", disk.complete("clothing1m", root), tmp_path)
-    index.record_status(found, "train", 0, np.full(84, index.UNCHECKED, np.uint8), [])
+    index_checks.mark_unchecked(found, "train", np.arange(84))
     assert planned("clothing1m", root).cells[0].address == complete, "nobody has looked yet"
     skipping = planned("clothing1m", root, skip_broken=True).cells[0]
     assert skipping.address != complete

@@ -69,7 +69,7 @@ def test_check_accepts_what_is_known_without_data() -> None:
         ("matrix", 0.0, {"file": "absent.npy"}, "absent.npy: no such file"),
         ("matrix", 0.0, {"file": "absent.txt"}, "must be a file ending in .npy, .npz, .csv, .json"),
         ("labels_file", 0.0, {"file": "absent.npz"}, "absent.npz: no such file"),
-        ("labels_file", 0.0, {"file": "absent.npz", "key": 3}, "option 'key' = 3"),
+        ("labels_file", 0.0, {"file": "absent.npz", "key": 0.5}, "option 'key' = 0.5"),
     ],
 )
 def test_bad_specifications(model: str, rate: Any, options: dict[str, Any], match: str) -> None:

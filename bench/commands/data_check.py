@@ -11,11 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.image_files import read_all
-from datasets import disk, index, registry
+from bench.commands import image_files
+from datasets import disk, index, index_checks, registry
 from datasets.base import DataError, DataSetInfo
 from datasets.index import Index
-from datasets.listing import Fault
+from datasets.listing import Fault, shown
 
 SHOWN = 10  # faults of a kind that are printed; all of them go to a file
 _ALL_FAULTS = "faults.txt"
@@ -26,28 +26,33 @@ def check_files(console: Console, name: str, root: Path, file: str | None, jobs:
     try:
         sources = disk.locate(name, root, file)
         console.print(f"{name}: {sources.folder}")
-        for remark in sources.remarks:
-            console.print(f"warning: {remark}", style="yellow")
         for missing in sources.missing:
             console.print(f"missing: {missing}", style="red")
         if sources.missing:
             return False
-        found = disk.opened(name, sources, registry.user_cache())
+        found = disk.opened(name, sources, registry.user_cache(), to_check=True)
     except DataError as fault:
         console.print(str(fault), style="red")
         return False
+    for line in found.reading:
+        console.print(line)
     _print_counts(console, found)
     _warn_of_counts(console, registry.info(name), found)
     _read_images(console, name, found, jobs)
     index.forget_others(found)
-    faults = [*found.faults, *(fault for split in index.broken(found).values() for fault in split.values())]
-    if not faults:
+    for remark in [*sources.remarks, *image_files.remarks(found)]:
+        console.print(f"warning: {remark}", style="yellow")
+    faults, lacking = index_checks.faults(found), disk.lacking(sources, found)
+    for line in lacking:
+        console.print(f"{name}: {line}", style="red")
+    if not faults and not lacking:
         console.print(f"{name}: ok; index in {found.path}")
         return True
-    _print_faults(console, faults)
-    path = found.path / _ALL_FAULTS
-    path.write_text("".join(f"{fault}\n" for fault in faults), encoding="utf-8", errors="surrogateescape")
-    console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red")
+    if faults:
+        _print_faults(console, faults)
+        path = found.path / _ALL_FAULTS
+        path.write_text("".join(f"{fault}\n" for fault in faults), encoding="utf-8", errors="backslashreplace")
+        console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red")
     return False
 
 
@@ -59,7 +64,7 @@ def _print_counts(console: Console, found: Index) -> None:
     for split in splits:
         table.add_column(split, justify="right")
     for label, name in enumerate(found.class_names):
-        table.add_row(f"{label} {name}", *(f"{counts[label]:,}" for counts in splits.values()))
+        table.add_row(f"{label} {shown(name)}", *(f"{counts[label]:,}" for counts in splits.values()))
     table.add_section()
     table.add_row("all", *(f"{counts.sum():,}" for counts in splits.values()))
     console.print(table)
@@ -73,12 +78,10 @@ def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
         if count and listed != count and (listed or split in published):
             console.print(f"warning: {split}: {listed:,} images, published are {count:,}", style="yellow")
     for split in ("train", "test"):
-        listed = len(found.splits[split].names) if split in found.splits else 0
-        if not listed:
-            console.print(f"warning: {split}: no image", style="yellow")
-            continue
+        if split not in found.splits or not len(found.splits[split].names):
+            continue  # told as what makes the lists useless
         counts = np.bincount(found.splits[split].labels, minlength=len(found.class_names))
-        empty = [found.class_names[label] for label in np.flatnonzero(counts == 0)]
+        empty = [shown(found.class_names[label]) for label in np.flatnonzero(counts == 0)]
         if empty:
             some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
             console.print(f"warning: {split}: no image of {len(empty)} classes: {some}", style="yellow")
@@ -86,7 +89,7 @@ def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
 
 def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
     try:
-        read_all(console, name, found, jobs)
+        image_files.read_all(console, name, found, jobs)
     except KeyboardInterrupt:
         console.print("stopped; what was read is kept: the same command goes on from there")
         raise

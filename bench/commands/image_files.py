@@ -13,14 +13,16 @@ from rich.progress import Progress as Bars
 from bench.environment import Environment
 from bench.settings import Suite
 from bench.spec import Cell
-from bench.spec_data import choice_of
-from datasets import disk, image_check, resized
+from bench.spec_data import OWN, choice_of
+from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
 from datasets.base import DataError, DataSet, ImageFiles
 from datasets.image_check import Progress
 from datasets.index import Index
 from datasets.noise import make_noise
 from datasets.noise_models import NOISE_MODELS
+
+SHOWN_PAIRS = 3  # images of two splits that are the same
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def read_all(console: Console, name: str, found: Index, jobs: int) -> None:
 
 
 def find_broken(console: Console, part: Suite, root: Path | None) -> None:
-    """Read every image of a suite's data set that was not read before.
+    """Read every image of a suite's data set that was not read before, or has changed since.
 
     Raises DataError where lists are missing or the index cannot be written.
     """
@@ -66,17 +68,46 @@ def find_broken(console: Console, part: Suite, root: Path | None) -> None:
     if name not in disk.MODULES:
         return
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
-    found = disk.opened(name, sources, datasets.user_cache())
-    if not disk.is_checked(found):
+    if not image_check.is_current(disk.opened(name, sources, datasets.user_cache())):
+        found = disk.opened(name, sources, datasets.user_cache(), to_check=True)
         read_all(console, name, found, image_check.default_jobs())
+
+
+def remarks(found: Index) -> list[str]:
+    """What a user should know of image files that are no faults: how they were read, and which stand in two splits."""
+    lines = list(found.remarks)
+    lines += [f"images {done}: {count:,}" for done, count in index_checks.adjusted(found).items()]
+    for (one, other), pairs in index_checks.twins(found).items():
+        some = ", ".join(f"{listing.shown(ours)} = {listing.shown(theirs)}" for ours, theirs in pairs[:SHOWN_PAIRS])
+        more = ", ..." if len(pairs) > SHOWN_PAIRS else ""
+        lines.append(f"{other} images that stand in {one} too, as the same bytes: {len(pairs):,} ({some}{more})")
+    return lines
+
+
+def _tell(console: Console, part: Suite, root: Path | None, skip_broken: bool) -> None:
+    """Say of image files what their check found, and what is left out."""
+    name = part.data.name
+    sources = disk.complete(name, root or datasets.default_root(), part.data.file)
+    found = disk.opened(name, sources, datasets.user_cache())
+    lines = [*sources.remarks, *remarks(found)] if name == OWN else []
+    left_out = disk.skipped(found) if skip_broken else {}
+    if left_out:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.items())
+        lines.append(f"{sum(left_out.values()):,} broken entries are left out: {kinds}")
+    for line in lines:
+        console.print(f"warning: {name}: {line}", style="yellow", highlight=False, soft_wrap=True)
 
 
 def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], environment: Environment) -> None:
     """Find the data and what else the runs need, so that what is missing is told before anything is written.
 
-    Raises DataError, UserError.
+    A user's own images are all read once before, so that no run stumbles over one. Raises DataError, UserError.
     """
     for part in parts:
+        if part.data.name == OWN:
+            find_broken(console, part, environment.data)
+        if part.data.name in disk.MODULES:
+            _tell(console, part, environment.data, environment.skip_broken)
         choice = choice_of(part, environment.skip_broken)
         own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}
         if not own_models and not choice.copies:
