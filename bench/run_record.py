@@ -32,13 +32,16 @@ def _real_world(dataset: DataSet) -> dict[str, Any]:
     """What must be said of data that are not as clean as a benchmark's; nothing of those that are.
 
     true_labels: "unknown" where the true classes of the training images are; test_labels: "given" where the test images
-    have no better ones; skipped: how many images were left out, by what was wrong with them.
+    have no better ones; skipped: how many images were left out, by what was wrong with them. adjusted: how many were
+    turned, laid on grey or scaled.
     """
     found: dict[str, Any] = {} if dataset.truth else {"true_labels": "unknown"}
     if not dataset.test_truth:
         found["test_labels"] = "given"
     if dataset.skipped:
         found["skipped"] = dict(dataset.skipped)
+    if dataset.adjusted:
+        found["adjusted"] = dict(dataset.adjusted)
     if dataset.further_tests:
         found["further_tests"] = {name: len(images.labels) for name, images in dataset.further_tests.items()}
     return found
