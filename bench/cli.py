@@ -12,12 +12,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench.errors import UserError
+from bench.errors import UserError, escaped, shortened
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
 PATH_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)  # of a path that the user gave
+STORAGE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of whatever was written
 
 app = typer.Typer(
     add_completion=True,
@@ -149,9 +150,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as fault:
-        if fault.errno not in PATH_FAULTS or fault.filename is None:
+        if fault.errno not in STORAGE_FAULTS and (fault.errno not in PATH_FAULTS or fault.filename is None):
             raise
-        _fail(f"{fault.filename}: {fault.strerror}")
+        _fail(f"{fault.filename or 'cannot write'}: {fault.strerror}")
     except Exception as fault:
         # Typer may bring its own copy of click, so its usage errors are told by what they offer.
         if not hasattr(fault, "format_message"):
@@ -161,5 +162,5 @@ def main() -> None:
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
+    print(shortened(escaped(f"error: {line}")), file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
