@@ -116,6 +116,22 @@ def _check_packages() -> None:
             )
 
 
+PATH_OPTIONS = ("--out", "--records", "--data", "--csv", "--published", "--against", "--plugin")
+
+
+def _path_given(argument: str, before: str) -> str:
+    """An argument of the command line, its home folder written out: shells leave the `~` of `--out=~/x` to us.
+
+    Raises UserError where an option that takes a path is given an empty one, as of a variable that is not set.
+    """
+    option, separator, value = argument.partition("=")
+    if (separator and option in PATH_OPTIONS and not value) or (not argument and before in PATH_OPTIONS):
+        raise UserError(f"{option or before}: the path is empty")
+    if separator and option in PATH_OPTIONS and value.split("/")[0] == "~":
+        return f"{option}={Path(value).expanduser()}"
+    return argument
+
+
 def _program() -> str:
     """What the command is called: the installed script has a name of its own, for which shells complete."""
     called = Path(sys.argv[0]).name
@@ -139,6 +155,7 @@ def main() -> None:
         _fail(str(fault))
     user_errors = _user_errors()
     try:
+        sys.argv[1:] = map(_path_given, sys.argv[1:], sys.argv[:-1])
         _register()
         status = typer.main.get_command(app).main(prog_name=_program(), standalone_mode=False)
     except user_errors as fault:

@@ -13,7 +13,8 @@ from results.record import Record
 
 DATA_SETS = ("digits", "cifar10", "cifar100")
 """Data sets that are read in a second."""
-MODELS = ("clean", "symmetric", "symmetric_excluding", "asymmetric", "pair_flip", "asymmetric_block_of_five")
+MODELS = ("clean", "symmetric", "symmetric_excluding", "asymmetric", "asymmetric_in_place", "asymmetric_block_of_five",
+          "asymmetric_superclass", "asymmetric_random_pair", "pair_flip")  # fmt: skip
 """Noise that follows from the true labels and the seed alone, and is drawn in milliseconds."""
 
 
