@@ -15,4 +15,4 @@ def fit(name: str, instead: str = "other") -> str:
     """
     kept = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:_LONGEST]
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
-    return kept if kept == name else f"{kept or instead}-{digest[:6]}"
+    return kept if kept and kept == name else f"{kept or instead}-{digest[:6]}"

@@ -1,4 +1,4 @@
-"""A report of a stranger's records: it executes nothing, asks the network for nothing, and writes into its folder only."""
+"""A report of a stranger's records executes nothing, asks the network for nothing, and stays in its folder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from tests.browser import Browser, browser, missing
 from tests.synthetic_records import make_plan, make_record, make_spec, make_store
 from tests.test_strangers import at, put, strange, tree
 
-SCRIPT = "\"'></title></style></script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+OWN = "document.title='owned'"
+SCRIPT = f"\"'></title></style></script><script>{OWN}</script><img src=x onerror=\"{OWN}\">"
 
 
 def hostile_store(root: Path) -> None:
-    """Records whose every free text is a script, or holds what XML and terminals cannot; and two that are no records."""
+    """Records whose every free text is a script, with what XML and terminals cannot hold; and two that are none."""
     store, specs = Store(root), []
     for method in ("elr", "car"):
         spec = make_spec(method, "symmetric", 0.5, 0, epochs=2)
@@ -124,7 +125,7 @@ class _Asked(http.server.BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     """A server whose address a page might ask; `_Asked.paths` says for what."""
     _Asked.paths.clear()
-    with http.server.HTTPServer(("127.0.0.1", 0), _Asked) as found:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Asked) as found:
         thread = threading.Thread(target=found.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{found.server_address[1]}"
@@ -298,4 +299,5 @@ def test_a_report_believes_no_cache(command: Command, tmp_path: Path) -> None:
     from reports.gather import gather
 
     (address,) = store.addresses()
-    assert gather(store.root).frame["accuracy_last"].iloc[0] == store.load(address)["selection"]["last"]["test_accuracy"]
+    told = store.load(address)["selection"]["last"]["test_accuracy"]
+    assert gather(store.root).frame["accuracy_last"].iloc[0] == told

@@ -362,7 +362,7 @@ def test_texts_of_records_do_not_reach_the_terminal_as_commands(command: Command
     store.fail(make_record(spec)[0]["address"], "ValueError: \x1b[2Jgone")
     ended = command("status", "quick", "--out", "theirs")
     assert ended.status == 0
-    assert r"\x1b]0;owned\x07 \x9b2J \u202e" in ended.out
+    assert r"\x1b]0;owned \x9b2J \u202e" in ended.out
     assert r"ValueError: \x1b[2Jgone" in ended.out
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ended.out)
 
