@@ -80,7 +80,9 @@ def test_the_home_folder_and_empty_paths(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("arguments", [("status", "--out="), ("status", "--out", ""), ("merge", "x", "--out", "a\nb")])
-def test_paths_that_are_none_are_refused(refused: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_paths_that_are_none_are_refused(
+    refused: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     (tmp_path / "x").mkdir()
     assert "--out" in refused(*arguments)
 
