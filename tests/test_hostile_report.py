@@ -32,7 +32,7 @@ SCRIPT = f"\"'></title></style></script><script>{OWN}</script><img src=x onerror
 def hostile_store(root: Path) -> None:
     """Records whose every free text is a script, with what XML and terminals cannot hold; and two that are none."""
     store, specs = Store(root), []
-    for method in ("elr", "car"):
+    for method in ("car",):
         spec = make_spec(method, "symmetric", 0.5, 0, epochs=2)
         record, arrays = make_record(spec, size=30)
         record["titles"] = dict.fromkeys(record["titles"], f"{SCRIPT} \b\x1b[2J \u202e {method}")
