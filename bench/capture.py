@@ -264,6 +264,7 @@ def _device_step(walk: PhaseWalk, tables: EpochTables, noted: set[str]) -> None:
         step=0,
         progress=0.0,
         observe=tables.observed.observer(rows),
+        terms=run.health.add_known_terms,
         phase=walk.phase.name,
         draws={name: table.index_select(0, number)[0] for name, table in tables.draws.items()},
     )

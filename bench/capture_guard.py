@@ -156,7 +156,8 @@ class Before:
         assert run.optimizers is not None
         self.run = run
         on_device = run.labels.device
-        held = [*run.method.parameters(), *run.method.buffers(), *run.optimizers.tensors, run.observer.loss]
+        held = [*run.method.parameters(), *run.method.buffers(), *run.optimizers.tensors]
+        held += [run.observer.loss, run.health.place]
         self.tensors = [(tensor, tensor.detach().clone()) for tensor in held] if device else []
         self._generator = accelerator.generator_state(on_device) if accelerator.is_cuda(on_device) else None
         self._attributes = _Attributes(run.method)

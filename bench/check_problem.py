@@ -19,6 +19,7 @@ from datasets.base import DataSet, Images, IntArray
 from datasets.noise import NoisyLabels
 from datasets.randomness import derive_seed, integers, permutation, uniforms
 from methods import registry as methods
+from methods.hyper import AUTHORS
 from methods.registry import HyperParameter, Value
 
 CPU = torch.device("cpu")
@@ -80,12 +81,12 @@ def make_data(problem: Problem) -> RunData:
     return RunData(dataset, noise, np.arange(samples), dataset.train, given, None)
 
 
-def in_short(name: str, declared: HyperParameter, epochs: int) -> Value:
+def in_short(name: str, declared: HyperParameter, epochs: int, authors: bool = False) -> Value:
     """A hyper-parameter's default for a run of `epochs`: delays shrink with the run, to at least one epoch.
 
-    A share stays a share.
+    A share stays a share. authors: the default is the authors', where one is declared.
     """
-    default = declared["default"]
+    default = declared.get("authors", declared["default"]) if authors else declared["default"]
     if declared.get("unit") != "epochs" or not isinstance(default, int | float) or not default:
         return default
     share = default if isinstance(default, float) else default / NOMINAL_EPOCHS
@@ -96,7 +97,8 @@ def in_short(name: str, declared: HyperParameter, epochs: int) -> Value:
 def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> dict[str, Any]:
     """The specification of a check run, as far as building and training read it."""
     declared = methods.info(name).hyper
-    defaults = {key: in_short(key, entry, problem.epochs) for key, entry in declared.items()}
+    authors = hyper.get(AUTHORS) is True
+    defaults = {key: in_short(key, entry, problem.epochs, authors) for key, entry in declared.items()}
     return {
         "dataset": {"name": "check"},
         "noise": {"model": "symmetric", "rate": problem.noise, "options": {}},

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from methods import registry
+from methods.hyper import AUTHORS
 from methods.registry import HyperParameter, MethodInfo, Value
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "methods.md"
@@ -21,6 +22,7 @@ fails where it is stale.
 - *marks*: what else buys accuracy. Both stand beside the method's row in every table.
 - *passes*: forward passes over training images, per image of an epoch, as declared. Records hold the counted number.
 - Hyper-parameters in *epochs* are whole numbers, or a share of the run in [0, 1].
+- *with `authors_behaviour`*: the default once that switch is on, where it is another one.
 """
 
 
@@ -74,9 +76,13 @@ def _accepted(declared: HyperParameter) -> str:
 
 
 def _hyper(declared: Mapping[str, HyperParameter]) -> str:
-    head = ("hyper-parameter", "default", "accepted", "source of the default")
-    rows = ((f"`{name}`", _shown(one["default"]), _accepted(one), one["source"]) for name, one in declared.items())
-    return _table(head, *rows)
+    head = ["hyper-parameter", "default", "accepted", "source of the default"]
+    rows = [[f"`{name}`", _shown(one["default"]), _accepted(one), one["source"]] for name, one in declared.items()]
+    if any("authors" in one for one in declared.values()):
+        head.insert(2, f"with `{AUTHORS}`")
+        for row, one in zip(rows, declared.values(), strict=True):
+            row.insert(2, _shown(one["authors"]) if "authors" in one else "")
+    return _table(*(tuple(row) for row in (head, *rows)))
 
 
 def _section(info: MethodInfo) -> str:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from methods.base import Batch
 
+SURE = 1e-3  # a value in [0, 1] this near to an end is saturated
+
 
 class Observer:
     """Statistics of the training passes of one run.
@@ -88,13 +90,11 @@ class Observer:
     def end_epoch(self) -> dict[str, Any]:
         """Reduce the epoch: mean loss, accuracy on given labels, named values of clean and of mislabelled samples.
 
-        Where the truth is not known, named values are those of "all" samples. Means over no sample are None. Raises
-        FloatingPointError where the loss was not finite.
+        Where the truth is not known, named values are those of "all" samples. Means over no sample are None.
+        `saturated`: for each named value that is no mask, the share within SURE of 0 or 1.
         """
         loss = float(self.loss) / max(self._weight, 1)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            raise FloatingPointError("the training loss is not finite")
-        summary: dict[str, Any] = {"train_loss": loss, "train_accuracy": None, "observed": {}}
+        summary: dict[str, Any] = {"train_loss": loss, "train_accuracy": None, "observed": {}, "saturated": {}}
         if self._seen:
             rows = torch.cat([rows for rows, _ in self._seen])
             logits = torch.cat([logits for _, logits in self._seen]).float()
@@ -108,6 +108,9 @@ class Observer:
             self.probability_last = torch.where(seen, mean, self.probability_last)
         for name, parts in self._named.items():
             summary["observed"][name] = self._split(name, parts)
+            values = torch.cat([value.reshape(-1) for _, value in parts])
+            if values.is_floating_point():
+                summary["saturated"][name] = float(((values < SURE) | (values > 1 - SURE)).float().mean())
         self._seen.clear()
         self._named.clear()
         self.loss.zero_()

@@ -22,6 +22,7 @@ from bench import lease, log
 from bench.lease import Holder
 from bench.spec import Cell
 from bench.worker import Outcome
+from results import health
 from results.record import Record
 from results.store import Store, StoreError
 
@@ -31,13 +32,19 @@ _REFRESH_SECONDS = 1.0
 def result(record: Record) -> str:
     """What the line of a finished run says."""
     last, best = (record["selection"][rule]["test_accuracy"] for rule in ("last", "best_test"))
-    return f"test accuracy {100 * last:.1f}% at the last epoch (oracle best {100 * best:.1f}%), {_cost(record)}"
+    told = f"test accuracy {100 * last:.1f}% at the last epoch (oracle best {100 * best:.1f}%), {_cost(record)}"
+    return told + _collapsed(health.of_record(record)["collapsed"])
 
 
 def validation_result(record: Record) -> str:
     """What the line of a finished trial says: nothing that rests on test labels."""
     accuracy = record["curves"]["noisy_validation_accuracy"][-1]
-    return f"noisy validation accuracy {100 * accuracy:.1f}% at the last epoch, {_cost(record)}"
+    told = f"noisy validation accuracy {100 * accuracy:.1f}% at the last epoch, {_cost(record)}"
+    return told + _collapsed(health.collapse_on_validation(record["curves"], record["data"]["num_classes"]))
+
+
+def _collapsed(found: health.Collapse | None) -> str:
+    return "" if found is None else f"; collapsed: {health.collapse_text(found)}"
 
 
 def _cost(record: Record) -> str:
@@ -87,7 +94,7 @@ class Progress:
                 text = self._result(cell)
             else:
                 self.failed.append((cell, outcome.message))
-                text = f"FAILED: {outcome.message}"
+                text = f"FAILED: {outcome.message}" + " (diverged)" * health.is_divergence(outcome.message)
             number = len(self.done) + len(self.failed)
             width = len(str(self.total))
             self.console.print(

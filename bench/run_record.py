@@ -24,6 +24,7 @@ from datasets import registry as datasets
 from datasets.base import DataSet
 from datasets.noise import title as noise_title
 from methods import registry as methods
+from results import health
 from results.record import FORMAT, address
 
 
@@ -81,6 +82,7 @@ def build_record(
         },
         "curves": curves,
         "selection": measure.selections(curves),
+        "health": {**run.health.summary(), **health.judge(curves, data.dataset.num_classes)},
         **parts,
         "cost": {
             "parameters": sum(p.numel() for p in run.method.parameters()),

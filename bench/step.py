@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Generator, Tensor
 
 from bench import optim
+from bench.health import StepHealth
 from bench.observe import Observer
 from bench.sampling import Sampler
 from bench.seeds import Streams
@@ -62,6 +63,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.bounds = stage_bounds(self.method.stages(), int(self.spec["epochs"]))
+        self.health = StepHealth(self.labels.device)
 
 
 def stage_bounds(stages: Sequence[Stage], epochs: int) -> list[tuple[Stage, int, int]]:
@@ -123,6 +125,7 @@ class PhaseWalk:
             step=run.progress.step,
             progress=progress,
             observe=run.observer.for_rows(index),
+            terms=run.health.add_terms,
             phase=self.phase.name,
             streams=streams,
             draws=draws,
@@ -145,17 +148,21 @@ def descend(run: Run, batch: Batch) -> None:
     loss = run.method.loss(batch)
     if loss.ndim != 0:
         raise ValueError(f"{type(run.method).__name__}.loss returned shape {tuple(loss.shape)}; it must be a scalar")
+    gradient = None
     if loss.requires_grad:  # a method may skip a step, as where it selects no sample
         loss.backward()  # type: ignore[no-untyped-call]
         run.method.after_backward()
+        gradient = run.optimizers.gradient_norm()
         run.optimizers.step()
         run.method.after_step()
+    run.health.add_step(loss, gradient)
     run.observer.add_loss(loss, len(batch.index))
 
 
 def count_step(run: Run, samples: int, progress: float, rate: float) -> None:
     """What a step does on the host, once it has been asked of the device."""
     run.observer.add_samples(samples)
+    run.health.count_step()
     run.progress.step += 1
     run.progress.samples += samples
     run.progress.rate = rate

@@ -67,7 +67,9 @@ def train_epoch(run: Run) -> dict[str, Any]:
         if phase.rows is not None and not len(phase.rows):
             continue
         _train_phase(run, begin(run, phase, (number, len(phases)), generators))
+    run.health.end_epoch()
     summary = run.observer.end_epoch()
+    run.health.saturated = summary.pop("saturated")
     summary["learning_rate"] = run.progress.rate
     run.progress.epoch = epoch
     run.progress.seconds += time.perf_counter() - started
@@ -82,6 +84,7 @@ def state_dict(run: Run) -> dict[str, Any]:
         "method": run.method.state_dict(),
         "optimizers": run.optimizers.state_dict(),
         "observer": run.observer.state_dict(),
+        "health": run.health.state_dict(),
         "passes": run.task.counter.state_dict(),
     }
 
@@ -94,4 +97,5 @@ def load_state_dict(run: Run, state: Mapping[str, Any]) -> None:
     assert run.optimizers is not None
     run.optimizers.load_state_dict(state["optimizers"])
     run.observer.load_state_dict(state["observer"])
+    run.health.load_state_dict(state["health"])
     run.task.counter.load_state_dict(state["passes"])

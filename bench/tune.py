@@ -20,6 +20,7 @@ from bench.spec import Cell
 from datasets import noise as noise_models
 from methods import registry as methods
 from methods.hyper import Value
+from results.health import collapse_on_validation, is_divergence
 from results.store import Store
 
 FIRST_SEED = MOST_SEEDS  # tuning seeds are apart from the seeds that are reported, which are counted from 0
@@ -43,7 +44,8 @@ class Trial:
 class Score:
     """What came of a trial: last-epoch accuracy on noisy validation labels of each finished run, and what failed.
 
-    settings: the values that it was run with, also those that it did not draw.
+    settings: the values that it was run with, also those that it did not draw. collapsed: how many of the finished runs
+    did, by noisy validation alone.
     """
 
     trial: Trial
@@ -51,6 +53,7 @@ class Score:
     accuracies: tuple[float, ...]
     failures: tuple[str, ...]
     planned: int
+    collapsed: int = 0
 
     @property
     def accuracy(self) -> float | None:
@@ -59,7 +62,9 @@ class Score:
 
     @property
     def state(self) -> str:
-        """Why there is no accuracy, in a word or two."""
+        """Why there is no accuracy, or why it is none of a sound trial, in a word or two."""
+        if self.accuracy is not None and self.collapsed:
+            return "collapsed" if self.collapsed == self.planned else f"{self.collapsed} of {self.planned} collapsed"
         if not self.failures:
             return "" if self.accuracy is not None else "to do"
         return "diverged" if all(is_divergence(text) for text in self.failures) else "failed"
@@ -87,14 +92,10 @@ class Search:
         return (
             f"tune: trial {best.trial.number} of {len(self.trials)}, random search at {self.places}, {seeds} "
             f"{'seed' if seeds == 1 else 'seeds'} from {FIRST_SEED}, last epoch's noisy validation accuracy "
-            f"{100 * fmean(best.accuracies):.2f}%; searched: "
+            f"{100 * fmean(best.accuracies):.2f}%"
+            f"{f' ({best.state})' if best.state else ''}; searched: "
             f"{'; '.join(f'{name} {axis}' for name, axis in self.space.items())}"
         )
-
-
-def is_divergence(traceback: str) -> bool:
-    """Whether a run failed because its loss was no longer finite: a result of its settings, not a fault."""
-    return traceback.strip().splitlines()[-1].startswith("FloatingPointError")
 
 
 def noise_tables(part: Suite) -> dict[str, Noise]:
@@ -172,14 +173,20 @@ def scores(store: Store, tried: Sequence[Trial], cells: Sequence[Cell]) -> list[
         accuracies = tuple(float(record["curves"]["noisy_validation_accuracy"][-1]) for record in done)
         failures = tuple(failed[cell.address] for cell in own if cell.address in failed)
         spec = own[0].spec
-        found.append(Score(trial, {**spec["optimizer"], **spec["method"]["hyper"]}, accuracies, failures, len(own)))
+        settings = {**spec["optimizer"], **spec["method"]["hyper"]}
+        judged = [collapse_on_validation(record["curves"], record["data"]["num_classes"]) for record in done]
+        collapsed = sum(one is not None for one in judged)
+        found.append(Score(trial, settings, accuracies, failures, len(own), collapsed))
     return found
 
 
 def best(found: Sequence[Score]) -> Score | None:
-    """The trial of the highest accuracy, the earliest of equals; None where none is finished."""
+    """The trial of the highest accuracy; of equals a sound one, then the earliest; None where none is finished.
+
+    So one that collapsed is chosen only where every other is worse, or collapsed too.
+    """
     whole = [score for score in found if score.accuracy is not None]
-    return max(whole, key=lambda score: (score.accuracy, -score.trial.number), default=None)
+    return max(whole, key=lambda score: (score.accuracy, -score.collapsed, -score.trial.number), default=None)
 
 
 def csv_text(found: Sequence[Score], space: Space) -> str:

@@ -27,6 +27,8 @@ class Batch:
         further stream.
     phase: name of the phase. streams: batches of the phase's further streams by name.
     draws: what `Method.step_draws` gave for this step, on the training device.
+    terms: `terms(cross_entropy=a, penalty=b)` names scalars that the loss is the sum of: a run that is no longer finite
+        says which were the largest. A loss need not tell.
     """
 
     views: tuple[Tensor, ...]
@@ -39,6 +41,7 @@ class Batch:
     phase: str = ""
     streams: Mapping[str, Batch] = field(default_factory=dict)
     draws: Mapping[str, Tensor] = field(default_factory=dict)
+    terms: Callable[..., None] = lambda **terms: None
 
 
 @dataclass(frozen=True)

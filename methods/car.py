@@ -15,6 +15,37 @@ from methods.base import Batch, Method, initialised_linear
 BISECTIONS = 40  # of the optimal confidence: more than float32 can tell apart
 
 
+def car_terms(
+    logits: Tensor,
+    targets: Tensor,
+    confidence_logits: Tensor | None,
+    penalty: float,
+    auxiliary: float,
+    authors_behaviour: bool = False,
+) -> dict[str, Tensor]:
+    """The terms of each sample's loss, [B] each: see `car_loss`, which is the mean of their sum."""
+    targets = targets.detach()
+    log_targets = targets.clamp_min(torch.finfo(targets.dtype).tiny).log()
+    if confidence_logits is None:
+        confidence_logits = torch.full_like(logits[:, 0], torch.inf)
+    gate = confidence_logits[:, None]
+    if authors_behaviour:
+        log_targets = targets.log()  # theirs: a target of zero gives NaN, also where `auxiliary` is 0
+        p = logits.softmax(1).clamp(1e-12, 1 - 1e-12)
+        h = gate.sigmoid().clamp(1e-12, 1 - 1e-12)
+        q = (h * p + (1 - h) * targets).clamp(1e-7, 1.0)
+        log_q, log_h = q.log(), h.log()
+    else:
+        log_h = F.logsigmoid(gate)
+        log_q = torch.logaddexp(log_h + logits.log_softmax(1), F.logsigmoid(-gate) + log_targets)
+        q = log_q.exp()
+    return {
+        "interpolated_cross_entropy": -(targets * log_q).sum(1),
+        "confidence_penalty": -penalty * log_h.squeeze(1),
+        "auxiliary": -auxiliary * (q * log_targets).sum(1),
+    }
+
+
 def car_loss(
     logits: Tensor,
     targets: Tensor,
@@ -31,23 +62,8 @@ def car_loss(
     authors_behaviour: p and h are clamped to [1e-12, 1 - 1e-12] and q to [1e-7, 1], as in the authors' code, and
     clamped entries have no gradient; a target of zero gives NaN. The two differ only there and where h or q saturates.
     """
-    targets = targets.detach()
-    log_targets = targets.clamp_min(torch.finfo(targets.dtype).tiny).log()
-    if confidence_logits is None:
-        confidence_logits = torch.full_like(logits[:, 0], torch.inf)
-    gate = confidence_logits[:, None]
-    if authors_behaviour:
-        log_targets = targets.log()  # theirs: a target of zero gives NaN, also where `auxiliary` is 0
-        p = logits.softmax(1).clamp(1e-12, 1 - 1e-12)
-        h = gate.sigmoid().clamp(1e-12, 1 - 1e-12)
-        q = (h * p + (1 - h) * targets).clamp(1e-7, 1.0)
-        log_q, log_h = q.log(), h.log()
-    else:
-        log_h = F.logsigmoid(gate)
-        log_q = torch.logaddexp(log_h + logits.log_softmax(1), F.logsigmoid(-gate) + log_targets)
-        q = log_q.exp()
-    losses = -(targets * log_q).sum(1) - penalty * log_h.squeeze(1) - auxiliary * (q * log_targets).sum(1)
-    return losses.mean()
+    terms = car_terms(logits, targets, confidence_logits, penalty, auxiliary, authors_behaviour)
+    return sum(terms.values(), torch.zeros_like(logits[:, 0])).mean()
 
 
 def optimal_confidence(logits: Tensor, targets: Tensor, penalty: float, auxiliary: float) -> Tensor:
@@ -195,7 +211,7 @@ class ConfidenceAdaptiveRegularization(Method):
             seen = features if self.branch_gradient else features.detach()
             found = self.indicator(F.normalize(seen) if self.branch_features == "unit" else seen).squeeze(1)
             bound = self.logit_bound
-            return bound * torch.tanh(found / bound) if bound else found  # type: ignore[no-any-return]
+            return bound * torch.tanh(found / bound) if bound else found
         if self.confidence == "optimal":
             return optimal_confidence(logits, targets, self.penalty, self.auxiliary).logit()
         return None
@@ -216,7 +232,9 @@ class ConfidenceAdaptiveRegularization(Method):
             targets = self.targets[batch.index]
         if not (corrected and self.authors_behaviour):
             targets = targets.clamp(self.target_floor, 1.0)
-        return car_loss(logits, targets, gate, self.penalty, self.auxiliary, self.authors_behaviour)
+        terms = car_terms(logits, targets, gate, self.penalty, self.auxiliary, self.authors_behaviour)
+        batch.terms(**{name: values.mean() for name, values in terms.items()})
+        return sum(terms.values(), torch.zeros_like(logits[:, 0])).mean()
 
     def clean_scores(self) -> Tensor | None:
         return self.confidence_logits if self.confidence == "learned" else None

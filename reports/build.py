@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from reports import comparison, figure_style, figures, measures, page, provenance, tables, terminal
+from reports import comparison, figure_style, figures, health, measures, page, provenance, tables, terminal
 from reports.comparison import Joined
 from reports.figure_overview import critical_difference
 from reports.figure_style import Drawn
 from reports.folder import Folder
 from reports.gather import Material, Section, gather, sections
+from reports.health_table import health_table
 from reports.page import Chapter
 from reports.paper import paper_tables
 from reports.render import csv_text, latex, markdown
@@ -59,7 +60,7 @@ def build_report(
     beside = _published(found, paper, published, select)
     joined, others = comparison.join(found), _others(material, against, select)
     together = [] if joined is None else _together(joined)
-    about_all = [provenance.runs_table(found)]
+    about_all = [health.marked(provenance.runs_table(found), found)]
     folder = Folder(out)
     _draw(found, own, joined, together, folder)
     chapters = [*beside, *own, *together, *others]
@@ -90,20 +91,34 @@ def chapter(section: Section) -> Chapter:
         found.appendix += filter(None, [tables.order_table(section)])
     others = (measures.detection_table, measures.measures_table, measures.noise_table)
     found.appendix += [table for make in others if (table := make(section)) is not None]
+    found = _marked(found, [section])
+    found.appendix += filter(None, [health_table(section)])  # it says by itself which runs are not sound
     return found
+
+
+def _marked(part: Chapter, sections: list[Section]) -> Chapter:
+    """The chapter with what its tables must say of runs that are not sound."""
+    part.tables, part.appendix = (
+        [health.marked(table, sections) for table in tables] for tables in (part.tables, part.appendix)
+    )
+    return part
 
 
 def _about(section: Section) -> list[str]:
     plan = section.plan
     lines = [plan.get("description"), _PURPOSES[plan["purpose"]], plan.get("remark")]
-    return [*(str(line) for line in lines if line), f"{len(section.frame)} of {len(plan['cells'])} runs are done."]
+    done = f"{len(section.frame)} of {len(plan['cells'])} runs are done"
+    counts = {"collapsed": int(section.frame["collapsed_epoch"].notna().sum()),
+              "diverged": len(health.diverged_runs(section))}  # fmt: skip
+    unsound = [f"{count} {what}" for what, count in counts.items() if count]
+    return [*(str(line) for line in lines if line), f"{', '.join([done, *unsound])}."]
 
 
 def _published(found: list[Section], paper: str | None, published: Path | None, select: str | None) -> list[Chapter]:
     if paper is None and published is None:
         return []
     shown = paper_tables(found, paper, published, select)
-    return [Chapter("published", "Published numbers and ours", tables=shown)]
+    return [_marked(Chapter("published", "Published numbers and ours", tables=shown), found)]
 
 
 def _others(material: Material, against: Path | None, select: str | None) -> list[Chapter]:
@@ -117,7 +132,8 @@ def _others(material: Material, against: Path | None, select: str | None) -> lis
 def _together(joined: Joined) -> list[Chapter]:
     """A chapter for what only several suites can show, if there is such; its picture is added when it is drawn."""
     found = comparison.joined_tables(joined)
-    return [Chapter("across", joined.title, tables=found)] if found or not joined.ranks.reason else []
+    part = Chapter("across", joined.title, tables=found)
+    return [_marked(part, joined.sections)] if found or not joined.ranks.reason else []
 
 
 def _draw(
@@ -127,13 +143,15 @@ def _draw(
     with figure_style.house_style():
         for section, part in zip(found, suites, strict=True):
             for drawn in figures.draw(section):
-                part.pictures.append(_written(drawn, folder))
+                part.pictures.append(_written(drawn, [section], folder))
         if joined is not None and not joined.ranks.reason:
             drawn = critical_difference("critical-difference", joined.ranks, joined.select)
-            together[0].pictures.append(_written(drawn, folder))
+            together[0].pictures.append(_written(drawn, joined.sections, folder))
 
 
-def _written(drawn: Drawn, folder: Folder) -> page.Picture:
+def _written(drawn: Drawn, sections: list[Section], folder: Folder) -> page.Picture:
+    """A figure of the sections, whose caption says which of their runs are not sound."""
+    drawn = replace(drawn, caption=" ".join(filter(None, (drawn.caption, health.sentence(sections)))))
     files = figure_style.rendered(drawn)
     for suffix, content in files.items():
         folder.write(f"figures/{drawn.name}.{suffix}", content)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.gather import Section
-from reports.model import HOLE, Cell, Column, Table, p_text, percent, percent_cell, words
+from reports.health import collapse_notes
+from reports.model import COLLAPSED, HOLE, Cell, Column, Table, p_text, percent, percent_cell, words
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.record import StoreError
@@ -72,7 +73,7 @@ def comparison_tables(section: Section, best: Best) -> list[Table]:
         title = section.methods[reference]
         found = [_differences_table(section, runs, reference, title), _tests_table(section, runs, reference), *found]
     if not best.table.empty and best.method not in (None, reference):
-        found.insert(-1, _best_table(section, best))
+        found.insert(-1, _best_table(section, best, runs))
     return [table for table in found if table is not None]
 
 
@@ -107,11 +108,15 @@ def _differences_table(section: Section, runs: pd.DataFrame, reference: str, tit
     return Table(name, heading, columns, tuple(rows), notes, data)
 
 
-def _test_rows(table: pd.DataFrame) -> tuple[tuple[Cell, ...], ...]:
+def _test_rows(table: pd.DataFrame, runs: pd.DataFrame, reference: str) -> tuple[tuple[Cell, ...], ...]:
+    """Of each row: whether the difference between its method and the reference is more than chance."""
+    behind = {
+        method: tuple(runs.loc[runs["method"].isin([method, reference]), "address"]) for method in table["method"]
+    }
     return tuple(
         (
             words(row["title"]), Cell(str(row["n"]), float(row["n"])), Cell(str(row["settings"])),
-            percent_cell(row["difference"], sign=True),
+            percent_cell(row["difference"], sign=True, runs=behind[row["method"]]),
             Cell(f"{row['wins']} / {row['ties']} / {row['losses']}", float(row["wins"])),
             *(Cell(p_text(row[name]), None if math.isnan(row[name]) else row[name]) for name in
               ("p", "p_holm", "smallest")),
@@ -173,10 +178,10 @@ def _against_table(
     table["title"] = [titles[method] for method in table["method"]]
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
     notes = (*_test_notes(select, len(table)), *notes)
-    return Table(name, heading, _TEST_COLUMNS, _test_rows(table), notes, data)
+    return Table(name, heading, _TEST_COLUMNS, _test_rows(table, runs, reference), notes, data)
 
 
-def _best_table(section: Section, best: Best) -> Table:
+def _best_table(section: Section, best: Best, runs: pd.DataFrame) -> Table:
     table = best.table.assign(title=[section.methods[name] for name in best.table["method"]])
     title = f"{section.title}: tests against the best mean ({section.methods[str(best.method)]})"
     notes = list(_test_notes(section.select, len(table)))
@@ -184,7 +189,8 @@ def _best_table(section: Section, best: Best) -> Table:
         names = ", ".join(section.methods[name] for name in best.incomplete)
         notes.append(f"Not ranked, because runs are missing in some setting: {names}.")
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
-    return Table(f"{section.name}-best", title, _TEST_COLUMNS, _test_rows(table), tuple(notes), data)
+    rows = _test_rows(table, runs, str(best.method))
+    return Table(f"{section.name}-best", title, _TEST_COLUMNS, rows, tuple(notes), data)
 
 
 def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
@@ -206,6 +212,7 @@ def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
     notes = ["Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference."]
     if reason := statistics.critical_difference(runs).reason:
         notes.append(f"No critical-difference diagram is drawn: {reason}.")
+    notes += [note.removeprefix(f"{COLLAPSED} ") for note in collapse_notes([section], runs["address"])]
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
     title = f"{section.title}: wins and losses by setting"
     return Table(f"{section.name}-wins", title, columns, tuple(rows), tuple(notes), data)

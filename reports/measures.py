@@ -69,6 +69,7 @@ def _measured(
     for dataset, setting in section.places:
         for method, method_title in section.methods.items():
             found = section.done(dataset, setting, method)
+            collapsed = int(found["collapsed_epoch"].notna().sum())
             figures = [mean_std([_measure(section, run, key) for run in found["address"]]) for key in keys.values()]
             if not any(n for label, (_, _, n) in zip(keys, figures, strict=True) if label != _CONTEXT):
                 continue
@@ -79,7 +80,7 @@ def _measured(
             ]  # fmt: skip
             rows.append((words(section.place_title(dataset, setting)), words(method_title), *cells))
             data += [
-                (dataset, setting, method, key, *(round(part, 8) for part in figure[:2]), figure[2])
+                (dataset, setting, method, key, *(round(part, 8) for part in figure[:2]), figure[2], collapsed)
                 for key, figure in zip(keys.values(), figures, strict=True) if figure[2]
             ]  # fmt: skip
     used = [position for position in range(len(keys)) if any(row[2 + position].runs for row in rows)]
@@ -88,7 +89,7 @@ def _measured(
     kept = tuple((*row[:2], *(row[2 + position] for position in used)) for row in rows)
     labels = [Column(label) for position, label in enumerate(keys) if position in used]
     columns = (Column("setting", False), Column("method", False), *labels)
-    header = ("dataset", "setting", "method", "quantity", "mean", "std", "n")
+    header = ("dataset", "setting", "method", "quantity", "mean", "std", "n", "collapsed")
     return Table(f"{section.name}-{name}", f"{section.title}: {title}", columns, kept, notes, (header, data))
 
 

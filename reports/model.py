@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 HOLE = "–"
 BETWEEN = " | "
 """Between the parts of a stacked cell."""
+COLLAPSED, DIVERGED = "†", "‡"
+"""At a number behind which a run collapsed, and at one beside whose runs others diverged; a note begins with it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reports.gather import Section, mean_std
+from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
 from results import published
 from results.aggregate import RULES
@@ -167,7 +168,9 @@ def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[_Ours], sele
     what = measured.pop() if len(measured) == 1 else "accuracy"
     source = ", ".join(filter(None, (paper, place))) or key
     title = f"Published and ours: {source}: {_title_of(dataset, ours)}, {what} (%)"
-    notes = [*_legend(rule), *marks.notes(), *_source_notes(group)]
+    beside = {cell.section.name: cell.section for cell in candidates}
+    diverged = [line for section in beside.values() for line in diverged_notes(section, dataset)]
+    notes = [*_legend(rule), *diverged, *marks.notes(), *_source_notes(group)]
     headings = (Column("method", False), *map(Column, columns))
     return Table(name, title, headings, tuple(rows), tuple(notes), (_DATA, data))
 
@@ -224,8 +227,8 @@ def _cell(row: Mapping[Any, Any], partner: _Ours | None, rule: str, marks: _Mark
         return Cell(BETWEEN.join((f"{HOLE} (not planned)", theirs)), hint="not planned", stacked=True)
     figures = _figures(row, partner, rule)
     if figures["n"] == 0:
-        return Cell(BETWEEN.join((f"{HOLE} ({figures['reason']})", theirs)), hint=str(figures["reason"]), stacked=True)
-    mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"]))
+        return Cell(BETWEEN.join((hole_text(figures), theirs)), hint=str(figures["reason"]), stacked=True)
+    mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"])) + mark_of(figures)
     gap = figures["mean"] - row["mean"]
     found = published.matches(row, partner.protocol, rule)
     mark = f" ({marks.of(found)})" if found and not pd.isna(gap) else ""

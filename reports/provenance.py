@@ -10,17 +10,21 @@ from typing import Any
 
 from reports.gather import Material, Section
 from reports.model import Cell, Column, Table, percent_cell, words
+from results import health
 from results.aggregate import RULES
 
 _NOT_SHOWN = ("host",)
 """Parts of `execution` that say where, not how: they have no place in a page that is handed on."""
+RUN_HEALTH = ("collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest",
+              "gradient_median", "gradient_largest", "skipped")  # fmt: skip
+"""Columns of the frame that say whether a run is sound."""
 
 
 def runs_table(sections: Sequence[Section]) -> Table:
     """One row a run, with every selection rule."""
     labels = ("run", "suite", "data set", "setting", "method", "seed", *(rule.title for rule in RULES.values()),
-              "memorised", "ROC-AUC")  # fmt: skip
-    columns = tuple(Column(label, position > 4) for position, label in enumerate(labels))
+              "memorised", "ROC-AUC", "health")  # fmt: skip
+    columns = tuple(Column(label, 4 < position < len(labels) - 1) for position, label in enumerate(labels))
     rows, data = [], []
     names = [*(rule.column for rule in RULES.values()), "memorised", "auc_given_label_mean"]
     for section in sections:
@@ -31,10 +35,12 @@ def runs_table(sections: Sequence[Section]) -> Table:
                 Cell(run["address"][:8], run["address"], runs=(run["address"],)), words(section.plan["suite"]),
                 *(words(str(text)) for text in place), Cell(str(run["seed"]), float(run["seed"])),
                 *(percent_cell(value, runs=(run["address"],)) for value in values),
+                words(f"collapsed from epoch {run['collapsed_epoch']}" if run["collapsed_reason"] else "",
+                      hint=run["collapsed_reason"]),
             ))  # fmt: skip
             data.append((section.plan["suite"], run["dataset"], run["setting"], run["row"], run["seed"], *values,
-                         run["address"]))  # fmt: skip
-    header = ("suite", "dataset", "setting", "method", "seed", *names, "address")
+                         *(run[name] for name in RUN_HEALTH), run["address"]))  # fmt: skip
+    header = ("suite", "dataset", "setting", "method", "seed", *names, *RUN_HEALTH, "address")
     notes = ("Test accuracy (%) by selection rule; memorised: share (%) of the mislabelled training samples predicted "
              "as their wrong label; ROC-AUC (%) of the mean probability of the given label.",)  # fmt: skip
     return Table("runs", "All runs", columns, tuple(rows), notes, (header, data))
@@ -59,7 +65,13 @@ def _results(record: dict[str, Any], run: dict[Any, Any]) -> dict[str, Any]:
     selection = record["selection"]
     chosen = [[rule.title, selection[name]["test_accuracy"]] for name, rule in RULES.items() if name in selection]
     return {"test accuracy": chosen, "noisy labels": run["fingerprint"], "wrong labels": record["noise"]["actual_rate"],
-            "cost": record["cost"]}  # fmt: skip
+            "health": _health(record), "cost": record["cost"]}  # fmt: skip
+
+
+def _health(record: dict[str, Any]) -> dict[str, Any]:
+    """What is known of how the run went: all but its values by epoch, or what its curves tell of an older one."""
+    measured = record.get("health", {"loss": "not measured", "gradient": "not measured"})
+    return health.of_record(record) | {name: value for name, value in measured.items() if name != "epochs"}
 
 
 def facts(material: Material) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ import csv
 import io
 import unicodedata
 
+import pandas as pd
+
 from reports.model import BETWEEN, Cell, Table
 from results.csv_text import formula_free
 
@@ -17,7 +19,7 @@ _LATEX = {
     "”": "''", "’": "'", "±": r"$\pm$", "−": r"$-$", "–": "--", "—": "---", "×": r"$\times$", "≤": r"$\leq$",
     "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "·": r"$\cdot$", "²": r"$^2$", "°": r"$^\circ$",
     "…": r"\ldots{}", "β": r"$\beta$", "λ": r"$\lambda$", "δ": r"$\delta$", "Δ": r"$\Delta$",
-    "✓": r"$\surd$", "✗": r"$\times$",
+    "†": r"$\dagger$", "‡": r"$\ddagger$", "✓": r"$\surd$", "✗": r"$\times$",
 }  # fmt: skip
 _LATEX_TONES = {"near": "teal", "uncertain": "orange!80!black", "apart": "red!75!black", "grey": "gray"}
 TONE_MARKS = {"near": " ✓", "uncertain": " ~", "apart": " ✗", "grey": "", "": ""}
@@ -112,4 +114,4 @@ def csv_text(table: Table) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports import gather
 from reports.gather import Material
-from reports.model import HOLE, Cell, Column, Table, mean_text, percent, percent_cell, words
+from reports.model import COLLAPSED, HOLE, Cell, Column, Table, mean_text, percent, percent_cell, words
 from results.against import compare
 from results.aggregate import RULES
 
@@ -26,7 +26,8 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
     rows = []
     for row in table.to_dict("records"):
         sides = [
-            Cell(mean_text(row[f"mean_{side}"], row[f"std_{side}"], row[f"n_{side}"]), row[f"mean_{side}"])
+            Cell(mean_text(row[f"mean_{side}"], row[f"std_{side}"], row[f"n_{side}"]) + _mark(row[f"collapsed_{side}"]),
+                 row[f"mean_{side}"])
             if row[f"n_{side}"] else Cell(HOLE) for side in "ab"
         ]  # fmt: skip
         key = tuple(row[name] for name in ("dataset", "noise", "method", "network", "epochs"))
@@ -40,11 +41,18 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
             words(row["differs"].replace("_", " ") or HOLE),
         ))  # fmt: skip
     columns = tuple(Column(label, 2 < position < 7 or position == 8) for position, label in enumerate(_LABELS))
-    notes = (
+    notes: tuple[str, ...] = (
         f"Test accuracy (%) by {RULES[rule].title}, mean ± sample standard deviation (n); differences in points. "
         "Intervals are paired over runs of equal seed and noisy labels, else unpaired (Welch). Equal runs: the same "
         "specification gave the same accuracy.",
     )
+    for side, whose in (("a", "ours"), ("b", "theirs")):
+        parts = [
+            f"{row['title']}, {row['dataset']}, {row['noise']}: {row[f'collapsed_{side}']} of {row[f'n_{side}']}"
+            for row in table.to_dict("records") if row[f"collapsed_{side}"]
+        ]  # fmt: skip
+        if parts:
+            notes = (*notes, f"{COLLAPSED} Of {whose} are collapsed: {'; '.join(parts)}.")
     data = (list(table.columns), table.to_numpy(dtype=object).tolist())
     found = Table("against", "Differences to the other records", columns, tuple(rows), notes, data)
     clear = [row for row in table.to_dict("records") if row["low"] > 0 or row["high"] < 0]
@@ -52,6 +60,10 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
     if clear:
         warnings.append(f"the other records differ beyond the 95% interval in {len(clear)} of {len(table)}: {names}")
     return found, warnings
+
+
+def _mark(collapsed: int) -> str:
+    return f" {COLLAPSED}" if collapsed else ""
 
 
 def _reading(low: float, high: float) -> str:

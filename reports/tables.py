@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from reports.gather import Section, mean_std
+from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent_cell, words
 from reports.names import fit
 from results import aggregate, statistics
@@ -40,11 +42,12 @@ def _accuracy_table(section: Section, dataset: str, best: Best | None) -> Table:
         row += [_accuracy_cell(section, mine, dataset, setting, method) for setting in settings]
         if ranked and best is not None:
             mean = best.means.get(method, math.nan)
-            row.append(replace(percent_cell(mean), bold=bold))
+            runs = section.frame.loc[section.frame["row"] == method, "address"]
+            row.append(replace(percent_cell(mean, runs=() if math.isnan(mean) else runs), bold=bold))
         rows.append((*row, *_cost_cells(section, dataset, method), _privilege_cell(section, dataset, method)))
     name = f"{section.name}-accuracy" + ("" if len(section.datasets) == 1 else f"-{fit(dataset)}")
     title = f"{section.title}: test accuracy (%) on {section.dataset_title(dataset)}, {RULES[section.select].title}"
-    notes = [*_accuracy_notes(section, chosen, best), *_hole_notes(chosen)]
+    notes = [*_accuracy_notes(section, chosen, best), *_hole_notes(chosen), *diverged_notes(section, dataset)]
     columns.append(Column("privileges", False))
     return Table(name, title, tuple(columns), tuple(rows), tuple(notes), _cells_data(chosen))
 
@@ -57,10 +60,10 @@ def _accuracy_cell(section: Section, mine: pd.DataFrame, dataset: str, setting: 
 
 
 def value_cell(cell: pd.Series, runs: Iterable[str]) -> Cell:
-    """A row of `aggregate.cells` as it is shown: a hole says why it is one."""
+    """A row of `aggregate.cells` as it is shown: a hole says why it is one. `health.marked` adds what collapsed."""
     if cell["n"] == 0:
-        return Cell(f"{HOLE} ({cell['reason']})", hint=str(cell["reason"]))
-    text = mean_text(cell["mean"], cell["std"], int(cell["n"]), int(cell["planned"]))
+        return Cell(hole_text(cell), hint=str(cell["reason"]))
+    text = mean_text(cell["mean"], cell["std"], int(cell["n"]), int(cell["planned"])) + mark_of(cell)
     return Cell(text, float(cell["mean"]), hint=str(cell["reason"]), runs=tuple(runs))
 
 
@@ -153,7 +156,8 @@ def _hole_notes(cells: pd.DataFrame) -> list[str]:
     return [f"{gap.title}, {gap.setting}: {gap.n} of {gap.planned} runs ({gap.reason})." for gap in gaps.itertuples()]
 
 
-_DATA = ["dataset", "setting", "method", "title", "rule", "mean", "std", "n", "planned", "noise_draws", "reason"]
+_DATA = ["dataset", "setting", "method", "title", "rule", "mean", "std", "n", "planned", "noise_draws", "collapsed",
+         "diverged", "reason"]  # fmt: skip
 
 
 def _cells_data(cells: pd.DataFrame) -> tuple[list[str], list[list[object]]]:
@@ -172,11 +176,12 @@ def rules_table(section: Section) -> Table:
         by_rule = {cell["rule"]: value_cell(cell, runs) for _, cell in group.iterrows()}
         place = words(section.place_title(dataset, setting))
         rows.append((place, words(group["title"].iloc[0]), *(by_rule[name] for name in RULES)))
-    notes = (
+    notes: tuple[str, ...] = (
         "Test accuracy (%), mean ± sample standard deviation (n), by the rule that chooses the epoch. "
         "The best test epoch is an oracle: no one could have chosen it without test labels.",
     )
     title = f"{section.title}: test accuracy by every selection rule"
+    notes = (*notes, *diverged_notes(section))
     return Table(f"{section.name}-rules", title, tuple(columns), tuple(rows), notes, _cells_data(section.cells))
 
 
@@ -197,12 +202,19 @@ def order_table(section: Section) -> Table | None:
         (
             words(section.place_title(str(pair.dataset), str(pair.setting))),
             *(words(str(text)) for text in (pair.better, pair.worse, RULES[str(pair.rule)].title)),
-            *(percent_cell(_float(gap), sign=True) for gap in (pair.difference, pair.other_difference)),
+            *(percent_cell(_float(gap), sign=True, runs=_runs_of(section, pair))
+              for gap in (pair.difference, pair.other_difference)),
         )
         for pair in changes.itertuples()
     )
     notes = (f"Better and worse by {RULES[section.select].title}; differences of mean accuracy in points.",)
     return Table(f"{section.name}-order", f"{section.title}: order changed by the selection rule", columns, rows, notes)
+
+
+def _runs_of(section: Section, pair: Any) -> list[str]:
+    """The runs of the two methods, which `aggregate.order_changes` gives by their titles."""
+    found = section.done(str(pair.dataset), str(pair.setting))
+    return list(found.loc[found["title"].isin([pair.better, pair.worse]), "address"])
 
 
 def order_lines(section: Section) -> list[str]:

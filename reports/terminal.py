@@ -7,13 +7,14 @@ from dataclasses import replace
 from rich.table import Table as TerminalTable
 from rich.text import Text
 
-from reports.model import Table
+from reports.model import COLLAPSED, DIVERGED, Table
 
 SETTINGS, PAPER_SETTINGS = 4, 2
 """Settings side by side in one terminal table."""
 _MEAN = "mean of settings"
 _LEFT_OUT = (_MEAN, "passes", "images/s", "s/run", "privileges")
 _NOTES = 2
+_ALWAYS = (COLLAPSED, DIVERGED)  # what a mark in the table means is said wherever the table stands
 
 
 def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable]:
@@ -24,7 +25,8 @@ def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable
     for start in range(0, len(settings), at_once):
         last = start + at_once >= len(settings)
         title = Text(table.title, style="table.title")  # text of suites: as str it would be read as markup
-        caption = Text("\n".join(table.notes[:_NOTES]), style="table.caption") if last else None
+        notes = [*table.notes[:_NOTES], *(note for note in table.notes[_NOTES:] if note.startswith(_ALWAYS))]
+        caption = Text("\n".join(notes), style="table.caption") if last else None
         shown = TerminalTable(title=title, title_justify="left", caption=caption, caption_justify="left")
         places = [0, *settings[start : start + at_once], *(mean if last else [])]
         for n in places:

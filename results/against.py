@@ -12,8 +12,8 @@ from results.inference import TIE, paired_interval, welch_interval
 _LIKE = ["dataset", "noise", "method", "network", "epochs"]
 _NOTED = ("subset", "batch_size", "precision", "protocol", "noise_specification")
 _COLUMNS = [
-    "dataset", "noise", "method", "title", "network", "epochs", "n_a", "mean_a", "std_a", "n_b", "mean_b", "std_b",
-    "difference", "low", "high", "interval", "equal", "differs",
+    "dataset", "noise", "method", "title", "network", "epochs", "n_a", "mean_a", "std_a", "collapsed_a", "n_b",
+    "mean_b", "std_b", "collapsed_b", "difference", "low", "high", "interval", "equal", "differs",
 ]  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def compare(frame_a: pd.DataFrame, frame_b: pd.DataFrame, select: str = "last") 
     |---|---|
     | dataset, noise, method, title, network, epochs | the configuration |
     | n_a, mean_a, std_a, n_b, mean_b, std_b | runs with a value, mean, sample deviation; n 0 where one side lacks it |
+    | collapsed_a, collapsed_b | of the runs with a value, those that collapsed |
     | difference | mean of b minus mean of a; over the paired runs where `interval` is "paired" |
     | low, high | its 95% interval; NaN where neither form is possible |
     | interval | "paired" (2 or more shared seeds and fingerprints), "unpaired" (Welch; 2 or more runs each) or "" |
@@ -70,7 +71,8 @@ def _row(first: pd.DataFrame | None, second: pd.DataFrame | None, column: str) -
     row["title"] = shown["method_title"].iloc[0]
     for letter, values in zip("ab", sides, strict=True):
         row |= {f"n_{letter}": len(values), f"mean_{letter}": values["value"].mean(),
-                f"std_{letter}": values["value"].std(ddof=1)}  # fmt: skip
+                f"std_{letter}": values["value"].std(ddof=1),
+                f"collapsed_{letter}": int(values["collapsed"].sum())}  # fmt: skip
     both = sides[0].merge(sides[1], on=["seed", "fingerprint"], suffixes=("_a", "_b"))
     gaps = both["value_b"] - both["value_a"]
     row |= {"difference": row["mean_b"] - row["mean_a"], "interval": ""}
@@ -87,10 +89,10 @@ def _row(first: pd.DataFrame | None, second: pd.DataFrame | None, column: str) -
 
 def _values(frame: pd.DataFrame | None, column: str) -> pd.DataFrame:
     if frame is None:
-        return pd.DataFrame({"seed": [], "fingerprint": [], "address": [], "value": []}).astype(
-            {"seed": "int64", "fingerprint": "str", "address": "str", "value": "float64"}
-        )
-    return frame[["seed", "fingerprint", "address"]].assign(value=frame[column].astype(float)).dropna(subset=["value"])
+        kinds = {"seed": "int64", "fingerprint": "str", "address": "str", "value": "float64", "collapsed": "bool"}
+        return pd.DataFrame({name: [] for name in kinds}).astype(kinds)
+    found = frame[["seed", "fingerprint", "address"]].assign(value=frame[column].astype(float))
+    return found.assign(collapsed=frame["collapsed_epoch"].notna()).dropna(subset=["value"])
 
 
 def _differs(first: pd.DataFrame | None, second: pd.DataFrame | None) -> str:

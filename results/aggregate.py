@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from results.health import is_divergence
 from results.plan import Plan
 from results.record import StoreError, identity
 
-STATUSES = ("done", "running", "failed", "other protocol version", "not started")
+STATUSES = ("done", "running", "diverged", "failed", "other protocol version", "not started")
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,17 @@ def planned(plans: Sequence[Plan]) -> pd.DataFrame:
 
 
 def statuses(
-    frame: pd.DataFrame, plans: Sequence[Plan], failed: Collection[str] = (), running: Collection[str] = ()
+    frame: pd.DataFrame, plans: Sequence[Plan], failed: Mapping[str, str] | None = None, running: Collection[str] = ()
 ) -> pd.DataFrame:
     """`planned` with a column `status` (one of STATUSES).
 
-    `failed` and `running` are addresses, as the store and the leases tell. A run is "other protocol version" where
+    failed: address -> traceback, as the store tells; a run whose loss was no longer finite is "diverged". running:
+    addresses, as the leases tell. A run is "other protocol version" where
     only a record with other version numbers (protocol, data set, noise or method) is there.
     """
     table = planned(plans)
     done, elsewhere = set(frame["address"]), set(frame["identity"])
+    failed = failed or {}
 
     def status(run: Any) -> str:
         if run.address in done:
@@ -96,7 +99,7 @@ def statuses(
         if run.address in running:
             return "running"
         if run.address in failed:
-            return "failed"
+            return "diverged" if is_divergence(failed[run.address]) else "failed"
         return "other protocol version" if run.identity in elsewhere else "not started"
 
     table["status"] = [status(run) for run in table.itertuples()]
@@ -117,7 +120,8 @@ def runs(frame: pd.DataFrame, plans: Sequence[Plan], select: str = "last") -> pd
 
 
 def _done(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    added = ["address", "fingerprint", "noise_specification", "configuration", *(r.column for r in RULES.values())]
+    added = ["address", "fingerprint", "noise_specification", "configuration", "collapsed_epoch"]
+    added += [each.column for each in RULES.values()]
     found = table.merge(frame[added], on="address", how="inner", sort=False)
     _check_cells(found)
     _check_fingerprints(found)
@@ -150,7 +154,7 @@ def _check_fingerprints(table: pd.DataFrame) -> None:
 
 
 def cells(
-    frame: pd.DataFrame, plans: Sequence[Plan], failed: Collection[str] = (), running: Collection[str] = ()
+    frame: pd.DataFrame, plans: Sequence[Plan], failed: Mapping[str, str] | None = None, running: Collection[str] = ()
 ) -> pd.DataFrame:
     """The tidy table of cells: one row for each data set, setting, method and selection rule, in the plans' order.
 
@@ -161,7 +165,8 @@ def cells(
     | mean, std | over seeds; sample standard deviation (ddof 1), NaN for n = 1 |
     | n, planned | runs that the mean joins, runs that the plan holds |
     | noise_draws | different noisy label sets among the n (1 for human labels: then n counts initialisations only) |
-    | done, running, failed, other_version, not_started | the planned runs by status |
+    | collapsed | of the n that the mean joins, those that collapsed |
+    | done, running, diverged, failed, other_version, not_started | the planned runs by status |
     | reason | why n is below `planned`, in words; empty where nothing is missing |
 
     Raises StoreError as `runs` does.
@@ -179,7 +184,7 @@ def cells(
 
 
 _COLUMNS = [
-    *_CELL, "title", "rule", "mean", "std", "n", "planned", "noise_draws",
+    *_CELL, "title", "rule", "mean", "std", "n", "planned", "noise_draws", "collapsed",
     *(status.replace("other protocol version", "other_version").replace(" ", "_") for status in STATUSES), "reason",
 ]  # fmt: skip
 
@@ -192,7 +197,8 @@ def _cell(group: pd.DataFrame, done: pd.DataFrame, selection: Rule, counts: dict
         reasons.append(f"{lacking} done with {selection.lacks or 'no such value'}")
     return [
         *(first[name] for name in [*_CELL, "title"]), selection.name, values.mean(), values.std(ddof=1), len(values),
-        len(group), done["fingerprint"].nunique(), *counts.values(), ", ".join(reasons),
+        len(group), done["fingerprint"].nunique(), int(done["collapsed_epoch"].notna().sum()), *counts.values(),
+        ", ".join(reasons),
     ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from results.record import Record, StoreError
 from results.sources import Report, Source, read_files
 from results.store import replace_file
 
-VERSION = 1
+VERSION = 2
 """Raised when a column's meaning changes; a change of the columns' names is noticed by itself."""
 
 SUFFIX = ".columns"

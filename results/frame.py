@@ -24,6 +24,12 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | memorised | mislabelled training samples predicted as their given label, last measured epoch |
 | auc_given_label_mean | area under the ROC curve: finding wrong labels by the mean probability of the given label |
 | auc_own | the same by the method's own score |
+| collapsed_epoch | the first epoch from which on the run was as it ended: collapsed (missing: it did not) |
+| collapsed_reason | why that is a collapse, in words; empty where it is none |
+| first_above_chance | first epoch whose training accuracy is above 2 times chance (missing: none) |
+| loss_median, loss_largest | of the loss of a training step; NaN where it was not measured |
+| gradient_median, gradient_largest | of the length of a training step's gradient; NaN where it was not measured |
+| skipped | share of training steps without a gradient |
 | ece, nll | expected calibration error and negative log-likelihood on the test set, last epoch |
 | passes_per_step | network passes of one training step |
 | images_per_second, seconds, start_seconds, peak_memory_mib | cost of this execution |
@@ -40,21 +46,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from results import cache, sources
+from results import cache, health, sources
 from results.plan import Plan
 from results.record import Record, configuration, identity, noise_specification
 from results.sources import Report, warn
 
 _TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
-         "method_title", "configuration", "identity", "network", "precision", "privileges")
+         "method_title", "configuration", "identity", "network", "precision", "privileges", "collapsed_reason")
 _WHOLE = ("epochs", "batch_size", "seed", "protocol")
+_WHOLE_IF_ANY = ("subset", "collapsed_epoch", "first_above_chance")
 COLUMNS = (
     "address", "suites", "dataset", "dataset_title", "subset", "noise_model", "noise_rate", "noise",
     "noise_specification", "fingerprint", "actual_rate", "method", "method_title", "configuration", "identity",
     "network", "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
-    "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own", "ece",
-    "nll", "passes_per_step", "images_per_second", "seconds", "start_seconds", "peak_memory_mib", "privileges",
-    "protocol",
+    "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own",
+    "collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest", "gradient_median",
+    "gradient_largest", "skipped", "ece", "nll", "passes_per_step", "images_per_second", "seconds", "start_seconds",
+    "peak_memory_mib", "privileges", "protocol",
 )  # fmt: skip
 _ORDER = ["dataset", "noise_model", "noise_rate", "method", "configuration", "seed", "address"]
 _NUMBERS = {
@@ -68,6 +76,11 @@ _NUMBERS = {
     "accuracy_clean_validation": "selection.clean_validation.test_accuracy",
     "auc_given_label_mean": "detection.given_label_mean.roc_auc",
     "auc_own": "detection.own.roc_auc",
+    "loss_median": "health.loss.median",
+    "loss_largest": "health.loss.largest",
+    "gradient_median": "health.gradient.median",
+    "gradient_largest": "health.gradient.largest",
+    "skipped": "health.skipped",
     "ece": "final.ece",
     "nll": "final.nll",
     "passes_per_step": "cost.passes_per_step",
@@ -102,7 +115,8 @@ def curves_of(found: Iterable[Record]) -> pd.DataFrame:
 
 def _typed(table: pd.DataFrame, plans: Mapping[str, Plan]) -> pd.DataFrame:
     frame = pd.DataFrame({name: table[name] for name in COLUMNS if name in table}, columns=list(COLUMNS))
-    frame = frame.astype({**dict.fromkeys(_TEXT, "str"), **dict.fromkeys(_WHOLE, "int64"), "subset": "Int64"})
+    kinds = {**dict.fromkeys(_TEXT, "str"), **dict.fromkeys(_WHOLE, "int64"), **dict.fromkeys(_WHOLE_IF_ANY, "Int64")}
+    frame = frame.astype(kinds)
     suites = suites_of(plans)
     frame["suites"] = pd.Series([suites.get(name, ()) for name in frame["address"]], dtype=object, index=frame.index)
     marks = [tuple(text.split(",")) if text else () for text in frame["privileges"]]
@@ -115,8 +129,8 @@ def curves(path: Path | str, report: Report = warn) -> pd.DataFrame:
 
     Quantities: `learning_rate`, `train_loss`, `train_accuracy`, `test_accuracy`, `test_nll`,
     `noisy_validation_accuracy`, `clean_validation_accuracy`, `ensemble_test_accuracy`, `member_test_accuracy.1` (.2,
-    ...), `memorisation.mislabelled_given` and its kin, `observed.NAME.clean` and `observed.NAME.mislabelled`; each only
-    where the run had it. `address` and `quantity` are categorical.
+    ...), `memorisation.mislabelled_given` and its kin, `observed.NAME.clean` and `observed.NAME.mislabelled`,
+    `health.loss_median` and its kin; each only where the run had it. `address` and `quantity` are categorical.
     """
     return _in_order(cache.columns(sources.find(path), "curves", _points, report))
 
@@ -160,6 +174,8 @@ def row(record: Record) -> dict[str, Any]:
     """The row of one record, without `suites`; `privileges` joined by commas."""
     spec, titles = record["spec"], record["titles"]
     memorised = (_lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
+    judged = health.of_record(record)
+    collapsed = judged["collapsed"] or {"epoch": None, "reason": ""}
     return {
         "address": record["address"],
         "dataset": spec["dataset"]["name"],
@@ -176,6 +192,9 @@ def row(record: Record) -> dict[str, Any]:
         "precision": str(spec.get("precision", "")),
         "privileges": ",".join(record["privileges"]),
         "memorised": _number(memorised),
+        "collapsed_epoch": _number(collapsed["epoch"]),
+        "collapsed_reason": collapsed["reason"],
+        "first_above_chance": _number(judged["first_above_chance"]),
         **{name: spec[name] for name in ("epochs", "batch_size", "seed", "protocol")},
         **{name: _number(_lookup(record, key)) for name, key in _NUMBERS.items()},
     }
@@ -205,6 +224,8 @@ def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
                 yield f"{name}.{member}", epochs, list(measured)
         elif name != "epoch":
             yield name, epochs, values
+    for name, values in (_lookup(record, "health.epochs") or {}).items():
+        yield f"health.{name}", epochs, values
 
 
 def _points(found: Iterable[Record]) -> dict[str, Any]:

@@ -61,6 +61,22 @@ _NUMBERS_OF_EXECUTION = ("seconds", "start_seconds", "train_seconds", "images_pe
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _LONGEST_TITLE = 1000
 
+_LARGEST: dict[str, tuple[type, ...]] = {  # null: of no step
+    "median": (*_NUMBER, type(None)),
+    "largest": (*_NUMBER, type(None)),
+    "largest_epoch": (int, type(None)),
+}
+_HEALTH: dict[str, tuple[type, ...]] = {
+    **{f"{name}.{part}": kinds for name in ("loss", "gradient") for part, kinds in _LARGEST.items()},
+    "skipped": _NUMBER,
+    "saturated": (dict,),
+    "epochs": (dict,),
+}
+_JUDGED: dict[str, tuple[type, ...]] = {  # where they are lacking, the curves tell
+    "first_above_chance": (int, type(None)),  # null: in no epoch
+    "collapsed": (dict, type(None)),  # null: it did not
+}
+
 
 def loads(text: str | bytes, where: str) -> Record:
     """A checked record from its JSON text. Raises StoreError naming `where` when it is cut short or malformed."""
@@ -103,6 +119,8 @@ def _check(record: Record, where: str) -> None:
     _check_final(record["final"], record["data"]["num_classes"], where)
     _check_numbers(record, where)
     _check_execution(record["execution"], where)
+    if "health" in record:  # records made before it was measured lack it
+        _check_health(record["health"], len(record["curves"]["epoch"]), where)
 
 
 def _found(record: Mapping[str, Any], key: str) -> Any:
@@ -311,3 +329,26 @@ def _check_execution(execution: Record, where: str) -> None:
         _need(value is None or isinstance(value, str), f"execution.{name}", value, "text", where)
     for name, value in (execution.get("versions") or {}).items():
         _need(isinstance(value, str), f"execution.versions.{shown(name)[1:-1]}", value, "text", where)
+
+
+def _check_health(health: Any, length: int, where: str) -> None:
+    whole = {"health": health}
+    for key, kinds in _HEALTH.items():
+        _check_type(whole, f"health.{key}", kinds, where)
+    for key in _JUDGED.keys() & health.keys():
+        _check_type(whole, f"health.{key}", _JUDGED[key], where)
+    _check_share(health["skipped"], "health.skipped", where)
+    for name, share in health["saturated"].items():
+        _check_share(share, f"health.saturated.{name}", where)
+    if health.get("collapsed") is not None:
+        for key, kind in (("epoch", int), ("reason", str)):
+            _check_type(whole, f"health.collapsed.{key}", (kind,), where)
+    _check_lengths(health["epochs"], length, "health.epochs", where)
+    for name, values in health["epochs"].items():
+        _check_name(name, "health.epochs", where)
+        _check_values(values, _MEASURE, f"health.epochs.{name}", where)
+
+
+def _check_share(value: Any, key: str, where: str) -> None:
+    if not isinstance(value, _NUMBER) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise StoreError(f"{where}: key {key!r} must be a share in [0, 1], not {value!r}")

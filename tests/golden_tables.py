@@ -86,6 +86,9 @@ def nal_by_method(case: Case, name: str = "nal", authors_behaviour: bool = True)
         threshold=settings["threshold_update"],
         start=settings["es"],
         update_every=10,
+        branch_features="plain",
+        branch_gradient=True,
+        logit_bound=0.0,
         authors_behaviour=authors_behaviour,
     )
     nn.init.ones_(method.indicator.weight)

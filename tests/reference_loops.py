@@ -79,7 +79,9 @@ def car(parts: list[nn.Module], seen: Seen, hyper: Mapping[str, Any]) -> Iterato
         targets[rows] = one_hot(labels)
     for number, (images, _, rows) in enumerate(seen):
         features = body(images)
-        p, h = torch.softmax(head(features), 1), torch.sigmoid(indicator(features))
+        seen_by_branch = features.detach() / features.detach().square().sum(1, keepdim=True).sqrt()
+        gate = hyper["logit_bound"] * torch.tanh(indicator(seen_by_branch) / hyper["logit_bound"])
+        p, h = torch.softmax(head(features), 1), 1 / (1 + torch.exp(-gate))
         epoch = 1 + number // per_epoch
         if epoch >= hyper["start"] and epoch % hyper["update_every"] == 0:
             sure = h.detach() > hyper["threshold"]
@@ -109,7 +111,7 @@ LOOPS: dict[str, tuple[Loop, Callable[[Any], list[nn.Module]], dict[str, Any]]] 
         car,
         lambda method: [plain(method.network), copy.deepcopy(method.indicator).double()],
         {"penalty": 0.5, "auxiliary": 0.1, "momentum": 0.9, "threshold": 0.25, "start": 2, "update_every": 1,
-         "target_floor": 1e-4},
+         "target_floor": 1e-4, "logit_bound": 0.7},
     ),
     "co_teaching": (
         co_teaching,

@@ -338,7 +338,7 @@ def test_an_epoch_that_observes_nothing_has_no_accuracy_but_a_loss() -> None:
     observer = Observer(GIVEN, WRONG)
     observer.add_loss(torch.tensor(4.0), 2)
     observer.add_samples(2)
-    assert observer.end_epoch() == {"train_loss": 4.0, "train_accuracy": None, "observed": {}}
+    assert observer.end_epoch() == {"train_loss": 4.0, "train_accuracy": None, "observed": {}, "saturated": {}}
     assert observer.end_epoch()["train_loss"] == 0.0  # the next epoch starts from nothing
 
 
@@ -348,15 +348,11 @@ def test_a_group_that_was_not_seen_has_no_mean() -> None:
     assert observer.end_epoch()["observed"]["h"] == {"clean": 1.0, "mislabelled": None}
 
 
-@pytest.mark.parametrize("loss", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_not_finite_is_a_fault(loss: float) -> None:
+def test_saturation_is_that_of_values_and_not_of_masks() -> None:
     observer = Observer(GIVEN, WRONG)
-    observer.add_loss(torch.tensor(1.0), 2)
-    observer.add_samples(2)
-    observer.add_loss(torch.tensor(loss), 2)
-    observer.add_samples(2)
-    with pytest.raises(FloatingPointError, match="the training loss is not finite"):
-        observer.end_epoch()
+    chosen = torch.tensor([True, False])
+    batch([0, 1], observer).observe(torch.zeros(2, 2), h=torch.tensor([0.9995, 0.4]), chosen=chosen)
+    assert observer.end_epoch()["saturated"] == {"h": 0.5}
 
 
 def test_nothing_observed_keeps_a_graph_alive() -> None:

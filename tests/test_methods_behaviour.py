@@ -155,6 +155,35 @@ def test_nal_targets_move_every_tenth_epoch_from_the_start(epoch: int, moves: bo
     assert torch.equal(before, method.targets) != moves
 
 
+@pytest.mark.parametrize("name", ["car", "nal"])
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
+def test_the_branch_is_bounded_and_gives_the_network_no_gradient(name: str, length: float) -> None:
+    _, labels = draw()
+    task = StubTask(labels.tolist(), CLASSES)
+    method = make(name, task)
+    feature = torch.full((SIZE, 1), length).requires_grad_()
+    torch.nn.init.constant_(method.indicator.weight, 100.0)
+    network = task.network()
+    network.feature, network.answers = feature, [draw(1, dtype=torch.float32)[0].requires_grad_()]
+    loss = method.loss(make_batch(method, labels.tolist()))
+    assert 0 < float(method.confidence_logits.min()) <= float(method.confidence_logits.max()) <= method.logit_bound
+    assert torch.autograd.grad(loss, feature, allow_unused=True)[0] is None
+
+
+@pytest.mark.parametrize("name", ["car", "nal"])
+def test_the_authors_branch_sees_the_features_as_they_are(name: str) -> None:
+    _, labels = draw()
+    task = StubTask(labels.tolist(), CLASSES)
+    method = make(name, task, authors_behaviour=True)
+    feature = torch.linspace(-20, 20, SIZE)[:, None].requires_grad_()
+    network = task.network()
+    network.feature, network.answers = feature, [draw(1, dtype=torch.float32)[0].requires_grad_()]
+    loss = method.loss(make_batch(method, labels.tolist()))
+    expected = method.indicator(feature).squeeze(1)
+    assert torch.equal(method.confidence_logits[torch.arange(SIZE)], expected)
+    assert bool(torch.autograd.grad(loss, feature)[0].any()), "the penalty's gradient stops at the branch"
+
+
 def test_elr_pulls_towards_the_target() -> None:
     """A step down the regulariser's gradient raises the agreement of prediction and target."""
     logits, labels = draw()

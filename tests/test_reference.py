@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from command_line import HOME
 
 from bench.commands.sweep import plan_suite
 from reports.build import build_report
+from results.health import collapse_on_validation
 
 RECORDS = HOME / "results" / "reference"
 TABLES = HOME / "reports" / "reference" / "tables"
@@ -88,3 +90,20 @@ def test_pages_show_the_committed_main_table(page: str) -> None:
     text = (HOME / page).read_text(encoding="utf-8")
     for row in (head, *rows):
         assert " | ".join(row[: head.index("mean of settings")]) + " |\n" in text
+
+
+def test_the_trials_that_collapsed_are_called_so() -> None:
+    """As `tune` would write it from their records, by noisy validation alone."""
+    found = {}
+    for plan in sorted((RECORDS / "tuning").glob("*.plan.json")):
+        rows = {cell["address"]: cell["method"] for cell in json.loads(plan.read_text())["cells"]}
+        lines = plan.with_name(plan.name.replace(".plan.json", ".jsonl")).read_text().splitlines()
+        judged = {
+            rows[record["address"]]: collapse_on_validation(record["curves"], record["data"]["num_classes"])
+            for record in map(json.loads, lines)
+        }
+        path = plan.with_name(plan.name.removeprefix("tune-").replace(".plan.json", ".csv"))
+        for trial in csv.DictReader(path.read_text().splitlines()):
+            found[path.stem, trial["trial"]] = trial["state"]
+            assert trial["state"] == ("collapsed" if judged[f"trial-{int(trial['trial']):03d}"] else ""), path.stem
+    assert {key for key, state in found.items() if state} == {("cifar100-lite-car", "2")}

@@ -1,11 +1,12 @@
-"""`status`: what is done, running, failed, out of date or waiting, for every started suite."""
+"""`status`: what is done, running, failed, out of date or waiting, for every started suite, and what is not sound."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.table import Table
 
 from bench import lease
@@ -13,10 +14,16 @@ from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
 from bench.errors import UserError
 from bench.progress import states
+from results import health
+from results.plan import Plan
 from results.store import Store
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 _TITLES = {"not started": "waiting", "other protocol version": "out of date"}
-_COLUMNS = ("done", "running", "failed", "out of date", "waiting")
+_COLUMNS = ("done", "collapsed", "running", "diverged", "failed", "out of date", "waiting")
+_RARE = ("collapsed", "diverged")  # columns shown only where there is such a run
 
 
 def status(
@@ -41,26 +48,59 @@ def status(
     live = lease.live(store.root / "leases", lease.Observer())
     failures = store.failures()
     records = frame.load(store.root)
-    table = Table("suite", *_COLUMNS)
+    told: dict[str, Counter[str]] = {}
     console = terminal.console()
     for name, plan in plans.items():
         if suite not in (None, name):
             continue
         runs = aggregate.statuses(records, [plan], failures, live)
         runs["status"] = runs["status"].replace(_TITLES)
-        counts = Counter(runs["status"])
-        table.add_row(name, *(str(counts[column]) for column in _COLUMNS))
+        collapsed = _collapsed(store, plan, records)
+        told[name] = counts = Counter(runs["status"])
+        counts["collapsed"] = int(runs["address"].isin(set(collapsed)).sum())
         for run in runs.itertuples():
+            address = str(run.address)
             label = f"{run.title}, {run.setting}, seed {run.seed}"
-            if run.status == "running":
-                holder = live[str(run.address)]
-                where = ", ".join([holder.host, *states(holder)])
-                console.print(f"running  {label}: {where}", highlight=False, soft_wrap=True)
-            elif run.status == "failed":
-                reason = failures[str(run.address)].strip().splitlines()[-1]
-                console.print(f"failed   {label}: {reason}", highlight=False, soft_wrap=True)
-            elif suite is not None:
-                console.print(f"{run.status:8} {label}", highlight=False, soft_wrap=True)
-    console.print(table)
+            state = str(run.status)
+            line = f"{state:9} {label}" if suite is not None else ""
+            if state == "running":
+                holder = live[address]
+                line = f"running   {label}: {', '.join([holder.host, *states(holder)])}"
+            elif state in ("failed", "diverged"):
+                line = f"{state:9} {label}: {health.failure_line(failures[address])}"
+            elif address in collapsed:
+                line = f"collapsed {label}: {collapsed[address]}"
+            if line:
+                console.print(line, highlight=False, soft_wrap=True)
+    console.print(_counts(told))
     for address, fault in store.damaged().items():
-        console.print(f"damaged  {address[:12]}: {fault}", highlight=False, soft_wrap=True)
+        console.print(f"damaged   {address[:12]}: {fault}", highlight=False, soft_wrap=True)
+
+
+def _counts(told: dict[str, Counter[str]]) -> Table:
+    """How many runs of each suite are in each state; the collapsed ones, if any, are among those done."""
+    columns = [name for name in _COLUMNS if name not in _RARE or any(counts[name] for counts in told.values())]
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    for name in ("suite", *columns):
+        table.add_column(name, no_wrap=True)
+    for suite, counts in told.items():
+        table.add_row(suite, *(str(counts[name]) for name in columns))
+    return table
+
+
+def _collapsed(store: Store, plan: Plan, records: DataFrame) -> dict[str, str]:
+    """Address -> from which epoch on and why, of the plan's collapsed runs; of trials by noisy validation alone."""
+    own = {str(cell["address"]) for cell in plan["cells"]}
+    known = records[records["address"].isin(own)]
+    if plan.get("tuning"):
+        trials = {address: store.load(address) for address in known["address"]}
+        judged = {
+            address: health.collapse_on_validation(record["curves"], record["data"]["num_classes"])
+            for address, record in trials.items()
+        }
+    else:
+        fallen = known[known["collapsed_epoch"].notna()].to_dict("records")
+        judged = {
+            run["address"]: {"epoch": run["collapsed_epoch"], "reason": run["collapsed_reason"]} for run in fallen
+        }
+    return {address: health.collapse_text(found) for address, found in judged.items() if found is not None}

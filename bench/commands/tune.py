@@ -180,16 +180,23 @@ def _show(found: list[tune.Score], space: Space) -> None:
     table = Table("trial", *space, "noisy validation", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for score in found:
         values = [str(score.settings[name]) for name in space]
-        accuracy = score.state if score.accuracy is None else f"{100 * score.accuracy:.2f}%"
+        accuracy = score.state if score.accuracy is None else _percent(score)
         style = "bold" if best is not None and score.trial == best.trial else ""
         table.add_row(*(Text(text, style=style) for text in (str(score.trial.number), *values, accuracy)))
     terminal.console().print(table)
 
 
+def _percent(score: tune.Score) -> str:
+    """The accuracy, with what keeps it from being that of a sound trial."""
+    return f"{100 * (score.accuracy or 0):.2f}%" + (f" ({score.state})" if score.state else "")
+
+
 def _tell(console: Console, found: list[tune.Score], best: tune.Score, target: Path, outcome: dict[str, Any]) -> None:
-    own = found[0].accuracy
-    before = "" if own is None else f" (the suite's own settings: {100 * own:.2f}%)"
-    console.print(f"best: trial {best.trial.number}, {100 * (best.accuracy or 0):.2f}%{before}")
+    own = found[0]
+    before = "" if own.accuracy is None else f" (the suite's own settings: {_percent(own)})"
+    console.print(f"best: trial {best.trial.number}, {_percent(best)}{before}")
+    if best.collapsed:
+        console.print("warning: no finished trial is better than one that collapsed: widen the search", style="yellow")
     console.print(f"written: {target} and the trials beside it")
     counts = {row: table.get("trials", 0) for row, table in outcome["methods"].items()}
     if len(set(counts.values())) > 1:

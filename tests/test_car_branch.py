@@ -1,0 +1,119 @@
+"""CAR's branch: where its logit comes from, what bounds it, and what `authors_behaviour` switches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from golden_support import StubTask, make, make_batch
+from loss_inputs import CLASSES, draw, onehot
+from small_runs import specification, started
+from torch import Tensor
+
+from bench.trainer import train_epoch
+from methods import registry
+from methods.base import Method
+from methods.car import car_loss, car_terms
+
+NAMES = ("car", "nal")
+
+
+def car(name: str = "car", **hyper: Any) -> Method:
+    _, labels = draw()
+    return make(name, StubTask(labels.tolist(), CLASSES), **hyper)
+
+
+def gate(method: Any, features: Tensor) -> Tensor:
+    method.indicator = torch.nn.Linear(features.shape[1], 1)
+    found: Tensor = method.gate(features, torch.zeros(len(features), CLASSES), torch.zeros(len(features), CLASSES))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_length_of_features_does_not_move_the_logit(name: str) -> None:
+    torch.manual_seed(0)
+    method, features = car(name), torch.randn(6, 5)
+    found = gate(method, features)
+    weights = method.indicator
+    again: Tensor = method.gate(1e4 * features, features, features)  # type: ignore[operator]
+    torch.testing.assert_close(found, again)
+    inside = F.normalize(features) @ weights.weight[0].detach() + weights.bias.detach()  # type: ignore[union-attr, index, operator]
+    torch.testing.assert_close(found, 10 * torch.tanh(inside / 10))
+
+
+@pytest.mark.parametrize("weight", [1e3, -1e6])
+def test_the_logit_is_bounded_whatever_the_weights(weight: float) -> None:
+    method = car(logit_bound=4.0)
+    gate(method, torch.ones(3, 2))
+    torch.nn.init.constant_(method.indicator.weight, weight)  # type: ignore[union-attr, arg-type]
+    found: Tensor = method.gate(torch.ones(3, 2), torch.zeros(3, CLASSES), torch.zeros(3, CLASSES))  # type: ignore[operator]
+    assert bool((found.abs() <= 4.0).all())
+
+
+@pytest.mark.parametrize("flows", [False, True])
+def test_the_branch_hands_a_gradient_to_the_network_only_if_asked(flows: bool) -> None:
+    features = torch.randn(6, 5, requires_grad=True)
+    found = gate(car(branch_gradient=flows), features)
+    gradient = torch.autograd.grad(found.sum(), features, allow_unused=True)[0]
+    assert (gradient is not None) == flows
+
+
+def test_the_authors_branch_is_a_plain_linear_layer() -> None:
+    features = torch.randn(6, 5, requires_grad=True)
+    method = car(authors_behaviour=True)
+    found = gate(method, features)
+    torch.testing.assert_close(found, method.indicator(features)[:, 0])  # type: ignore[operator]
+    assert torch.autograd.grad(found.sum(), features)[0].any()
+
+
+@pytest.mark.parametrize(("name", "start"), [("car", 0.12), ("nal", 60)])
+def test_the_authors_defaults_are_resolved_into_the_specification(name: str, start: float) -> None:
+    ours, theirs = registry.resolve(name, {}), registry.resolve(name, {"authors_behaviour": True})
+    changed = {key: (ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]}
+    assert changed == {
+        "start": (0.4, start),
+        "branch_features": ("unit", "plain"),
+        "branch_gradient": (False, True),
+        "logit_bound": (10.0, 0.0),
+        "authors_behaviour": (False, True),
+    }
+    kept = registry.resolve(name, {"authors_behaviour": True, "start": 20})
+    assert kept["start"] == 20 and kept["branch_features"] == "plain"  # what is given wins
+
+
+def test_the_authors_table_is_clamped_only_after_its_first_update() -> None:
+    """Between a start that is no update epoch and the next update epoch their loss is not a number; ours is."""
+    _, labels = draw()
+    for authors, finite in ((True, False), (False, True)):
+        task = StubTask(labels.tolist(), CLASSES)
+        method = make("nal", task, start=25, update_every=10, authors_behaviour=authors)
+        seen = []
+        for epoch in (24, 25, 30, 31):
+            task.network().answers = [draw(epoch, dtype=torch.float32)[0].requires_grad_()]
+            seen.append(math.isfinite(float(method.loss(make_batch(method, labels.tolist(), epoch=epoch)).detach())))
+        assert seen == [True, finite, True, True]
+
+
+@pytest.mark.parametrize("authors", [False, True])
+def test_the_terms_add_up_to_the_loss(authors: bool) -> None:
+    logits, labels = draw()
+    targets = onehot(labels).clamp_min(1e-4)
+    terms = car_terms(logits, targets, logits[:, 1], 10.0, 0.1, authors)
+    assert list(terms) == ["interpolated_cross_entropy", "confidence_penalty", "auxiliary"]
+    whole = car_loss(logits, targets, logits[:, 1], 10.0, 0.1, authors)
+    torch.testing.assert_close(torch.stack(list(terms.values())).sum(0).mean(), whole)
+    without = car_terms(logits, targets, logits[:, 1], 0.0, 0.0, authors)
+    assert not without["confidence_penalty"].any() and not without["auxiliary"].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_ends_with_logits_in_range_and_says_what_its_loss_was_made_of(name: str) -> None:
+    run, _ = started(specification(name, "training.optimizer.lr=3.0"))  # thirty times the usual rate
+    for _ in range(3):
+        train_epoch(run)
+    scores = run.method.clean_scores()
+    assert scores is not None and bool(scores.isfinite().all()) and bool((scores.abs() <= 10.0).all())
+    assert set(run.health._terms) == {"interpolated_cross_entropy", "confidence_penalty", "auxiliary"}
