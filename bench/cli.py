@@ -12,12 +12,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench.errors import UserError
+from bench.errors import UserError, escaped, shortened
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
 PATH_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)  # of a path that the user gave
+STORAGE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of whatever was written
 
 app = typer.Typer(
     add_completion=True,
@@ -115,6 +116,22 @@ def _check_packages() -> None:
             )
 
 
+PATH_OPTIONS = ("--out", "--records", "--data", "--csv", "--published", "--against", "--plugin")
+
+
+def _path_given(argument: str, before: str) -> str:
+    """An argument of the command line, its home folder written out: shells leave the `~` of `--out=~/x` to us.
+
+    Raises UserError where an option that takes a path is given an empty one, as of a variable that is not set.
+    """
+    option, separator, value = argument.partition("=")
+    if (separator and option in PATH_OPTIONS and not value) or (not argument and before in PATH_OPTIONS):
+        raise UserError(f"{option or before}: the path is empty")
+    if separator and option in PATH_OPTIONS and value.split("/")[0] == "~":
+        return f"{option}={Path(value).expanduser()}"
+    return argument
+
+
 def _program() -> str:
     """What the command is called: the installed script has a name of its own, for which shells complete."""
     called = Path(sys.argv[0]).name
@@ -138,6 +155,7 @@ def main() -> None:
         _fail(str(fault))
     user_errors = _user_errors()
     try:
+        sys.argv[1:] = map(_path_given, sys.argv[1:], sys.argv[:-1])
         _register()
         status = typer.main.get_command(app).main(prog_name=_program(), standalone_mode=False)
     except user_errors as fault:
@@ -149,9 +167,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as fault:
-        if fault.errno not in PATH_FAULTS or fault.filename is None:
+        if fault.errno not in STORAGE_FAULTS and (fault.errno not in PATH_FAULTS or fault.filename is None):
             raise
-        _fail(f"{fault.filename}: {fault.strerror}")
+        _fail(f"{fault.filename or 'cannot write'}: {fault.strerror}")
     except Exception as fault:
         # Typer may bring its own copy of click, so its usage errors are told by what they offer.
         if not hasattr(fault, "format_message"):
@@ -161,5 +179,5 @@ def main() -> None:
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
+    print(shortened(escaped(f"error: {line}")), file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)

@@ -10,6 +10,30 @@ class UserError(Exception):
     """Something the user gave is wrong. The text is one line naming file, key and accepted values; exit status 2."""
 
 
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+_CONTROL |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def escaped(text: str) -> str:
+    """The text with escapes for what a terminal would act on (control characters, turns of direction) or could not be
+    written (lone surrogates); line feeds and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.translate(_CONTROL).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+LONGEST_WORD, LONGEST_LINE = 200, 480
+"""Characters of a word, and of a line, beyond which a message about what the user gave is cut."""
+
+
+def shortened(line: str) -> str:
+    """One line of a message: long words are cut at their end, and a long line in its middle."""
+    words = (word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}...({len(word)} characters)"
+             for word in line.split(" "))  # fmt: skip
+    whole = " ".join(words)
+    return whole if len(whole) <= LONGEST_LINE else f"{whole[: LONGEST_LINE - 160]} ... {whole[-155:]}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a known name is near, else the empty string."""
     near = difflib.get_close_matches(name, list(known), 1)

@@ -20,6 +20,7 @@ from reports.paper import paper_tables
 from reports.render import csv_text, latex, markdown
 from reports.reproduction import against_table
 from results.aggregate import rule
+from results.doubts import Redraw
 
 TITLE = "Learning with noisy labels: results"
 _PURPOSES = {
@@ -30,28 +31,30 @@ _PURPOSES = {
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """What a report says in the terminal."""
+    """What a report says in the terminal; doubts: of `results.doubts`."""
 
     index: Path
     terminal_tables: tuple[TerminalTable, ...]
     warnings: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def build_report(
     records: Path, out: Path, *, select: str | None = None, paper: str | None = None, published: Path | None = None,
     against: Path | None = None, running: Collection[str] = (), suites: Collection[str] = (),
+    redraw: Redraw | None = None,
 ) -> ReportSummary:  # fmt: skip
     """Write index.html, tables/*.{md,tex,csv} and figures/*.{svg,pdf,png} below `out`.
 
     records: a store, a folder of records or a .jsonl file. select: the selection rule (default: each suite's own).
     paper: name of a published table to set beside our runs; published: a user's own table of that form. against:
     others' records to compare with. running: addresses of runs that are being executed. suites: those to show (default:
-    all).
+    all). redraw: says whether a record's noisy labels are its specification's (see `results.doubts`).
     Raises ReportError or StoreError with one line; nothing is written before all tables are made.
     """
     if select is not None:
         rule(select)
-    material = gather(records, running, suites)
+    material = gather(records, running, suites, redraw)
     found = list(sections(material, select))
     own = [chapter(section) for section in found]
     beside = _published(found, paper, published, select)
@@ -65,13 +68,14 @@ def build_report(
         for suffix, render in (("md", markdown), ("tex", latex), ("csv", csv_text)):
             folder.write(f"tables/{table.name}.{suffix}", render(table))
     details, facts = provenance.run_details(found), provenance.facts(material)
-    folder.write("index.html", page.write_page(TITLE, chapters, about_all, details, facts, material.warnings))
+    warned = [*material.warnings, *material.doubts]
+    folder.write("index.html", page.write_page(TITLE, chapters, about_all, details, facts, warned))
     folder.tidy()
     shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
     shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
     hints = [f"{section.title}: {hint}" for section in found if (hint := tables.order_hint(section))]
     warnings = (*material.warnings, *hints, *(line for part in others for line in part.warnings))
-    return ReportSummary(out / "index.html", tuple(shown), warnings)
+    return ReportSummary(out / "index.html", tuple(shown), warnings, material.doubts)
 
 
 def chapter(section: Section) -> Chapter:

@@ -16,6 +16,7 @@ from scipy import stats
 
 from reports.figure_style import CLEAN, INK, WRONG, Drawn, Panels, Style, handle, interval, panels, style_of
 from reports.gather import Section, train_rate
+from reports.names import fit
 from results.inference import LEVEL
 
 _INTERVAL = "Lines: mean over seeds; bands: 95% interval of the mean (Student's t), which one run does not have."
@@ -145,6 +146,13 @@ def memorisation(section: Section, curves: Curves) -> Drawn | None:
 _GROUPS = {"clean": CLEAN, "mislabelled": WRONG}
 
 
+def observed_names(curves: Curves) -> set[str]:
+    """Names of the values that methods observed."""
+    endings = tuple(f".{group}" for group in _GROUPS)
+    found = [name for name in curves.quantities() if name.startswith("observed.") and name.endswith(endings)]
+    return {name.removeprefix("observed.").rpartition(".")[0] for name in found}
+
+
 def observed(section: Section, curves: Curves, quantity: str) -> Drawn | None:
     """A value that methods observe in training (such as CAR's h), mean over clean and over mislabelled samples."""
     lines = {
@@ -171,7 +179,7 @@ def observed(section: Section, curves: Curves, quantity: str) -> Drawn | None:
     who = ", ".join(dict.fromkeys(section.methods[method] for _, method in shown))
     title = f"{'Confidence h' if quantity == 'confidence' else words.capitalize()} of clean and mislabelled samples"
     caption = f"Seen in the training passes ({who}). {_INTERVAL}"
-    return Drawn(f"{section.name}-{quantity.replace('_', '-')}", title, caption, drawn.figure)
+    return Drawn(f"{section.name}-{fit(quantity.replace('_', '-'))}", title, caption, drawn.figure)
 
 
 def selection(section: Section, curves: Curves) -> Drawn | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reports.figure_detection import Scores
 from reports.figure_style import CLEAN, INK, WRONG, Drawn
 from reports.gather import Section
+from reports.names import fit
 
 EACH = 6
 """Images of each kind in a row."""
@@ -28,7 +29,7 @@ def sample_grids(section: Section, scores: Scores) -> list[Drawn]:
         place = scores.noisy_place(dataset)
         rows = _rows(section, scores, place) if place else []
         if place and rows:
-            name = f"{section.name}-samples" + ("" if len(section.datasets) == 1 else f"-{dataset}")
+            name = f"{section.name}-samples" + ("" if len(section.datasets) == 1 else f"-{fit(dataset)}")
             heading = f"{section.dataset_title(dataset)}, {place[1]}"
             caption = (
                 f"Training images of {heading}: left the {EACH} most suspicious; right, where the true labels are "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reports import comparison
 from reports import figure_curves as over_epochs
@@ -20,7 +21,7 @@ def draw(section: Section) -> Iterator[Drawn]:
     if section.frame.empty:
         return
     curves, scores = over_epochs.Curves(section), detection.Scores(section)
-    named = sorted({name.split(".")[1] for name in curves.quantities() if name.startswith("observed.")} - {"selected"})
+    named = sorted(over_epochs.observed_names(curves) - {"selected"})
     found = [
         overview.accuracy(section),
         over_epochs.test_accuracy(section, curves),
@@ -38,7 +39,13 @@ def draw(section: Section) -> Iterator[Drawn]:
         classes.confusion(section),
         overview.calibration(section),
     ]
-    yield from (drawn for drawn in found if drawn is not None)
+    names: set[str] = set()
+    for drawn in filter(None, found):
+        name = drawn.name
+        while name in names:  # a method may observe a value called "accuracy"
+            name += "-2"
+        names.add(name)
+        yield replace(drawn, name=name)
 
 
 def _ranks(section: Section) -> Drawn | None:

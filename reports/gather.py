@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import re
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from reports.errors import ReportError
+from reports.names import fit
+from reports.texts import legible
 from results import aggregate, frame
+from results.arrays import check_arrays, load_npz
+from results.doubts import Redraw, doubtful
 from results.plan import Plan, plan_of
-from results.record import Record
+from results.record import Record, StoreError
 from results.sources import Source, find
 
 ARRAYS = ("given", "true", "given_probability_mean", "own_score", "thumbnails", "thumbnail_rows")
@@ -33,7 +33,10 @@ CLEAN_LABELS = "clean labels"
 
 @dataclass(frozen=True)
 class Material:
-    """All that lies at one path. curves: long form, as `results.frame.curves`. warnings: what could not be read."""
+    """All that lies at one path. curves: long form, as `results.frame.curves`. warnings: what could not be read.
+
+    doubts: what contradicts itself in records, as `results.doubts` says.
+    """
 
     source: Source
     frame: pd.DataFrame
@@ -43,22 +46,24 @@ class Material:
     failed: dict[str, str]
     running: frozenset[str]
     warnings: list[str]
+    doubts: tuple[str, ...] = ()
 
     def arrays(self, address: str) -> dict[str, NDArray[Any]] | None:
         """Those of the record's per-sample arrays that are drawn (ARRAYS; others can be large).
 
         None where there is no file of them, or it can't be read (then a warning says so).
         """
-        store = self.source.store
-        path = store.arrays_path(address) if store else self.source.path / f"{address}.npz"
-        if not path.is_file():
+        path = self.source.arrays_path(address)
+        if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in ARRAYS if name in archive.files}
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as fault:
-            self.warnings.append(f"{path}: no readable .npz file, perhaps cut short: {fault}")
+            arrays = load_npz(path, ARRAYS)
+            check_arrays(arrays, self.records[address], str(path))
+        except StoreError as fault:
+            if str(fault) not in self.warnings:
+                self.warnings.append(str(fault))
             return None
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,8 @@ class Section:
 
     @property
     def name(self) -> str:
-        """The suite's name, fit for files, anchors and labels.
-
-        One that had to be changed ends in a hash: "a b" and "a-b" must not share their files.
-        """
-        name = str(self.plan["suite"])
-        fit = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
-        return fit if fit == name else f"{fit or 'suite'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+        """The suite's name, fit for files, anchors and labels."""
+        return fit(str(self.plan["suite"]), "suite")
 
     @property
     def title(self) -> str:
@@ -144,20 +144,19 @@ class Section:
         return cells | places
 
 
-def gather(path: Path, running: Collection[str] = (), suites: Collection[str] = ()) -> Material:
-    """Read everything at `path`, or what belongs to the named suites there.
+def gather(
+    path: Path, running: Collection[str] = (), suites: Collection[str] = (), redraw: Redraw | None = None
+) -> Material:
+    """Read everything at `path`, or what belongs to the named suites there; redraw: see `results.doubts`.
 
-    Raises StoreError or ReportError with one line where there is nothing to report or no such suite.
+    All comes from the records themselves: the cache beside them may be another's. Raises StoreError or ReportError with
+    one line where there is nothing to report or no such suite.
     """
     faults: list[str] = []
     source = find(path)
-    records = {record["address"]: record for record in frame.records(path, faults.append)}
-    table, curves = frame.load(path, _ignore), frame.curves(path, _ignore)
-    # Runs may be published, and records deleted, between these readings: what not all of them saw is left out.
-    seen = records.keys() & set(table["address"])
-    records = {address: record for address, record in records.items() if address in seen}
-    table, curves = (part[part["address"].isin(seen)].reset_index(drop=True) for part in (table, curves))
-    every = source.plans().values()
+    records = {record["address"]: _legible(record) for record in source.records(faults.append)}
+    every = [{**legible(plan), "cells": [_legible_cell(cell) for cell in plan["cells"]]}
+             for plan in source.plans().values()]  # fmt: skip
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in every if not plan.get("tuning")]
@@ -165,14 +164,45 @@ def gather(path: Path, running: Collection[str] = (), suites: Collection[str] = 
     if others:
         plans.append(plan_of(OTHERS, others) | {"title": "Other records" if planned else "Records"})
     if not plans:
-        raise ReportError(f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them")
+        raise ReportError(_nothing(path, faults))
     failed = source.store.failures() if source.store else {}
     if suites:
         plans = _chosen(plans, suites, path)
         kept = {cell["address"] for plan in plans for cell in plan["cells"]}
         records = {address: record for address, record in records.items() if address in kept}
-        table, curves = (part[part["address"].isin(kept)] for part in (table, curves))
-    return Material(source, table, curves, records, plans, failed, frozenset(running), faults)
+    found = list(records.values())
+    table, curves = frame.of(found, {plan["suite"]: plan for plan in every}), frame.curves_of(found)
+    doubts = tuple(doubtful(found, redraw))
+    return Material(source, table, curves, records, plans, failed, frozenset(running), faults, doubts)
+
+
+def frame_at(path: Path, faults: list[str]) -> pd.DataFrame:
+    """The frame of the records at `path`; `faults` gets what could not be read, and what is doubtful."""
+    found = [_legible(record) for record in find(path).records(faults.append)]
+    faults += doubtful(found)
+    return frame.of(found, {})
+
+
+def _nothing(path: Path, faults: list[str]) -> str:
+    """Why there is nothing to report: the first record that could not be read, where there is one."""
+    if faults:
+        more = f" (and {len(faults) - 1} more records)" if len(faults) > 1 else ""
+        return f"{faults[0]}{more}; {path} holds no other record and no plan"
+    return f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them"
+
+
+def _legible(record: Record) -> Record:
+    """The record with its texts as they can be shown anywhere; its specification, which its address proves, as it is.
+
+    Its numbers and lists are shared with the record given.
+    """
+    data = {**record["data"], "class_names": legible(record["data"]["class_names"])}
+    shown = {key: legible(record[key]) for key in ("titles", "privileges", "execution")}
+    return {**record, **shown, "data": data}
+
+
+def _legible_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    return {**cell, **{key: legible(cell[key]) for key in ("method", "title", "setting")}}
 
 
 def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan]:
@@ -189,10 +219,6 @@ def train_rate(record: Record) -> float:
     """Share of wrong labels among the images trained on; NaN where the true labels are not known."""
     rate = record["noise"].get("train_rate")
     return float("nan") if rate is None else float(rate)
-
-
-def _ignore(_: str) -> None:
-    """Faults are told once, by the first reading."""
 
 
 def sections(material: Material, select: str | None = None) -> Iterator[Section]:

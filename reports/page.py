@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports.figure_style import GRID, INK, PAPER, Drawn
 from reports.model import Table
+from reports.names import fit
 from reports.render import TONE_MARKS, latex, markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,12 +27,13 @@ _LIVE_COLORS = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the page shows it."""
+    """A figure as the page shows it. styles: contents of the style elements in its SVG."""
 
     name: str
     title: str
     caption: str
     svg: Markup
+    styles: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,13 +54,32 @@ def picture(drawn: Drawn, svg: str) -> Picture:
     """The figure's SVG made fit to stand in a page: own identifiers, and colours that follow light and dark."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{drawn.name}-", body)
+    prefix = f"{fit(drawn.name)}-"  # fit for an attribute, whatever the figure was called
+    body = re.sub(r'\b(id="|url\(#|href="#)', lambda found: found[1] + prefix, body)
     for color, live in _LIVE_COLORS.items():
         body = body.replace(color, live)
-    label = Markup.escape(drawn.title)
+    label = escape(drawn.title)
+    styles = tuple(re.findall(r"<style[^>]*>(.*?)</style>", body, flags=re.DOTALL))
     width = ENLARGED * drawn.figure.get_figwidth()
     opening = f'<svg role="img" aria-label="{label}" style="width: {width:.2f}in" '
-    return Picture(drawn.name, drawn.title, drawn.caption, Markup(body.replace("<svg ", opening, 1)))
+    return Picture(drawn.name, drawn.title, drawn.caption, Markup(body.replace("<svg ", opening, 1)), styles)
+
+
+def policy(script: str, styles: Iterable[str]) -> str:
+    """The page's Content-Security-Policy: it executes this script alone, and asks the network for nothing.
+
+    Style elements are named by their hash, too. Style attributes are allowed, as figures are made of them; they can
+    fetch nothing, since images may only stand in the page itself.
+    """
+    hashes = " ".join(sorted({_hash(style) for style in styles}))
+    return "; ".join([
+        "default-src 'none'", f"script-src {_hash(script)}", f"style-src-elem {hashes}",
+        "style-src-attr 'unsafe-inline'", "img-src data:", "base-uri 'none'", "form-action 'none'",
+    ])  # fmt: skip
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def script_data(value: Any) -> Markup:
@@ -85,13 +108,16 @@ def write_page(
     )
     every = [*(table for chapter in chapters for table in (*chapter.tables, *chapter.appendix)), *tables]
     texts = {table.name: {"latex": latex(table), "markdown": markdown(table)} for table in every}
+    css, script = ((TEMPLATES / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    styles = [css, *(style for chapter in chapters for drawn in chapter.pictures for style in drawn.styles)]
     return environment.get_template("index.html").render(
+        policy=policy(script, styles),
         title=title,
         chapters=chapters,
         tables=tables,
         provenance=provenance,
         warnings=warnings,
         data=script_data({"runs": list(runs), "texts": texts, "colors": {v: k for k, v in _LIVE_COLORS.items()}}),
-        css=Markup((TEMPLATES / "page.css").read_text("utf-8")),
-        script=Markup((TEMPLATES / "page.js").read_text("utf-8")),
+        css=Markup(css),
+        script=Markup(script),
     )

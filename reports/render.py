@@ -9,6 +9,7 @@ import unicodedata
 import pandas as pd
 
 from reports.model import BETWEEN, Cell, Table
+from results.csv_text import formula_free
 
 LATEX_PACKAGES = ("booktabs", "longtable", "graphicx", "xcolor")
 _LATEX = {
@@ -107,8 +108,8 @@ def csv_text(table: Table) -> str:
     columns, rows = table.data or ([c.label for c in table.columns], [[cell.text for cell in r] for r in table.rows])
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([["" if _is_missing(value) else value for value in row] for row in rows])
+    writer.writerow([formula_free(column) for column in columns])
+    writer.writerows([["" if _is_missing(value) else formula_free(value) for value in row] for row in rows])
     return stream.getvalue()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from reports import gather
 from reports.gather import Material
 from reports.model import COLLAPSED, HOLE, Cell, Column, Table, mean_text, percent, percent_cell, words
-from results import frame
 from results.against import compare
 from results.aggregate import RULES
 
@@ -19,7 +19,7 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
     """The table of differences to the records at `other`, and warnings. Raises StoreError."""
     rule = select or "last"
     warnings: list[str] = []
-    table = compare(material.frame, frame.load(other, warnings.append), rule)
+    table = compare(material.frame, gather.frame_at(other, warnings), rule)
     titles = dict(material.frame[["dataset", "dataset_title"]].drop_duplicates().itertuples(index=False, name=None))
     by_configuration = material.frame.groupby(["dataset", "noise", "method", "network", "epochs"])["address"]
     runs = {key: tuple(addresses) for key, addresses in by_configuration}

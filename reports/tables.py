@@ -12,6 +12,7 @@ import pandas as pd
 from reports.gather import Section, mean_std
 from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent_cell, words
+from reports.names import fit
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.statistics import Best
@@ -44,7 +45,7 @@ def _accuracy_table(section: Section, dataset: str, best: Best | None) -> Table:
             runs = section.frame.loc[section.frame["row"] == method, "address"]
             row.append(replace(percent_cell(mean, runs=() if math.isnan(mean) else runs), bold=bold))
         rows.append((*row, *_cost_cells(section, dataset, method), _privilege_cell(section, dataset, method)))
-    name = f"{section.name}-accuracy" + ("" if len(section.datasets) == 1 else f"-{dataset}")
+    name = f"{section.name}-accuracy" + ("" if len(section.datasets) == 1 else f"-{fit(dataset)}")
     title = f"{section.title}: test accuracy (%) on {section.dataset_title(dataset)}, {RULES[section.select].title}"
     notes = [*_accuracy_notes(section, chosen, best), *_hole_notes(chosen), *diverged_notes(section, dataset)]
     columns.append(Column("privileges", False))

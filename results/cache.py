@@ -7,6 +7,7 @@ are read again. Sources without a store are read anew each time.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +17,18 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from results.plain import read_regular
 from results.record import Record, StoreError
 from results.sources import Report, Source, read_files
 from results.store import replace_file
 
 VERSION = 2
 """Raised when a column's meaning changes; a change of the columns' names is noticed by itself."""
+
+SUFFIX = ".columns"
+"""A cache file is the digest of its content, and the content: an Arrow file. So any damage to it is seen."""
+_DIGEST = 32
+_MOST_BYTES = 2**32
 
 Build = Callable[[Iterable[Record]], dict[str, Any]]
 _Stamps = dict[str, list[int]]
@@ -36,7 +43,7 @@ def columns(source: Source, name: str, build: Build, report: Report) -> pd.DataF
     empty = pd.DataFrame(build([]))
     if source.store is None:
         return pd.DataFrame(build(source.records(report)))
-    path = source.store.root / "cache" / f"{name}.feather"
+    path = source.store.root / "cache" / f"{name}{SUFFIX}"
     stamps = _stamps(source.store.records_folder)
     kept, cached = _read(path, list(empty.columns))
     stale = {file for file, stamp in cached.items() if stamps.get(file) != stamp}
@@ -78,12 +85,14 @@ def _read(path: Path, expected: list[str]) -> tuple[pd.DataFrame, _Stamps]:
     import pyarrow as pa
 
     try:
-        with pa.OSFile(str(path), "rb") as stream:
-            table = pa.ipc.open_file(stream).read_all()
+        content = read_regular(path, _MOST_BYTES)
+        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            raise ValueError("damaged")
+        table = pa.ipc.open_file(pa.BufferReader(content[_DIGEST:])).read_all()
         notes = json.loads(table.schema.metadata[b"records"])
         if notes["version"] == VERSION and table.column_names == expected:
             return table.to_pandas(), notes["files"]
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+    except (OSError, StoreError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         pass  # absent, cut short or of another version: made anew
     return pd.DataFrame(columns=expected), {}
 
@@ -97,14 +106,17 @@ def _write(path: Path, table: pd.DataFrame, stamps: _Stamps) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, arrow.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(arrow)
-    replace_file(path, sink.getvalue().to_pybytes())
+    content = sink.getvalue().to_pybytes()
+    replace_file(path, hashlib.sha256(content).digest() + content)
 
 
 def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     def join(name: str) -> Any:
         parts = [old[name], new[name]]
         if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
-            return union_categoricals([part.cat.remove_unused_categories() for part in parts], sort_categories=True)
+            # an empty part's categories may be of another type than texts are
+            parts = [part.cat.remove_unused_categories() for part in parts if len(part)] or parts[:1]
+            return union_categoricals(parts, sort_categories=True)
         return pd.concat(parts, ignore_index=True)
 
     return pd.DataFrame({name: join(name) for name in new.columns})

@@ -100,10 +100,24 @@ def load(path: Path | str, report: Report = warn) -> pd.DataFrame:
     """
     source = sources.find(path)
     table = cache.columns(source, "records", _rows, report)
+    return _typed(table, source.plans())
+
+
+def of(found: Iterable[Record], plans: Mapping[str, Plan]) -> pd.DataFrame:
+    """What `load` gives, of records that have been read: no cache is looked at."""
+    return _typed(pd.DataFrame(_rows(found)), plans)
+
+
+def curves_of(found: Iterable[Record]) -> pd.DataFrame:
+    """What `curves` gives, of records that have been read: no cache is looked at."""
+    return _in_order(pd.DataFrame(_points(found)))
+
+
+def _typed(table: pd.DataFrame, plans: Mapping[str, Plan]) -> pd.DataFrame:
     frame = pd.DataFrame({name: table[name] for name in COLUMNS if name in table}, columns=list(COLUMNS))
     kinds = {**dict.fromkeys(_TEXT, "str"), **dict.fromkeys(_WHOLE, "int64"), **dict.fromkeys(_WHOLE_IF_ANY, "Int64")}
     frame = frame.astype(kinds)
-    suites = suites_of(source.plans())
+    suites = suites_of(plans)
     frame["suites"] = pd.Series([suites.get(name, ()) for name in frame["address"]], dtype=object, index=frame.index)
     marks = [tuple(text.split(",")) if text else () for text in frame["privileges"]]
     frame["privileges"] = pd.Series(marks, dtype=object, index=frame.index)
@@ -118,7 +132,10 @@ def curves(path: Path | str, report: Report = warn) -> pd.DataFrame:
     ...), `memorisation.mislabelled_given` and its kin, `observed.NAME.clean` and `observed.NAME.mislabelled`,
     `health.loss_median` and its kin; each only where the run had it. `address` and `quantity` are categorical.
     """
-    table = cache.columns(sources.find(path), "curves", _points, report)
+    return _in_order(cache.columns(sources.find(path), "curves", _points, report))
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame({name: table[name] for name in ("address", "epoch", "quantity", "value")})
     return frame.sort_values(["address", "quantity", "epoch"], kind="stable", ignore_index=True)
 

@@ -6,12 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from results.record import Record, StoreError, canonical, configuration, noise_specification
+from results.plain import is_name, shown
+from results.record import Record, StoreError, address, canonical, configuration, noise_specification
 
 Plan = dict[str, Any]
 
 PURPOSES = ("compare", "reproduce")
-_CELL_KEYS = ("address", "method", "title", "setting", "seed", "dataset", "spec")
+_TEXTS = ("title", "description", "remark", "paper", "selection")
+_CELL_TEXTS = ("method", "title", "setting", "dataset")
+_CELL_KEYS = ("address", *_CELL_TEXTS, "seed", "spec")
+_LONGEST_SUITE = 100
 _OF_A_ROW = ("method", "noise", "seed", "scored", "noise_rate", "noise_rate_error")
 
 
@@ -22,18 +26,50 @@ def check_plan(plan: Any, where: str) -> None:
     for key, kind in (("suite", str), ("purpose", str), ("cells", list)):
         if not isinstance(plan.get(key), kind):
             raise StoreError(f"{where}: key {key!r} must be {kind.__name__}, not {type(plan.get(key)).__name__}")
-    name = plan["suite"]
-    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
-        raise StoreError(f"{where}: key 'suite' is {name!r}, which is no file name")
+    if not is_suite_name(plan["suite"]):
+        raise StoreError(f"{where}: key 'suite' is {shown(plan['suite'])}, which is no file name")
     if plan["purpose"] not in PURPOSES:
-        raise StoreError(f"{where}: key 'purpose' is {plan['purpose']!r} (accepted: {', '.join(PURPOSES)})")
+        raise StoreError(f"{where}: key 'purpose' is {shown(plan['purpose'])} (accepted: {', '.join(PURPOSES)})")
+    for key in _TEXTS:
+        if not isinstance(plan.get(key), (str, type(None))):
+            raise StoreError(f"{where}: key {key!r} must be text, not {type(plan[key]).__name__}")
+    trials = plan.get("trials", {})
+    if not isinstance(trials, dict) or not all(type(count) is int and count >= 0 for count in trials.values()):
+        raise StoreError(f"{where}: key 'trials' is {shown(trials)} (accepted: whole numbers by row)")
     for position, cell in enumerate(plan["cells"]):
-        missing = [key for key in _CELL_KEYS if not isinstance(cell, dict) or key not in cell]
-        if missing:
-            raise StoreError(f"{where}: key 'cells[{position}].{missing[0]}' is missing")
-        for part in ("dataset", "noise"):
-            if not isinstance(cell["spec"], dict) or not isinstance(cell["spec"].get(part), dict):
-                raise StoreError(f"{where}: key 'cells[{position}].spec.{part}' is missing")
+        _check_cell(cell, f"{where}: key 'cells[{position}]", where)
+
+
+def is_suite_name(name: str) -> bool:
+    """Whether a suite's name may name its file: no path, nothing hidden, nothing that a terminal would act on."""
+    return bool(name) and len(name.encode("utf-8", "replace")) <= _LONGEST_SUITE and not name.startswith(".") and not (
+        any(letter in "/\\" or not letter.isprintable() for letter in name)
+    )
+
+
+def _check_cell(cell: Any, where: str, file: str) -> None:
+    """`where`: the file and the start of the cell's key. Its text must be its own specification's."""
+    missing = [key for key in _CELL_KEYS if not isinstance(cell, dict) or key not in cell]
+    if missing:
+        raise StoreError(f"{where}.{missing[0]}' is missing")
+    spec = cell["spec"]
+    for part in ("dataset", "noise", "method"):
+        if not isinstance(spec, dict) or not isinstance(spec.get(part), dict):
+            raise StoreError(f"{where}.spec.{part}' is missing")
+    for key in _CELL_TEXTS:
+        if not isinstance(cell[key], str) or not cell[key]:
+            raise StoreError(f"{where}.{key}' is {shown(cell[key])}, not text")
+    if type(cell["seed"]) is not int or cell["seed"] != spec.get("seed"):
+        raise StoreError(f"{where}.seed' is {shown(cell['seed'])}, not the specification's")
+    for name, known in (("dataset", cell["dataset"]), ("method", spec["method"].get("name"))):
+        if not is_name(spec[name].get("name")) or spec[name]["name"] != known:
+            raise StoreError(f"{where}.spec.{name}.name' is {shown(spec[name].get('name'))}, not a name, or another")
+    try:
+        expected = address(spec)
+    except StoreError as fault:
+        raise StoreError(f"{file}: {fault}") from None
+    if cell["address"] != expected:
+        raise StoreError(f"{where}.address' is {shown(cell['address'])}, not its specification's")
 
 
 def cell_key(cell: dict[str, Any]) -> tuple[str, str, str, int]:

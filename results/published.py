@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -33,8 +34,10 @@ from typing import Any
 import pandas as pd
 
 from results.aggregate import RULES
+from results.plain import read_regular, shown
 from results.record import StoreError
 
+_MOST_BYTES = 16 * 2**20
 FOLDER = Path(__file__).parent / "published"
 UNKNOWN = "unknown"
 COLUMNS = (
@@ -89,10 +92,10 @@ def load(names: Sequence[str] | None = None, extra: Path | str | None = None) ->
 def read(file: Path) -> list[dict[str, Any]]:
     """The checked rows of one CSV file. Raises StoreError with one line naming file, line and column."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            _check_header(reader.fieldnames, file)
-            rows = [_row(line, f"{file}, line {reader.line_num}", file.stem) for line in reader]
+        stream = io.StringIO(read_regular(file, _MOST_BYTES).decode("utf-8-sig"), newline="")
+        reader = csv.DictReader(stream, strict=True)
+        _check_header(reader.fieldnames, file)
+        rows = [_row(line, f"{file}, line {reader.line_num}", file.stem) for line in reader]
     except OSError as fault:
         raise StoreError(f"cannot read {file}: {fault.strerror or fault}") from None
     except (UnicodeDecodeError, csv.Error) as fault:
@@ -111,7 +114,7 @@ def _check_header(names: Sequence[str] | None, file: Path) -> None:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise StoreError(f"{file}: unknown column {name!r}{hint} (accepted: {', '.join(COLUMNS)})")
+            raise StoreError(f"{file}: unknown column {shown(name)}{hint} (accepted: {', '.join(COLUMNS)})")
 
 
 def _row(line: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:
@@ -127,7 +130,7 @@ def _row(line: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:
     for name, accepted in _CHOICES.items():
         if row[name] not in accepted:
             known = ", ".join(filter(None, accepted))
-            raise StoreError(f"{where}: column {name!r} is {row[name]!r} (accepted: {known})")
+            raise StoreError(f"{where}: column {name!r} is {shown(row[name])} (accepted: {known})")
     for name in _NUMBERS:
         row[name] = _number(row[name], name, where)
     for name in ("mean", "std"):
@@ -143,10 +146,10 @@ def _number(text: str, name: str, where: str) -> Any:
         value = int(text) if name in _WHOLE else float(text)
     except ValueError:
         kind = "whole number" if name in _WHOLE else "number"
-        raise StoreError(f"{where}: column {name!r} is {text!r}, not a {kind}") from None
+        raise StoreError(f"{where}: column {name!r} is {shown(text)}, not a {kind}") from None
     if not low <= value <= high:
         unit = " percent" if name in ("mean", "std") else ""
-        raise StoreError(f"{where}: column {name!r} is {text}, not between {low:g} and {high:g}{unit}")
+        raise StoreError(f"{where}: column {name!r} is {shown(text)[1:-1]}, not between {low:g} and {high:g}{unit}")
     return value
 
 

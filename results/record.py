@@ -20,50 +20,6 @@ FORMAT = 1
 PROTOCOL = 2
 """Version of the harness's protocol, kept by hand: raised when the same specification would give other numbers."""
 
-_NUMBER = (int, float)
-_REQUIRED: dict[str, tuple[type, ...]] = {
-    "format": (int,),
-    "address": (str,),
-    "spec": (dict,),
-    "spec.protocol": (int,),
-    "spec.dataset.name": (str,),
-    "spec.noise.model": (str,),
-    "spec.noise.rate": _NUMBER,
-    "spec.method.name": (str,),
-    "spec.network": (str,),
-    "spec.epochs": (int,),
-    "spec.batch_size": (int,),
-    "spec.seed": (int,),
-    "titles.method": (str,),
-    "titles.noise": (str,),
-    "noise.fingerprint": (str,),
-    "noise.actual_rate": (*_NUMBER, type(None)),  # null where the true labels are not known
-    "curves.epoch": (list,),
-    "curves.test_accuracy": (list,),
-    "selection.last.test_accuracy": _NUMBER,
-    "final": (dict,),
-    "detection": (dict,),
-    "cost": (dict,),
-    "privileges": (list,),
-    "execution": (dict,),
-}
-_NESTED_CURVES = ("memorisation", "observed")
-_LARGEST: dict[str, tuple[type, ...]] = {  # null: of no step
-    "median": (*_NUMBER, type(None)),
-    "largest": (*_NUMBER, type(None)),
-    "largest_epoch": (int, type(None)),
-}
-_HEALTH: dict[str, tuple[type, ...]] = {
-    **{f"{name}.{part}": kinds for name in ("loss", "gradient") for part, kinds in _LARGEST.items()},
-    "skipped": _NUMBER,
-    "saturated": (dict,),
-    "epochs": (dict,),
-}
-_JUDGED: dict[str, tuple[type, ...]] = {  # where they are lacking, the curves tell
-    "first_above_chance": (int, type(None)),  # null: in no epoch
-    "collapsed": (dict, type(None)),  # null: it did not
-}
-
 
 class StoreError(Exception):
     """Records or their storage are at fault. The text is one line naming file, key and what is accepted."""
@@ -125,76 +81,6 @@ def noise_specification(spec: Mapping[str, Any]) -> str:
     return canonical({"dataset": kept, "noise": spec["noise"]})
 
 
-def validate(record: Any, where: str = "record") -> None:
-    """Check a record lightly: required keys and types, equal curve lengths, and that the address is the spec's.
-
-    Raises StoreError with one line naming `where` (the file) and the key.
-    """
-    if not isinstance(record, dict):
-        raise StoreError(f"{where}: a record is a JSON object, not {type(record).__name__}")
-    for key, kinds in _REQUIRED.items():
-        _check_type(record, key, kinds, where)
-    if record["format"] != FORMAT:
-        raise StoreError(f"{where}: key 'format' is {record['format']}, this version reads format {FORMAT}")
-    try:
-        expected = address(record["spec"])
-    except StoreError as fault:
-        raise StoreError(f"{where}: {fault}") from None
-    if record["address"] != expected:
-        raise StoreError(f"{where}: key 'address' is {record['address'][:12]}..., but the spec's is {expected[:12]}...")
-    _check_curves(record["curves"], where)
-    if "health" in record:  # records made before it was measured lack it
-        _check_health(record["health"], len(record["curves"]["epoch"]), where)
-
-
-def _check_type(record: Record, key: str, kinds: tuple[type, ...], where: str) -> None:
-    value: Any = record
-    for part in key.split("."):
-        if not isinstance(value, dict) or part not in value:
-            raise StoreError(f"{where}: key {key!r} is missing")
-        value = value[part]
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        expected = " or ".join(kind.__name__ for kind in kinds)
-        raise StoreError(f"{where}: key {key!r} must be {expected}, not {type(value).__name__}")
-
-
-def _check_curves(curves: Record, where: str) -> None:
-    found = {name: values for name, values in curves.items() if name not in _NESTED_CURVES}
-    _check_lengths(found, len(curves["epoch"]), "curves", where)
-    for name, groups in curves.get("observed", {}).items():
-        _check_type(groups, "epoch", (list,), f"{where}: curves.observed.{name}")
-        _check_lengths(groups, len(groups["epoch"]), f"curves.observed.{name}", where)
-    measured = curves.get("memorisation", {"epoch": []})
-    _check_type(measured, "epoch", (list,), f"{where}: curves.memorisation")
-    _check_lengths(measured, len(measured["epoch"]), "curves.memorisation", where)
-
-
-def _check_health(health: Any, length: int, where: str) -> None:
-    whole = {"health": health}
-    for key, kinds in _HEALTH.items():
-        _check_type(whole, f"health.{key}", kinds, where)
-    for key in _JUDGED.keys() & health.keys():
-        _check_type(whole, f"health.{key}", _JUDGED[key], where)
-    _check_share(health["skipped"], "health.skipped", where)
-    for name, share in health["saturated"].items():
-        _check_share(share, f"health.saturated.{name}", where)
-    if health.get("collapsed") is not None:
-        for key, kind in (("epoch", int), ("reason", str)):
-            _check_type(whole, f"health.collapsed.{key}", (kind,), where)
-    _check_lengths(health["epochs"], length, "health.epochs", where)
-
-
-def _check_share(value: Any, key: str, where: str) -> None:
-    if not isinstance(value, _NUMBER) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise StoreError(f"{where}: key {key!r} must be a share in [0, 1], not {value!r}")
-
-
-def _check_lengths(curves: Record, length: int, key: str, where: str) -> None:
-    for name, values in curves.items():
-        if not isinstance(values, list) or len(values) != length:
-            raise StoreError(f"{where}: key '{key}.{name}' must be a list of {length} values, one an epoch")
-
-
 def result(record: Record) -> Record:
     """The record without `execution`: what two executions of one specification must have in common."""
     return {key: value for key, value in record.items() if key != "execution"}
@@ -221,23 +107,3 @@ def _pretty(value: Any, indent: str) -> str:
     if isinstance(value, (list, tuple)) and any(isinstance(part, (Mapping, list, tuple)) for part in value):
         return "[\n" + ",\n".join(inner + _pretty(part, inner) for part in value) + f"\n{indent}]"
     return json.dumps(value, allow_nan=False)
-
-
-def loads(text: str | bytes, where: str) -> Record:
-    """A checked record from its JSON text. Raises StoreError naming `where` when it is cut short or malformed."""
-    record = parse(text, where)
-    validate(record, where)
-    return record
-
-
-def parse(text: str | bytes, where: str) -> Record:
-    """A JSON object from its text. Raises StoreError naming `where` when it is empty, cut short or no object."""
-    if not text.strip():
-        raise StoreError(f"{where}: the file is empty (cut short while it was written or copied?)")
-    try:
-        value = json.loads(text)
-    except (ValueError, UnicodeDecodeError) as fault:
-        raise StoreError(f"{where}: no valid JSON, perhaps cut short: {fault}") from None
-    if not isinstance(value, dict):
-        raise StoreError(f"{where}: holds a JSON {type(value).__name__}, not an object")
-    return value

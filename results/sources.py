@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from results.plan import Plan, check_plan
-from results.record import Record, StoreError, loads, parse
-from results.store import Store, read_record, storage
+from results.plain import read_regular
+from results.plan import Plan
+from results.record import Record, StoreError
+from results.store import Store, read_plan, read_record, storage
+from results.validation import loads
 
 Report = Callable[[str], None]
 """Is told, in one line each, which records could not be read."""
@@ -40,10 +42,14 @@ class Source:
         for file in self.line_files:
             beside = file.with_name(file.stem + PLAN_SUFFIX)
             if beside.is_file():
-                plan = parse(_content(beside), str(beside))
-                check_plan(plan, str(beside))
-                found[plan["suite"]] = plan
+                found[file.stem] = read_plan(beside, file.stem)
         return found
+
+    def arrays_path(self, address: str) -> Path:
+        """Where the arrays of a record would lie."""
+        if self.store is not None:
+            return self.store.arrays_path(address)
+        return (self.path if self.path.is_dir() else self.path.parent) / f"{address}.npz"
 
     def records(self, report: Report = warn) -> Iterator[Record]:
         """All whole records, each once; the others are reported in one line each and left out."""
@@ -70,7 +76,8 @@ def _found(path: Path) -> Source:
             return Source(path, None, (path,), ())
         raise StoreError(f"{path}: not a file of records (accepted: .jsonl, or one record's .json)")
     if not path.is_dir():
-        raise StoreError(f"{path}: no such file or folder")
+        what = "neither a regular file nor a folder" if path.exists() else "no such file or folder"
+        raise StoreError(f"{path}: {what}")
     if path.name == "records" and not (path / "records").is_dir() and not _holds_lines_alone(path):
         path = path.parent
     if (path / "records").is_dir() or (path / "plans").is_dir():
@@ -102,7 +109,7 @@ def read_files(files: tuple[Path, ...], report: Report, named: bool) -> Iterator
 
 def _content(file: Path) -> bytes:
     with storage(file, "read"):
-        return file.read_bytes()
+        return read_regular(file)
 
 
 def _named(folder: Path, suffix: str) -> list[Path]:

@@ -9,27 +9,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import io
 import os
 import secrets
+import stat
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from results.plan import Plan, check_plan, joined
-from results.record import Record, StoreError, dumps, loads, parse, validate
+from results.arrays import Arrays, load_npz, npz_bytes
+from results.plain import parse, read_regular, shown
+from results.plan import Plan, check_plan, is_suite_name, joined
+from results.record import Record, StoreError, dumps
+from results.validation import loads, validate
 
 __all__ = ["Store", "StoreError", "damage"]
 
-Arrays = dict[str, NDArray[Any]]
-
-_FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _END_OF_RECORD = b"\n}\n"
 _LEFT_OVER_SECONDS = 24 * 60 * 60
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # as on FAT, some network mounts
@@ -109,35 +106,25 @@ def locked(target: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """A compressed .npz file whose bytes depend on the arrays alone: sorted names, no dates. Refuses objects."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(arrays):
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", _FIRST_ZIP_TIME)
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
-            archive.writestr(entry, content.getvalue())
-    return stream.getvalue()
-
-
-def load_npz(path: Path) -> Arrays:
-    """All arrays of an .npz file. Raises StoreError where it is missing, cut short or no .npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as fault:
-        raise StoreError(f"cannot read {path}: {fault.strerror or fault}") from fault
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
-        raise StoreError(f"{path}: no readable .npz file, perhaps cut short: {fault}") from None
-
-
 def read_record(path: Path) -> Record:
     """The checked record in a JSON file. Raises StoreError naming the file."""
     with storage(path, "read"):
-        content = path.read_bytes()
+        content = read_regular(path)
     return loads(content, str(path))
+
+
+def read_plan(path: Path, suite: str) -> Plan:
+    """The checked plan in a JSON file, as that of `suite`. Raises StoreError naming the file.
+
+    A suite is called as its file is, whatever the plan says: so no two plans of a store have one name.
+    """
+    with storage(path, "read"):
+        content = read_regular(path)
+    plan = parse(content, str(path))
+    check_plan(plan, str(path))
+    if not is_suite_name(suite):
+        raise StoreError(f"{path}: {shown(suite)} is no name of a suite")
+    return {**plan, "suite": suite}
 
 
 def damage(path: Path) -> str | None:
@@ -146,6 +133,8 @@ def damage(path: Path) -> str | None:
     Whole means that its last line is the closing brace; only otherwise is the file read and parsed.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return f"{path}: not a regular file"
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, size - len(_END_OF_RECORD)))
@@ -287,12 +276,7 @@ class Store:
 
     def plan(self, suite: str) -> Plan:
         """The plan of one suite. Raises StoreError naming the file."""
-        path = self.plans_folder / f"{suite}.json"
-        with storage(path, "read"):
-            content = path.read_bytes()
-        plan = parse(content, str(path))
-        check_plan(plan, str(path))
-        return plan
+        return read_plan(self.plans_folder / f"{suite}.json", suite)
 
     def plans(self) -> dict[str, Plan]:
         """Suite name -> plan, sorted by name. Raises StoreError naming a malformed file."""
@@ -308,7 +292,7 @@ class Store:
         for path in self._files(self.failed_folder, ".txt"):
             if not self.has(path.stem):
                 with storage(path, "read"):
-                    found[path.stem] = path.read_text("utf-8", "replace")
+                    found[path.stem] = read_regular(path).decode("utf-8", "replace")
         return found
 
     def clear_failure(self, address: str) -> None:

@@ -17,6 +17,10 @@ from bench import accelerator, cli, scheduler
 from bench.worker import work
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="fuzz for an hour instead of seconds (tests/fuzz)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `cuda` skip where there is no device. Asking makes no context."""
     marked = [item for item in items if item.get_closest_marker("cuda")]

@@ -287,7 +287,9 @@ OWN = ("run", "own-images", "--dry-run")
     ids=lambda arguments: " ".join(arguments).replace(LONG, "LONG"),
 )
 def test_a_path_that_no_file_can_have_is_refused(arguments: tuple[str, ...], refused: Callable[..., str]) -> None:
-    assert LONG in refused(*arguments)
+    said = refused(*arguments)
+    assert LONG[:150] in said
+    assert len(said) <= 500
 
 
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write everywhere")

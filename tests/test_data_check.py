@@ -16,7 +16,8 @@ from bench.commands.data_check import check_files
 from datasets import disk, image_check, index_checks, registry
 from datasets.base import DataError, ImageFiles
 from datasets.disk import Choice
-from results.store import Store, load_npz
+from results.arrays import load_npz
+from results.store import Store
 from tests import command_line, miniatures
 from tests.image_runs import executed, paths, planned
 from tests.planted_image_faults import FAULTS, cut, edited

@@ -138,7 +138,7 @@ def test_a_file_under_another_address_is_reported(store: Store) -> None:
 
 
 def test_the_cache_follows_every_change(store: Store) -> None:
-    cache = store.root / "cache" / "records.feather"
+    cache = store.root / "cache" / "records.columns"
     fresh = frames.load(store.root)
     curves = frames.curves(store.root)
     assert cache.is_file()
@@ -164,7 +164,7 @@ def test_the_cache_follows_every_change(store: Store) -> None:
 @pytest.mark.parametrize("content", [b"", b"ARROW1 and then nothing", None])
 def test_a_broken_cache_is_made_anew(store: Store, content: bytes | None) -> None:
     fresh = frames.load(store.root)
-    cache = store.root / "cache" / "records.feather"
+    cache = store.root / "cache" / "records.columns"
     whole = cache.read_bytes()
     cache.write_bytes(whole[: len(whole) // 2] if content is None else content)
     pd.testing.assert_frame_equal(frames.load(store.root), fresh)

@@ -139,7 +139,7 @@ def test_merge_leaves_plans_of_another_protocol_apart(tmp_path: Path) -> None:
     ours = make_store(tmp_path / "ours", ["elr"], seeds=[0])
     theirs = make_store(tmp_path / "theirs", ["gce"], seeds=[0], epochs=5)
     summary = merge([theirs.root], ours)
-    assert summary.plans_apart == ["quick"]
+    assert summary.apart == {"quick": "quick-theirs"}
     assert len(summary.added) == 2
     assert {cell["method"] for cell in ours.plan("quick")["cells"]} == {"elr"}
 

@@ -199,7 +199,7 @@ def test_other_records_stand_beside_ours(tmp_path: Path) -> None:
     cells = dict(zip([column.label for column in table.columns], row, strict=True))
     assert (cells["interval"].text, cells["equal runs"].text, cells["differs in"].text) == ("paired", "1", "–")
     assert cells["theirs − ours"].text == "−0.50" and len(cells["ours"].runs) == 2
-    assert warnings == []
+    assert [line for line in warnings if not line.startswith("doubtful record")] == []
     (tmp_path / "c").mkdir()
     with pytest.raises(StoreError, match="holds no records"):
         build_report(tmp_path / "a", tmp_path / "report", against=tmp_path / "c")
@@ -215,7 +215,7 @@ def test_differences_beyond_the_interval_are_told(tmp_path: Path) -> None:
         other.record_path(address).unlink()
         other.publish(record, {})
     _, warnings = against_table(gather(tmp_path / "a"), tmp_path / "b", None)
-    assert "differ beyond the 95% interval in 1 of 1: cifar10, symmetric 20%, ELR" in warnings[0]
+    assert "differ beyond the 95% interval in 1 of 1: cifar10, symmetric 20%, ELR" in warnings[-1]
 
 
 def test_a_report_shows_published_numbers(tmp_path: Path) -> None:

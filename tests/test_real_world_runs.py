@@ -12,8 +12,9 @@ import pytest
 from bench import measure, spec
 from bench import suite as suites
 from datasets import image_check
+from results.arrays import load_npz
 from results.record import dumps, result
-from results.store import Store, load_npz
+from results.store import Store
 from tests import miniatures
 from tests.command_line import Command
 from tests.image_runs import executed, planned

@@ -18,8 +18,10 @@ import pytest
 
 from reports.gather import gather
 from results import store as store_module
-from results.record import StoreError, address, canonical, configuration, dumps, identity, loads, result, validate
-from results.store import Store, npz_bytes
+from results.arrays import npz_bytes
+from results.record import StoreError, address, canonical, configuration, dumps, identity, result
+from results.store import Store
+from results.validation import loads, validate
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
 
 

@@ -9,7 +9,7 @@ import typer
 
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out, check_folder
-from bench.errors import UserError, unknown
+from bench.errors import UserError, shortened, unknown
 from results.store import Store
 
 
@@ -17,21 +17,27 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Stores, folders of records, .jsonl files.")],
     out: Out = DEFAULT_OUT,
 ) -> None:
-    """Take others' records into a store. What is there already is never changed.
+    """Take others' records into a store, all or nothing. What is there already is never changed.
+
+    Records that are damaged, or contradict themselves, are named; a plan called as one of yours that cannot be joined
+    with it is kept under a name of its own.
 
     Examples:
 
     - `merge ../colleague/output`
     - `merge a b --out all`
     """
+    from bench.redraw import redrawer
     from results.merge import merge as merge_into
 
     check_folder(out)
     for folder in folders:
         if not folder.exists():
             raise UserError(f"{folder}: no such file or folder")
-    for line in merge_into(folders, Store(out)).lines():
-        terminal.console().print(line, highlight=False, soft_wrap=True)
+    console, left_out = terminal.console(), list[str]()
+    summary = merge_into(folders, Store(out), left_out.append, redrawer())
+    for line in [*summary.lines(), *(f"left out: {fault}" for fault in left_out)]:
+        console.print(shortened(line), highlight=False, soft_wrap=True)
 
 
 def export(

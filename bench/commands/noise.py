@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import io
+import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,9 @@ from rich.text import Text
 
 from bench import plugins
 from bench.commands import terminal
-from bench.commands.options import Plugin
+from bench.commands.options import Force, Plugin, check_folder
 from bench.errors import UserError
+from bench.outputs import check_replaceable, write_output
 from bench.suite import parse_value
 from datasets import registry
 from datasets.base import DataSet, FloatArray
@@ -44,19 +46,19 @@ def _arrays(dataset: DataSet, noisy: NoisyLabels) -> dict[str, Any]:
     return found
 
 
+def _is_ours(content: bytes) -> bool:
+    """Whether a file is one that this command writes."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return False
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {"labels.npy", "fingerprint.npy"} <= set(archive.namelist())
+
+
 def _write(path: Path, dataset: DataSet, noisy: NoisyLabels) -> None:
     """Write the npz whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as stream:
-                np.savez_compressed(stream, **_arrays(dataset, noisy))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as fault:
-        raise UserError(f"--out {path}: cannot be written: {fault.strerror}") from None
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **_arrays(dataset, noisy))
+    write_output(path, stream.getvalue(), "--out")
 
 
 def _table(title: str) -> Table:
@@ -110,6 +112,7 @@ def noise(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the noise model.")
     ] = None,
     plugin: Plugin = None,
+    force: Force = False,
 ) -> None:
     """Draw the noisy labels of a data set, write them as npz, and show their rates and transition matrix.
 
@@ -118,6 +121,11 @@ def noise(
     - `noise digits symmetric 0.4`
     - `noise cifar10 asymmetric 0.4 --seed 1 --set sampling=per_sample`
     """
+    if out is not None:
+        if out.suffix != ".npz":
+            raise UserError(f"--out {out}: the name must end in .npz")
+        check_folder(out.parent)
+        check_replaceable(out, "--out", _is_ours, force)
     plugins.register(plugin)
     options = _options(assignments or [])
     if rate is None and info(model).takes_rate:

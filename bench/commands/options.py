@@ -60,6 +60,15 @@ Mps = Annotated[
 DEFAULT_OUT = Path("output")
 
 
+Force = Annotated[bool, typer.Option("--force", help="Replace a file there that this command has not written.")]
+
+
+def _check_letters(path: Path, option: str) -> None:
+    """Raises UserError for a path that no line could show."""
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in str(path)):
+        raise UserError(f"{option} {str(path)!r}: a path with control characters")
+
+
 def check_choice(value: str, option: str, accepted: tuple[str, ...]) -> str:
     """The value, if it is accepted. Raises UserError."""
     if value not in accepted:
@@ -69,6 +78,7 @@ def check_choice(value: str, option: str, accepted: tuple[str, ...]) -> str:
 
 def check_folder(path: Path, option: str = "--out") -> Path:
     """The path, if it is a folder or can become one. Raises UserError; nothing is created."""
+    _check_letters(path, option)
     here = path.absolute()
     for part in (here, *here.parents):
         if part.exists():
@@ -82,6 +92,7 @@ def check_folder(path: Path, option: str = "--out") -> Path:
 
 def check_file(path: Path, option: str) -> Path:
     """The path, if a file can be written there. Raises UserError; nothing is created."""
+    _check_letters(path, option)
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UserError(f"{option} {path}: no such folder")

@@ -11,7 +11,7 @@ import typer
 from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, check_folder
-from bench.errors import UserError
+from bench.errors import UserError, shortened
 
 _WIDTH = 140  # of tables where the output is no terminal
 
@@ -25,6 +25,7 @@ class Wanted:
     published: Path | None = None
     against: Path | None = None
     suites: tuple[str, ...] = ()
+    others: bool = False  # the records are another's: their noisy labels are drawn again
 
 
 def report(
@@ -65,11 +66,12 @@ def report(
     names = tuple(part.strip() for part in (suites or "").split(",") if part.strip())
     if suites is not None and not names:
         raise UserError("--suites: name at least one suite, such as --suites cifar10-lite,cifar100-lite")
-    show(source, folder / "report", Wanted(select, paper, published, against, names))
+    show(source, folder / "report", Wanted(select, paper, published, against, names, records is not None))
 
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
     """Build the report and print its main tables."""
+    from bench.redraw import redrawer
     from reports.build import build_report
 
     console = terminal.console()
@@ -85,9 +87,12 @@ def show(source: Path, target: Path, wanted: Wanted) -> None:
         against=wanted.against,
         running=running,
         suites=wanted.suites,
+        redraw=redrawer() if wanted.others else None,
     )
     for table in summary.terminal_tables:
         console.print(table)
     for warning in summary.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(shortened(f"warning: {warning}"), style="yellow", highlight=False, soft_wrap=True)
+    for doubt in summary.doubts:
+        console.print(shortened(f"note: {doubt}"), style="yellow", highlight=False, soft_wrap=True)
     console.print(f"report: {target / 'index.html'}", highlight=False, soft_wrap=True)

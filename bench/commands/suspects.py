@@ -13,11 +13,13 @@ from rich.table import Table
 
 from bench import log
 from bench.commands import terminal
-from bench.commands.options import DEFAULT_OUT, Data, LogEvery, Out, check_file
+from bench.commands.options import DEFAULT_OUT, Data, Force, LogEvery, Out, check_file
 from bench.errors import UserError, unknown
+from bench.outputs import check_replaceable, write_output
 from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.disk import Choice
+from results.csv_text import formula_free
 from results.plan import Plan
 from results.store import Store
 
@@ -95,6 +97,17 @@ def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any],
         found.insert(1, "image", [names(row) for row in found["sample"]])
 
 
+_HEAD = b"sample,"
+"""How each file of `--csv` begins."""
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    """The table as CSV in which no name is a formula."""
+    texts = [name for name in table.columns if table[name].map(lambda value: isinstance(value, str)).any()]
+    quoted = table.assign(**{name: table[name].map(formula_free) for name in texts})
+    return quoted.to_csv(index=False).encode("utf-8", "backslashreplace")
+
+
 def suspects(
     target: Annotated[str, typer.Argument(metavar="RUN|SUITE", help="Address of a run (or its start), or a suite.")],
     dataset: Annotated[
@@ -110,6 +123,7 @@ def suspects(
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")] = None,
     out: Out = DEFAULT_OUT,
     data: Data = None,
+    force: Force = False,
 ) -> None:
     """List the training samples that are most likely wrongly labelled.
 
@@ -125,6 +139,7 @@ def suspects(
 
     if csv is not None:
         check_file(csv, "--csv")
+        check_replaceable(csv, "--csv", lambda content: content.startswith(_HEAD), force)
     store = Store(out)
     addresses, title = _find(store, target, Wanted(dataset, setting, method, seed))
     console = terminal.console()
@@ -140,5 +155,5 @@ def suspects(
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
     console.print(table)
     if csv is not None:
-        found[columns].to_csv(csv, index=False)
+        write_output(csv, _csv(found[columns]), "--csv")
         console.print(f"all {len(found)} samples: {csv}", highlight=False, soft_wrap=True)
