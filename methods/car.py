@@ -140,11 +140,11 @@ class ConfidenceAdaptiveRegularization(Method):
         },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
         "start": {
-            "default": 0.4,
+            "default": 0.6,
             "authors": 0.12,
             "unit": "epochs",
             "bounds": (0, 100000),
-            "search": (0.1, 0.7),
+            "search": (0.1, 0.8),
             "source": "this suite, by noisy validation (docs/car.md); authors: NAL on CIFAR, 60 of 500 epochs (es)",
         },
         "update_every": {

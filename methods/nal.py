@@ -33,11 +33,11 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
         },
         "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "MacLLL/NAL (delta)"},
         "start": {
-            "default": 0.4,
+            "default": 0.6,
             "authors": 60,
             "unit": "epochs",
             "bounds": (0, 100000),
-            "search": (0.1, 0.7),
+            "search": (0.1, 0.8),
             "source": "this suite, by noisy validation of CAR; authors: MacLLL/NAL, CIFAR (es; of 20, 60, 100)",
         },
         "update_every": {

@@ -74,7 +74,7 @@ def test_the_authors_defaults_are_resolved_into_the_specification(name: str, sta
     ours, theirs = registry.resolve(name, {}), registry.resolve(name, {"authors_behaviour": True})
     changed = {key: (ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]}
     assert changed == {
-        "start": (0.4, start),
+        "start": (0.6, start),
         "branch_features": ("unit", "plain"),
         "branch_gradient": (False, True),
         "logit_bound": (10.0, 0.0),
