@@ -12,8 +12,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench.errors import UserError
-
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
@@ -102,17 +100,21 @@ def _register() -> None:
     app.command("noise")(noise.noise)
 
 
-def _check_packages() -> None:
-    """One clear line where one of the five packages comes from somewhere else (`datasets` is a name others use too)."""
+def _foreign_package() -> str:
+    """One clear line where a package of the house comes from somewhere else: others use names like `datasets` too.
+
+    Empty where all is well; nothing of the house is imported before.
+    """
     home = Path(__file__).resolve().parent.parent
-    for name in ("datasets", "methods", "results", "reports"):
+    for name in ("common", "datasets", "methods", "results", "reports"):
         found = find_spec(name)  # imports nothing: what another package of that name does is not our concern
         place = "nowhere" if found is None else Path(str(found.origin)).resolve().parent
         if place != home / name:
-            raise UserError(
+            return (
                 f"the package {name!r} comes from {place}, not from {home}: another installed package has the same "
                 "name; run in this project's own environment"
             )
+    return ""
 
 
 def _program() -> str:
@@ -122,6 +124,7 @@ def _program() -> str:
 
 
 def _user_errors() -> tuple[type[Exception], ...]:
+    from common.errors import UserError
     from datasets.base import DataError
     from methods.registry import MethodError
     from reports.errors import ReportError
@@ -132,10 +135,9 @@ def _user_errors() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Run the command line and exit."""
-    try:
-        _check_packages()
-    except UserError as fault:
-        _fail(str(fault))
+    foreign = _foreign_package()
+    if foreign:
+        _fail(foreign)
     user_errors = _user_errors()
     try:
         _register()

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError
+from common.errors import UserError
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError

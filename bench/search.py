@@ -23,9 +23,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import UserError, unknown
 from bench.settings import Optimizer
 from bench.suite import parse_value
+from common.errors import UserError, unknown
 from datasets.randomness import derive_seed, uniforms
 from methods.hyper import HyperParameter, MethodError, Value, checked, value_type
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import memorisation, networks
-from bench.errors import UserError, unknown
 from bench.precision import resolve_precision
 from bench.settings import MethodRow, Optimizer, Schedule, Suite, Training, When
 from bench.spec_data import (
@@ -21,6 +20,7 @@ from bench.spec_data import (
 )
 from bench.suite import validate_part
 from bench.workload import epoch_images
+from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo

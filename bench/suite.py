@@ -11,8 +11,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import UserError, did_you_mean, unknown
 from bench.settings import Suite
+from common.errors import UserError, did_you_mean, unknown
 
 FOLDER = Path(__file__).parent / "suites"
 

@@ -13,10 +13,10 @@ from typing import Any
 import tomli_w
 
 from bench import suite
-from bench.errors import UserError, unknown
 from bench.search import OPTIMIZER, Space, applied, draw
 from bench.settings import MOST_SEEDS, MethodRow, Noise, Suite
 from bench.spec import Cell
+from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from methods import registry as methods
 from methods.hyper import Value
@@ -112,7 +112,7 @@ def choose_settings(part: Suite, wanted: Sequence[str]) -> dict[str, Noise]:
     known = noise_tables(part)
     for title in wanted:
         if title not in known:
-            raise unknown("setting", title, known, "--setting")
+            raise unknown("setting", title, sorted(known), "--setting")
     if wanted:
         return {title: known[title] for title in wanted}
     noisy = [title for title, entry in known.items() if entry.model != "clean"]

@@ -311,16 +311,17 @@ def test_the_real_command_refuses_without_a_traceback(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_package_of_the_same_name_from_elsewhere_is_named(tmp_path: Path) -> None:
-    (tmp_path / "datasets").mkdir()
-    (tmp_path / "datasets" / "__init__.py").write_text("raise RuntimeError('this is another package')\n")
+@pytest.mark.parametrize("name", ["datasets", "common"])
+def test_a_package_of_the_same_name_from_elsewhere_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise RuntimeError('this is another package')\n")
     ended = subprocess.run(
         [sys.executable, "-P", str(HOME / "run_benchmark.py"), "list", "methods"],
         env={**ENVIRONMENT, "PYTHONPATH": f"{tmp_path}{os.pathsep}{HOME}"},
         check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: the package 'datasets' comes from {tmp_path / 'datasets'}, not from {HOME}")
+    assert ended.stderr.startswith(f"error: the package {name!r} comes from {tmp_path / name}, not from {HOME}")
     assert ended.stderr.count("\n") == 1
 
 

@@ -280,7 +280,7 @@ def test_what_is_called_a_method_or_a_suite_is_one(page: Path) -> None:
 @pytest.fixture(scope="module")
 def source_words() -> set[str]:
     """All words of the packages' sources and of the suites, and the keys of records."""
-    folders = ("bench", "methods", "datasets", "results", "reports")
+    folders = ("bench", "common", "methods", "datasets", "results", "reports")
     files = [path for folder in folders for kind in ("*.py", "*.toml") for path in (HOME / folder).rglob(kind)]
     return {word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
 

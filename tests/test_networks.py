@@ -15,11 +15,11 @@ from torch.nn.functional import cross_entropy, relu
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import networks
-from bench.errors import UserError
 from bench.networks.imagenet import vgg19_bn
 from bench.networks.inception_resnet import _block8, _block17
 from bench.networks.network import Network, PassCounter
 from bench.networks.resnet import BasicBlock, PreActBlock
+from common.errors import UserError
 from datasets import torchvision_import
 
 SMALL = ["digits_cnn", "digits_cnn_large", "small_cnn", "co_teaching_cnn", "apl_cnn"]

@@ -13,7 +13,7 @@ from command_line import HOME, SUITE, Command
 from pydantic import BaseModel
 
 from bench import settings, suite, suite_reference, tune
-from bench.errors import UserError
+from common.errors import UserError
 
 VALIDATOR = jsonschema.Draft202012Validator(suite_reference.suite_schema())
 TABLES = tomllib.loads(SUITE.format(seeds=2, epochs=3) + "[methods.elr]\nwhen = [{ rates = [0.5] }]\n")

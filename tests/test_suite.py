@@ -14,7 +14,7 @@ from command_line import write_suite
 
 from bench import spec, spec_data, suite
 from bench.commands.sweep import Planned, plan_suite
-from bench.errors import UserError
+from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
 from methods import registry

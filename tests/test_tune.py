@@ -19,9 +19,9 @@ from bench import data as run_data
 from bench import suite, tune
 from bench.commands import tune as tune_command
 from bench.commands.sweep import plan_suite
-from bench.errors import UserError
 from bench.search import Axis, applied, default_space, draw, narrow
 from bench.settings import Optimizer
+from common.errors import UserError
 from datasets import digits
 from datasets.base import DataSet, Images
 from methods import registry as methods

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,9 @@ from rich.text import Text
 from bench import plugins
 from bench.commands import terminal
 from bench.commands.options import Plugin
-from bench.errors import UserError
 from bench.suite import parse_value
+from common import files
+from common.errors import UserError
 from datasets import registry
 from datasets.base import DataSet, FloatArray
 from datasets.noise import NoisyLabels, check_noise, info, make_noise, title
@@ -47,14 +47,8 @@ def _arrays(dataset: DataSet, noisy: NoisyLabels) -> dict[str, Any]:
 def _write(path: Path, dataset: DataSet, noisy: NoisyLabels) -> None:
     """Write the npz whole or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as stream:
-                np.savez_compressed(stream, **_arrays(dataset, noisy))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with files.written(path) as stream:
+            np.savez_compressed(stream, **_arrays(dataset, noisy))
     except OSError as fault:
         raise UserError(f"--out {path}: cannot be written: {fault.strerror}") from None
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench import log
-from bench.errors import UserError, did_you_mean
+from common.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
 Data = Annotated[

@@ -17,10 +17,10 @@ from bench import networks as network_table
 from bench.commands import terminal
 from bench.commands.options import LogEvery, Plugin
 from bench.commands.speed_rows import header, row
-from bench.errors import UserError, unknown
 from bench.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
+from common.errors import UserError, unknown
 from methods import registry as methods
 
 DEFAULT_METHODS = "cross_entropy,co_teaching,elr,car"

@@ -11,8 +11,8 @@ from rich.table import Table
 from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.errors import UserError
 from bench.progress import states
+from common.errors import UserError
 from results.store import Store
 
 _TITLES = {"not started": "waiting", "other protocol version": "out of date"}

@@ -14,7 +14,7 @@ from rich.table import Table
 from bench import log
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, LogEvery, Out, check_file
-from bench.errors import UserError, unknown
+from common.errors import UserError, unknown
 from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.disk import Choice

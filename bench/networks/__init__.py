@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import UserError, unknown
+from common.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from bench.networks.network import Network, PassCounter, Precision
