@@ -16,6 +16,7 @@ from bench import suite
 from bench.search import OPTIMIZER, Space, applied, draw
 from bench.settings import MOST_SEEDS, MethodRow, Noise, Suite
 from bench.spec import Cell
+from bench.validation import validate_part
 from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from methods import registry as methods
@@ -147,7 +148,7 @@ def trial_suite(part: Suite, row: str, tried: Sequence[Trial], noise: Iterable[N
     title = raw.get("title") or info.title
     for trial in tried:
         table = applied(raw, trial.values) | {"method": info.name, "title": f"{title}, trial {trial.number}"}
-        rows[trial.row] = suite.validate_part(MethodRow, table, f"{where}: {trial.row}")
+        rows[trial.row] = validate_part(MethodRow, table, f"{where}: {trial.row}")
     update = {
         "title": f"Tuning of {title}: {part.title}",
         "description": "Trials; their choice rests on noisy validation labels alone.",
@@ -200,7 +201,7 @@ def tuned_row(part: Suite, row: str, chosen: Trial, count: int, source: str) -> 
     name = table.get("method") or row
     hyper = {key: value for key, value in methods.resolve(name, table.get("hyper", {})).items() if value is not None}
     training = table.get("training", {})
-    shared = {key: getattr(part.training.optimizer, key) for key in OPTIMIZER}
+    shared = {key: part.training.optimizer[key] for key in OPTIMIZER}
     training = {**training, "optimizer": {**shared, **training.get("optimizer", {})}}
     return {**table, "method": name, "hyper": hyper, "training": training, "trials": count, "source": source}
 

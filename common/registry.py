@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from common.errors import UserError, unknown
 
@@ -72,3 +73,11 @@ class Registry(Generic[Entry]):
             owner = self._origins.get(name, f"a built-in {self.kind}")
             raise self._error(f"{origin}: {self.kind} name {name!r} is taken by {owner}")
         self._entries[name], self._origins[name] = entry, origin
+
+
+def resolve(reference: Any) -> Any:
+    """What a declaration names: "module:name" is imported when it is needed, anything else stands for itself."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -84,10 +84,19 @@ SETTINGS = {
     "training.optimizer=5": "key 'training.optimizer' = 5: must be a table",
     "title=5": "key 'title' = 5: must be a valid string",
     'purpose="x"': "key 'purpose' = 'x': must be 'compare' or 'reproduce'",
-    'training.optimizer.name="adm"': "must be 'sgd', 'adam' or 'adagrad'",
+    'training.optimizer.name="adm"': "key 'training.optimizer.name': unknown optimizer 'adm'; did you mean 'adam'?",
+    "training.optimizer.name=5": "key 'training.optimizer.name' = 5: must be a string",
+    'training.optimizer={name="adam", momentum=0.9}': "unknown key 'training.optimizer.momentum' (accepted by "
+    "optimizer 'adam': name, lr, weight_decay, clip_norm, betas)",
+    "training.optimizer.betas=[0.9, 0.99]": "unknown key 'training.optimizer.betas' (accepted by optimizer 'sgd': ",
+    'training.schedule={name="cosine", milestones=[3]}': "unknown key 'training.schedule.milestones' (accepted by "
+    "schedule 'cosine': name, warmup, update, minimum)",
+    'training.schedule.name="cosin"': "key 'training.schedule.name': unknown schedule 'cosin'; did you mean 'cosine'? "
+    "(accepted: constant, cosine, cosine_restarts, linear, multi_step)",
+    "training.schedule=5": "key 'training.schedule' = 5: must be a table",
     "training.optimizer.lr=-1": "key 'training.optimizer.lr' = -1",
     "training.optimizer.lr=inf": "key 'training.optimizer.lr' = inf: must be a finite number",
-    "training.optimizer.betas=[0.9, 1.0]": "key 'training.optimizer.betas.1' = 1.0: must be less than 1",
+    'training.optimizer={name="adam", betas=[0.9, 1.0]}': "key 'training.optimizer.betas.1' = 1.0: must be less than 1",
     "training.optimizer={nesterov=true, momentum=0.0}": "nesterov = true needs a momentum",
     'training.schedule.warmup="x"': "must be a whole number or a share below 1",
     'training.schedule={name="cosine_restarts", period=0}': "key 'training.schedule.period' = 0",

@@ -87,7 +87,7 @@ def speed(
         methods.info(name)
     for name in network_names:
         if name not in network_table.NETWORKS:
-            raise unknown("network", name, network_table.NETWORKS)
+            raise unknown("network", name, sorted(network_table.NETWORKS))
     where = accelerator.choose(device)
     planned = cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled, at_once)
     left = None if budget is None else budget - (time.monotonic() - began)

@@ -103,7 +103,7 @@ NETWORKS: dict[str, NetworkInfo] = {info.name: info for info in _TABLE}
 def info(name: str) -> NetworkInfo:
     """The table's entry. Raises UserError with a suggestion where the name is unknown."""
     if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
+        raise unknown("network", name, sorted(NETWORKS))
     return NETWORKS[name]
 
 
