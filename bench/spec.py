@@ -22,7 +22,7 @@ from bench.spec_data import (
 from bench.suite import with_kinds
 from bench.validation import Place, validate_part
 from bench.workload import epoch_images
-from common.errors import UserError, unknown
+from common.errors import UserError
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
@@ -123,8 +123,8 @@ def check_names(suite: Suite, info: DataSetInfo, where: str) -> None:
     rows = suite.methods.values()
     overrides = [row.training for row in rows] + [when.training for row in rows for when in row.when]
     for network in [suite.training.network, *(part.network for part in overrides)]:
-        if network is not None and network not in networks.NETWORKS:
-            raise unknown("network", network, sorted(networks.NETWORKS), where)
+        if network is not None:
+            networks.NETWORKS.get(network, where)
     for name, row in suite.methods.items():
         _check_row(name, row, where)
         for number in range(len(row.when)):

@@ -49,7 +49,7 @@ SMALL = {"epochs": 2, "subset": 200}
 REGISTRIES: dict[str, Callable[[], Any]] = {
     "method": methods.registered,
     "suite": suite.names,
-    "network": lambda: networks.NETWORKS,
+    "network": lambda: networks.NETWORKS.names,
     "noise model": lambda: noise_models.NOISE_MODELS,
     "data set": lambda: {**datasets.DATASETS, **HUMAN},
     "selection rule": lambda: RULES,

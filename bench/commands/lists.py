@@ -72,7 +72,7 @@ def _noise() -> Rows:
 
 def _networks() -> Rows:
     return [
-        {"name": info.name, "title": info.title, "description": info.description} for info in networks.NETWORKS.values()
+        {"name": info.name, "title": info.title, "description": info.description} for info in networks.NETWORKS
     ]
 
 
