@@ -37,6 +37,8 @@ from documentation import (
 
 from bench import cli, networks, plugins, suite
 from bench.commands.data import HUMAN
+from bench.optimizers import OPTIMIZERS
+from bench.schedules import SCHEDULES
 from datasets import noise, noise_models
 from datasets import registry as datasets
 from methods import registry as methods
@@ -91,7 +93,10 @@ def small(monkeypatch: pytest.MonkeyPatch, in_process: list[str], tmp_path: Path
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("NOISY_BENCH_DATA", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    tables = (methods._added, datasets.DATASETS, datasets._added, noise_models.NOISE_MODELS, noise._added)
+    tables: list[dict[Any, Any]] = [methods._added, datasets.DATASETS, datasets._added]
+    tables += [noise_models.NOISE_MODELS, noise._added]
+    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
+        tables += [registry._entries, registry._origins]
     kept = [dict(table) for table in tables]
     before = set(sys.modules)
     yield

@@ -18,7 +18,9 @@ Data = Annotated[
 Plugin = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", help="A Python file that declares methods, data sets or noise models; may be given several times."
+        "--plugin",
+        help="A Python file that declares methods, data sets, noise models, optimisers, schedules or networks; may be "
+        "given several times.",
     ),
 ]
 Set = Annotated[
