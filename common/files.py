@@ -37,14 +37,26 @@ def temporary(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def _new(path: Path) -> Iterator[BinaryIO]:
+    with path.open("xb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a new file, safely on disk. Raises OSError, also where it is there already."""
+    with _new(path) as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
 def written(target: Path) -> Iterator[BinaryIO]:
     """A stream whose content is `target` after the block, safely on disk; the last writer wins.
 
     After an error, also one of the block, the old file is there as before. Raises OSError.
     """
     with temporary(target) as path:
-        with path.open("xb") as stream:
+        with _new(path) as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
         path.replace(target)

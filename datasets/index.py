@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common import files
 from datasets.base import DataSetInfo, IntArray
 from datasets.listing import Fault, Listing, Sources
 from datasets.names import Names
@@ -87,19 +87,17 @@ def make(info: DataSetInfo, sources: Sources, listing: Listing, cache: Path) -> 
     """Write the index, whole or not at all; of two that do so at once the first wins."""
     refusal: OSError | None = None
     for path in _places(info, sources, cache):
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         try:
-            temporary.mkdir(parents=True)
-            _write(temporary, sources.folder, listing)
-            if not path.exists():
-                temporary.rename(path)
+            with files.temporary(path) as temporary:
+                temporary.mkdir()
+                _write(temporary, sources.folder, listing)
+                if not path.exists():
+                    temporary.rename(path)
         except OSError as fault:
             refusal = fault
             if (path / _DESCRIPTION).is_file():  # somebody else was faster
                 return _opened(path, sources.folder)
             continue
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return _opened(path, sources.folder)
     assert refusal is not None
     raise refusal
@@ -180,5 +178,5 @@ def forget_others(index: Index) -> None:
     """Remove the indexes that were made of earlier contents of the same lists."""
     prefix = index.path.name.rpartition("-")[0]
     for other in index.path.parent.glob(f"{prefix}-*"):
-        if other != index.path and not other.name.endswith(".tmp"):
+        if other != index.path:
             shutil.rmtree(other, ignore_errors=True)
