@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import networks, plugins
+from bench import execute, networks, plugins, trainer
+from bench.commands.sweep import plan_suite
+from bench.environment import Environment
 from bench.optimizers import OPTIMIZERS
 from bench.schedules import SCHEDULES
+from bench.step import Run
 from results.store import Store
 
 PLUG = '''
@@ -132,26 +136,28 @@ def test_all_three_run_in_worker_processes_and_stand_in_the_record(suite: Path, 
 
 
 def test_a_run_with_all_three_resumes_bit_identically(
-    suite: Path, command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench import environment, execute, trainer
+    plug = tmp_path / "plug.py"
+    plugins.add_file(plug)
+    spec = plan_suite(str(suite), [], "elr", None, {}, "cpu").cells[0].spec
 
-    given = ("run", suite, "--plugin", "plug.py", "--methods", "elr")
-    assert command(*given, "--out", "whole").status == 0
+    def executed(folder: str) -> None:
+        execute.execute(spec, Environment(tmp_path / folder, None, plugins=(plug,), checkpoint_seconds=0.0))
 
-    real, epochs = trainer.train_epoch, [0]
+    executed("whole")
+    real = trainer.train_epoch
 
-    def cut(run):  # type: ignore[no-untyped-def]
-        epochs[0] += 1
-        if epochs[0] == 3:
+    def cut(run: Run) -> dict[str, Any]:
+        if run.progress.epoch == 2:
             raise KeyboardInterrupt
         return real(run)
 
-    monkeypatch.setattr(environment.Environment, "checkpoint_seconds", 0.0)
-    monkeypatch.setattr(execute.trainer, "train_epoch", cut)
-    command(*given, "--out", "cut")
-    assert list((tmp_path / "cut" / "checkpoints").iterdir())
-    assert command(*given, "--out", "cut").status == 0
+    monkeypatch.setattr(trainer, "train_epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
+        executed("cut")
+    monkeypatch.setattr(trainer, "train_epoch", real)
+    executed("cut")
     assert resumes(tmp_path / "cut") == 1
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
 
@@ -184,8 +190,9 @@ def test_settings_of_a_plugins_kinds_are_checked_like_others(
     assert "key 'training.optimizer.decay' = 'much'" in refused(*arguments, "training.optimizer.decay=much")
     assert "'triangel'; did you mean 'triangle'?" in refused(*arguments, "training.schedule.name=triangel")
     assert "unknown network 'narow'; did you mean 'narrow'?" in refused(*arguments, "training.network=narow")
-    line = refused("run", suite)
-    assert "key 'training.optimizer.name': unknown optimizer 'nadam'" in line
+    status, said = run("run", suite, cwd=tmp_path)  # where nobody knows the plug-in
+    assert status == 2
+    assert "key 'training.optimizer.name': unknown optimizer 'nadam'" in said
 
 
 def test_a_stage_that_names_no_setting_of_its_optimiser_fails_its_run_with_a_line(suite: Path, tmp_path: Path) -> None:
@@ -220,7 +227,7 @@ FAULTS = {
     "settings that are nowhere": (
         "NesterovAdam, build", '"bench.kind_settings:Nadam", build', "has no attribute 'Nadam'",
     ),
-    "a reserved key": ("    low: float", "    name: str = ''\n    low: float", "a key 'name', which is the harness"),
+    "a reserved key": ("    low: float", "    params: str = ''\n    low: float", "key 'params', which is the harness"),
     "no function to build": ("NesterovAdam, build", "NesterovAdam, 5", "`build` must be a function build(groups, "),
     "no rate": ("Triangle, rate", "Triangle, 0.5", "`rate` must be a function rate(settings, base, clock)"),
     "no beta": ("Triangle, rate", "Triangle, rate, 0.5", "`first_beta` must be a function"),
