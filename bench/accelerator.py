@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -204,8 +204,8 @@ def _obstacle(walk: PhaseWalk, steps: int) -> str:
         return "the phase has further streams"
     if walk.run.spec.get("compile"):
         return "networks are compiled, which captures them alone"
-    if "adagrad" in walk.run.optimizers.by_kind:
-        return "Adagrad counts its steps on the host"
+    if walk.run.optimizers.obstacle:
+        return walk.run.optimizers.obstacle
     return f"a phase has fewer than {LEAST_STEPS} full batches" if steps < LEAST_STEPS else ""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from common import files
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -14,16 +15,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
     Raises OSError, or torch's RuntimeError, where it can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.written(path) as stream:
+        torch.save(state, stream)
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any] | None:

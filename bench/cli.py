@@ -12,8 +12,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench.errors import UserError, escaped, shortened
-
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
@@ -103,17 +101,21 @@ def _register() -> None:
     app.command("noise")(noise.noise)
 
 
-def _check_packages() -> None:
-    """One clear line where one of the five packages comes from somewhere else (`datasets` is a name others use too)."""
+def _foreign_package() -> str:
+    """One clear line where a package of the house comes from somewhere else: others use names like `datasets` too.
+
+    Empty where all is well; nothing of the house is imported before.
+    """
     home = Path(__file__).resolve().parent.parent
-    for name in ("datasets", "methods", "results", "reports"):
+    for name in ("common", "datasets", "methods", "results", "reports"):
         found = find_spec(name)  # imports nothing: what another package of that name does is not our concern
         place = "nowhere" if found is None else Path(str(found.origin)).resolve().parent
         if place != home / name:
-            raise UserError(
+            return (
                 f"the package {name!r} comes from {place}, not from {home}: another installed package has the same "
                 "name; run in this project's own environment"
             )
+    return ""
 
 
 PATH_OPTIONS = ("--out", "--records", "--data", "--csv", "--published", "--against", "--plugin")
@@ -124,6 +126,8 @@ def _path_given(argument: str, before: str) -> str:
 
     Raises UserError where an option that takes a path is given an empty one, as of a variable that is not set.
     """
+    from common.errors import UserError
+
     option, separator, value = argument.partition("=")
     if (separator and option in PATH_OPTIONS and not value) or (not argument and before in PATH_OPTIONS):
         raise UserError(f"{option or before}: the path is empty")
@@ -139,6 +143,7 @@ def _program() -> str:
 
 
 def _user_errors() -> tuple[type[Exception], ...]:
+    from common.errors import UserError
     from datasets.base import DataError
     from methods.registry import MethodError
     from reports.errors import ReportError
@@ -149,10 +154,10 @@ def _user_errors() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Run the command line and exit."""
-    try:
-        _check_packages()
-    except UserError as fault:
-        _fail(str(fault))
+    foreign = _foreign_package()
+    if foreign:  # perhaps `common` itself: nothing is imported for this line
+        print(f"error: {foreign}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
     user_errors = _user_errors()
     try:
         sys.argv[1:] = map(_path_given, sys.argv[1:], sys.argv[:-1])
@@ -179,5 +184,7 @@ def main() -> None:
 
 
 def _fail(line: str) -> NoReturn:
+    from common.errors import escaped, shortened
+
     print(shortened(escaped(f"error: {line}")), file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)

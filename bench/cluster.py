@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.environment import Environment
-from bench.errors import UserError
 from bench.run_queue import Finished, Queue, failure
 from bench.spec import Cell
 from bench.worker import work
+from common.errors import UserError
 from datasets.disk import Choice
 from results.record import PROTOCOL
 

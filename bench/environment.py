@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common import files
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -30,5 +32,5 @@ def checkpoint_path(store: Path, where: str) -> Path:
 
 def remove_checkpoint(path: Path) -> None:
     """Remove a checkpoint and what killed processes have left of their attempts to write it."""
-    for file in path.parent.glob(f"{path.name}*"):
+    for file in (path, *files.left_over(path)):
         file.unlink(missing_ok=True)

@@ -1,8 +1,7 @@
-"""Optimisers and learning-rate schedules, built from the settings of a specification."""
+"""Optimisers, built from the settings of a specification, of a method's stages and of its parameter groups."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,55 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Settings = Mapping[str, Any]
-_CLASSES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
-_ARGUMENTS = {
-    "sgd": ("lr", "momentum", "nesterov", "weight_decay"),
-    "adam": ("lr", "betas", "weight_decay"),
-    "adagrad": ("lr", "weight_decay"),
-}
-_OWN_KEYS = ("optimizer", "schedule", "clip_norm")
+from bench.optimizers import OPTIMIZERS, OptimizerKind
+from bench.schedules import SCHEDULES, Settings, first_beta, learning_rate
+from common.errors import UserError
+from methods.hyper import MethodError
 
-
-def in_epochs(value: float, epochs: float) -> float:
-    """A number of epochs; a float below 1 is that share of `epochs`."""
-    # rounded, since .55 * 100 is a little more than 55: a step at epoch 55 would wait for epoch 56
-    return round(value * epochs, 9) if isinstance(value, float) and value < 1 else float(value)
-
-
-def learning_rate(schedule: Settings, base: float, progress: float, epochs: int) -> float:
-    """The rate after `progress` epochs (a float, 0 at the start) of a schedule that lasts `epochs`.
-
-    With `update = "epoch"` the rate of an epoch is that of its start, as with PyTorch's per-epoch schedulers.
-    """
-    clock = math.floor(progress) if schedule["update"] == "epoch" else progress
-    warmup = in_epochs(schedule["warmup"], epochs)
-    if clock < warmup:
-        return float(base * min(1.0, (clock + (schedule["update"] == "epoch")) / warmup))
-    name = schedule["name"]
-    if name == "multi_step":
-        passed = sum(clock >= in_epochs(milestone, epochs) for milestone in schedule["milestones"])
-        return float(base * schedule["factor"] ** passed)
-    if name in ("cosine", "cosine_restarts"):
-        if name == "cosine":
-            share = (clock - warmup) / max(epochs - warmup, 1e-12)
-        else:
-            period = in_epochs(schedule["period"], epochs)
-            share = (clock - warmup) % period / period
-        lowest = schedule["minimum"]
-        return float(lowest + (base - lowest) * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
-    if name == "linear":
-        start = in_epochs(schedule["start"], epochs)
-        return base if clock < start else base * max(0.0, (epochs - clock) / (epochs - start))
-    return base
-
-
-def first_beta(schedule: Settings, base: float, progress: float, epochs: int) -> float:
-    """Adam's first beta: `beta1_after` once a linear decay has begun (as co-teaching's authors do), else `base`."""
-    after = schedule.get("beta1_after")
-    if after is None or math.floor(progress) < in_epochs(schedule["start"], epochs):
-        return base
-    return float(after)
+_HARNESS_KEYS = ("name", "clip_norm")  # settings of an optimiser that are no part of torch's groups
+_GROUP_KEYS = ("params", "optimizer", "schedule")  # of a method's group, beside settings
 
 
 @dataclass
@@ -68,6 +25,7 @@ class _Group:
     It is named by optimiser and position, since loading a state replaces the group's dictionary.
     """
 
+    kind: OptimizerKind
     optimizer: torch.optim.Optimizer
     position: int
     base_lr: float
@@ -107,8 +65,7 @@ class Optimizers:
         """Set every group's rate for the run's clock, and Adam's first beta; returns the first group's rate."""
         rates = self.rates(progress)
         for entry, rate in zip(self.groups, rates, strict=True):
-            # torch's Adagrad divides by a count that it keeps on the host, and takes numbers only
-            if self.rates_on_device and not isinstance(entry.optimizer, torch.optim.Adagrad):
+            if self.rates_on_device and entry.kind.tensor_rate:
                 self._rate_tensor(entry).fill_(rate)
             else:
                 entry.group["lr"] = rate
@@ -128,6 +85,11 @@ class Optimizers:
         if not isinstance(found, Tensor) or found.device != device:
             found = entry.group["lr"] = torch.full((), float(found), device=device)
         return found
+
+    @property
+    def obstacle(self) -> str:
+        """Why no step of these optimisers can be captured; empty where it can."""
+        return next((entry.kind.obstacle for entry in self.groups if entry.kind.obstacle), "")
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -168,16 +130,59 @@ class Optimizers:
             optimizer.load_state_dict(state[kind])
 
 
-def _fused(kind: str, parameters: Sequence[Tensor]) -> bool:
-    devices = ("cpu",) if kind == "adagrad" else ("cpu", "cuda")  # torch 2.6 fuses Adagrad on a CPU only
-    return all(p.device.type in devices and p.is_floating_point() for p in parameters)
+def of_stage(
+    optimizer: Settings, schedule: Settings, own: Mapping[str, Any], where: str
+) -> tuple[Settings, Settings]:
+    """The settings of optimiser and schedule in a stage of a method: its own over the specification's.
+
+    own: settings, and `schedule` as a table of its own. where: what messages begin with. Raises MethodError.
+    """
+    if not own:
+        return optimizer, schedule
+    from bench.kinds import OPTIMIZER, SCHEDULE
+    from bench.validation import Place
+
+    own, changed = dict(own), own.get("schedule", {})
+    own.pop("schedule", None)
+    try:
+        if not isinstance(changed, Mapping):
+            raise UserError(f"{where}: key 'optimizer.schedule' = {changed!r}: must be a table")
+        place = Place(where, "optimizer.schedule")
+        plan = SCHEDULE.specified(SCHEDULE.overlaid(schedule, changed, place), place)
+        place = Place(where, "optimizer")
+        whole = OPTIMIZER.overlaid(optimizer, own, place)
+        still = {"lr": whole.pop("lr")} if whole.get("lr") == 0 else {}  # which no suite may say, but a method may
+        return {**OPTIMIZER.specified(whole, place), **still}, plan
+    except UserError as fault:
+        raise MethodError(str(fault)) from None
 
 
-def _make(kind: str, group: dict[str, Any], rates_on_device: bool) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"fused": _fused(kind, group["params"])}
-    if kind == "adam" and rates_on_device:
-        options["capturable"] = True
-    made: torch.optim.Optimizer = _CLASSES[kind]([group], **options)
+def _of_group(kind: OptimizerKind, own: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A group's own settings, checked. Raises MethodError."""
+    if not own:
+        return {}
+    from bench.kinds import model_of
+    from bench.validation import Place, validate_part
+
+    still = {"lr": own["lr"]} if own.get("lr") == 0 else {}
+    place = Place(where, also=_GROUP_KEYS, by=f"optimizer {kind.name!r}")
+    try:
+        checked = validate_part(model_of(kind), {key: own[key] for key in own if key not in still}, place)
+    except UserError as fault:
+        raise MethodError(str(fault)) from None
+    return {**checked.model_dump(exclude_unset=True), **still}
+
+
+def _kind_of_group(name: Any, where: str) -> OptimizerKind:
+    try:
+        return OPTIMIZERS.get(str(name), f"{where}: key 'optimizer'")
+    except UserError as fault:
+        raise MethodError(str(fault)) from None
+
+
+def _make(kind: OptimizerKind, group: dict[str, Any], rates_on_device: bool) -> torch.optim.Optimizer:
+    fused = all(p.device.type in kind.fused_on and p.is_floating_point() for p in group["params"])
+    made = kind.build([group], fused, kind.tensor_rate and rates_on_device)
     setattr(made, "_warned_capturable_if_run_uncaptured", True)  # noqa: B010  # some steps are not, as they must
     return made
 
@@ -192,35 +197,36 @@ def build(
 ) -> Optimizers:
     """Optimisers for a method's parameter groups.
 
-    settings: the suite's, overlaid by the stage's. first_epoch: epochs done before this schedule starts; epochs: its
-    length. A group that names an `optimizer` of another kind takes `lr` and `clip_norm` of the suite and that kind's
-    defaults for the rest. Raises ValueError for an unknown optimiser or group key.
+    settings, schedule: of the specification, overlaid by the stage's. first_epoch: epochs done before this schedule
+    starts; epochs: its length. A group that names an `optimizer` of another kind takes `lr` and `clip_norm` of the
+    specification and torch's defaults of that kind for the rest. Raises MethodError for an unknown optimiser or key of
+    a group, UserError for an unknown optimiser or schedule of the specification.
     """
+    SCHEDULES[schedule["name"]]  # a wrong name is told before the first step
+    usual = OPTIMIZERS[settings["name"]]
     by_kind: dict[str, torch.optim.Optimizer] = {}
     entries = []
-    for given in groups:
-        kind = str(given.get("optimizer", settings["name"]))
-        if kind not in _CLASSES:
-            raise ValueError(f"unknown optimizer {kind!r} in a parameter group (accepted: {', '.join(_CLASSES)})")
-        inherited = {key: settings[key] for key in _ARGUMENTS[kind] if key in settings and kind == settings["name"]}
-        own = {key: value for key, value in given.items() if key not in (*_OWN_KEYS, "params")}
-        extra = set(own) - set(_ARGUMENTS[kind])
-        if extra:
-            raise ValueError(f"a parameter group of {kind} has no setting {sorted(extra)[0]!r}")
+    for number, given in enumerate(groups, 1):
+        where = f"parameter group {number}"
+        kind = _kind_of_group(given["optimizer"], where) if "optimizer" in given else usual
+        own = _of_group(kind, {key: given[key] for key in given if key not in _GROUP_KEYS}, where)
+        clip_norm = own.pop("clip_norm", settings.get("clip_norm"))
+        inherited = {key: settings[key] for key in settings if key not in _HARNESS_KEYS} if kind is usual else {}
         arguments = {"lr": settings["lr"], **inherited, **own, "params": list(given["params"])}
-        if kind not in by_kind:
-            by_kind[kind] = _make(kind, arguments, rates_on_device)
+        if kind.name not in by_kind:
+            by_kind[kind.name] = _make(kind, arguments, rates_on_device)
         else:
-            by_kind[kind].add_param_group(arguments)
-        group = by_kind[kind].param_groups[-1]
+            by_kind[kind.name].add_param_group(arguments)
+        group = by_kind[kind.name].param_groups[-1]
         entries.append(
             _Group(
-                by_kind[kind],
-                len(by_kind[kind].param_groups) - 1,
+                kind,
+                by_kind[kind.name],
+                len(by_kind[kind.name].param_groups) - 1,
                 base_lr=float(group["lr"]),
-                base_beta=float(group["betas"][0]) if kind == "adam" else None,
+                base_beta=float(group["betas"][0]) if kind.first_beta else None,
                 scheduled=bool(given.get("schedule", True)),
-                clip_norm=given.get("clip_norm", settings.get("clip_norm")),
+                clip_norm=clip_norm,
             )
         )
     return Optimizers(by_kind, entries, schedule, first_epoch, epochs, rates_on_device)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import UserError
+from common.errors import UserError
 from results.plain import read_regular
 from results.record import StoreError
 from results.store import replace_file

@@ -1,8 +1,8 @@
 """Plug-ins: Python files given by `--plugin`, and modules that installed packages name as entry points.
 
-A plug-in declares methods (classes, read without importing the file), data sets (a list `DATASETS`) or noise models (a
-list `NOISE_MODELS`); a file with one of these lists is imported when it is registered. An entry point names a module
-(`my_package.my_methods`) in one of the groups below.
+A plug-in declares methods (classes, read without importing the file), or has one or several lists: `DATASETS`,
+`NOISE_MODELS`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`. A file with one of these is imported when it is registered. An
+entry point names a module (`my_package.my_methods`) in one of the groups below.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError
+from bench.networks import NETWORKS
+from bench.optimizers import OPTIMIZERS
+from bench.plugin_checks import check_network, check_optimizer, check_schedule
+from bench.schedules import SCHEDULES
+from common.errors import UserError
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -27,8 +32,34 @@ from methods import registry as methods
 from methods.declaration import parse, read_file
 from methods.registry import MethodError
 
-METHODS, DATASETS, NOISE = GROUPS = tuple(f"noisy_label_bench.{kind}" for kind in ("methods", "datasets", "noise"))
-_LISTS = {"DATASETS": DATASETS, "NOISE_MODELS": NOISE}
+
+@dataclass(frozen=True)
+class _List:
+    """A list that a plug-in may have: its entry point's group, and what checks an entry and registers it."""
+
+    group: str
+    add: Callable[[Any, Path], None]
+
+
+METHODS = "noisy_label_bench.methods"
+_LISTS = {
+    "DATASETS": _List(
+        "noisy_label_bench.datasets", lambda entry, path: datasets.add(check_dataset(entry, str(path)), path)
+    ),
+    "NOISE_MODELS": _List(
+        "noisy_label_bench.noise", lambda entry, path: noise_models.add(check_noise_model(entry, str(path)), path)
+    ),
+    "OPTIMIZERS": _List(
+        "noisy_label_bench.optimizers", lambda entry, path: OPTIMIZERS.add(check_optimizer(entry, str(path)), path)
+    ),
+    "SCHEDULES": _List(
+        "noisy_label_bench.schedules", lambda entry, path: SCHEDULES.add(check_schedule(entry, str(path)), path)
+    ),
+    "NETWORKS": _List(
+        "noisy_label_bench.networks", lambda entry, path: NETWORKS.add(check_network(entry, str(path)), path)
+    ),
+}
+GROUPS = (METHODS, *(listed.group for listed in _LISTS.values()))
 _files: list[Path] = []
 
 
@@ -76,7 +107,7 @@ def add_file(path: Path) -> None:
     if not found and not lists:
         raise UserError(
             f"{path}: declares nothing: no method (a subclass of methods.base.Method with a literal `name`), no list "
-            "DATASETS, no list NOISE_MODELS"
+            f"{', '.join(_LISTS)}"
         )
     if found:
         methods.add_file(path)
@@ -107,16 +138,13 @@ def _assigned(path: Path) -> set[str]:
 
 
 def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
-    """Register the entries of a module's lists DATASETS and NOISE_MODELS. Raises UserError or DataError."""
+    """Register the entries of a module's lists of these names. Raises UserError or DataError."""
     for name in sorted(names):
         entries: Any = getattr(module, name, None)
         if not isinstance(entries, list | tuple):
             raise UserError(f"{path}: {name} must be a list, not {type(entries).__name__}")
         for entry in entries:
-            if name == "DATASETS":
-                datasets.add(check_dataset(entry, str(path)), path)
-            else:
-                noise_models.add(check_noise_model(entry, str(path)), path)
+            _LISTS[name].add(entry, path)
 
 
 def _add_entry_point(group: str, point: EntryPoint) -> None:
@@ -124,7 +152,7 @@ def _add_entry_point(group: str, point: EntryPoint) -> None:
     if group == METHODS:
         methods.add_module(point.module, path)
         return
-    name = next(key for key, value in _LISTS.items() if value == group)
+    name = next(key for key, listed in _LISTS.items() if listed.group == group)
     _add_lists(methods.import_file(path, point.module), path, [name])
 
 

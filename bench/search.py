@@ -23,9 +23,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import UserError, unknown
-from bench.settings import Optimizer
 from bench.suite import parse_value
+from common.errors import UserError, unknown
 from datasets.randomness import derive_seed, uniforms
 from methods.hyper import HyperParameter, MethodError, Value, checked, value_type
 
@@ -67,10 +66,10 @@ class Axis:
 Space = dict[str, Axis]
 
 
-def default_space(hyper: Mapping[str, HyperParameter], optimizer: Optimizer, epochs: int) -> Space:
+def default_space(hyper: Mapping[str, HyperParameter], optimizer: Mapping[str, Any], epochs: int) -> Space:
     """What is searched of a method with the declared hyper-parameters, in a suite of that optimiser and length."""
-    lr, decay = optimizer.lr, optimizer.weight_decay
-    decays = (decay / DECADE, decay * DECADE) if decay else ZERO_DECAY
+    lr, decay = optimizer["lr"], optimizer["weight_decay"]
+    decays: tuple[float, float] = (decay / DECADE, decay * DECADE) if decay else ZERO_DECAY
     found = {"lr": Axis(lr / DECADE, 3 * lr, "log"), "weight_decay": Axis(*decays, "log")}
     for name, declared in hyper.items():
         axis = _axis(declared, value_type(declared, name), epochs)

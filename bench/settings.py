@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import Field
 
+from bench.tables import Count, Fraction, Table
 
-def _whole_as_int(value: int | float) -> int | float:
-    """5.0 as 5: what means the same must have the same address."""
-    return int(value) if value == int(value) else value
-
-
-LARGEST = 10**9  # of counts: far more than any run needs, and safe to calculate with
 MOST_SEEDS = 1000  # all runs of a suite are planned in memory
-
-# a number of epochs, or a float below 1: that share of the run
-Epochs = Annotated[
-    int | float,
-    Field(ge=0, le=LARGEST),
-    AfterValidator(_whole_as_int),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST}),
-]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-
-
-class Table(BaseModel):
-    """A table of a suite file: unknown keys are refused, types are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Validation(Table):
@@ -76,42 +54,6 @@ class Noise(Table):
     datasets: list[str] | None = Field(None, description="the data sets it is for, of several; none: all")
 
 
-class Optimizer(Table):
-    """The optimiser and its settings."""
-
-    name: Literal["sgd", "adam", "adagrad"] = Field("sgd", description="the optimiser")
-    lr: Annotated[float, Field(gt=0)] = Field(0.1, description="learning rate at the start")
-    momentum: Fraction = Field(0.9, description="momentum (sgd only)")
-    nesterov: bool = Field(False, description="Nesterov momentum (sgd only)")
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay rates of the moments (adam only)", strict=False)
-    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="L2 penalty, added to the gradient")
-    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="largest norm of the gradient of a parameter group; none: no clipping"
-    )
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.name == "sgd" and self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov = true needs a momentum above 0")
-        return self
-
-
-class Schedule(Table):
-    """The learning rate over the run, as a factor on `optimizer.lr`."""
-
-    name: Literal["constant", "multi_step", "cosine", "cosine_restarts", "linear"] = Field(
-        "cosine", description="the shape of the schedule"
-    )
-    milestones: list[Epochs] = Field([], description="multi_step: epochs after which the rate is multiplied")
-    factor: Annotated[float, Field(gt=0)] = Field(0.1, description="multi_step: what it is multiplied with")
-    minimum: Annotated[float, Field(ge=0)] = Field(0.0, description="cosine, cosine_restarts: the lowest rate")
-    period: Annotated[Epochs, Field(gt=0)] = Field(10, description="cosine_restarts: length of a cycle in epochs")
-    start: Epochs = Field(0, description="linear: the epoch from which the rate falls to zero")
-    beta1_after: Decay | None = Field(None, description="linear: Adam's first beta from `start` on")
-    warmup: Epochs = Field(0, description="the rate rises linearly over this many epochs first")
-    update: Literal["step", "epoch"] = Field("step", description="whether the rate moves every step or every epoch")
-
-
 class Augmentation(Table):
     """What is done to a "weak" view; a "strong" view adds cut-out and colour jitter of at least the given strength.
 
@@ -149,8 +91,8 @@ class Training(Table):
     pretrained: bool = Field(False, description="start from ImageNet weights (large-image networks)")
     epochs: Count = Field(description="length of the run")
     batch_size: Count = Field(128, description="images of a step")
-    optimizer: Optimizer = Field(Optimizer(), description="the optimiser")
-    schedule: Schedule = Field(Schedule(), description="the learning rate over the run")
+    optimizer: dict[str, Any] = Field({}, description="the optimiser: its `name`, and the settings that it has")
+    schedule: dict[str, Any] = Field({}, description="the learning rate over the run: a `name`, and what this needs")
     augmentation: Augmentation = Field(Augmentation(), description="what is done to the images")
     sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
     precision: Literal["auto", "fp32", "bf16"] = Field(
@@ -174,7 +116,9 @@ class TrainingOverride(Table):
     pretrained: bool | None = Field(None, description="start from ImageNet weights or not")
     epochs: Count | None = Field(None, description="another length")
     batch_size: Count | None = Field(None, description="another batch size")
-    optimizer: dict[str, Any] = Field({}, description="keys of `training.optimizer`; the others stay")
+    optimizer: dict[str, Any] = Field(
+        {}, description="keys of `training.optimizer`; the others stay, as far as another optimiser has them"
+    )
     schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
     augmentation: dict[str, Any] = Field({}, description="keys of `training.augmentation`; the others stay")
     sampling: dict[str, Any] | None = Field(None, description="replaces the whole sampling")

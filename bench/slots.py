@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench import accelerator, lease
 from bench.environment import Environment
-from bench.errors import UserError
 from bench.packing import MOST_RUNS, Packing, Sight
 from bench.spec import Cell
 from bench.worker import lease_path
+from common.errors import UserError
 
 
 def runs_per_device(text: str, device: str, cluster: str | None) -> int | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import memorisation, networks
-from bench.errors import UserError, unknown
+from bench.kinds import OPTIMIZER, SCHEDULE
 from bench.precision import resolve_precision
-from bench.settings import MethodRow, Optimizer, Schedule, Suite, Training, When
+from bench.settings import MethodRow, Suite, Training
 from bench.spec_data import (
     augmentation_settings,
     check_images,
@@ -19,8 +19,10 @@ from bench.spec_data import (
     noise_parts,
     told_rate,
 )
-from bench.suite import validate_part
+from bench.suite import with_kinds
+from bench.validation import Place, validate_part
 from bench.workload import epoch_images
+from common.errors import UserError
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
@@ -30,19 +32,7 @@ from results.record import PROTOCOL, address
 
 Spec = dict[str, Any]
 
-_OPTIMIZER_KEYS = {
-    "sgd": ("name", "lr", "momentum", "nesterov", "weight_decay", "clip_norm"),
-    "adam": ("name", "lr", "betas", "weight_decay", "clip_norm"),
-    "adagrad": ("name", "lr", "weight_decay", "clip_norm"),
-}
 _SHARED_KEYS = ("network", "pretrained", "epochs", "batch_size", "threads", "memorisation_every")
-_SCHEDULE_KEYS = {
-    "constant": (),
-    "multi_step": ("milestones", "factor"),
-    "cosine": ("minimum",),
-    "cosine_restarts": ("minimum", "period"),
-    "linear": ("start", "beta1_after"),
-}
 
 
 @dataclass(frozen=True)
@@ -68,31 +58,28 @@ class Cell:
         return f"{self.title}, {self.setting}, seed {self.seed}"
 
 
-def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """The settings that the chosen optimiser uses."""
-    values = optimizer.model_dump(mode="json")
-    return {key: values[key] for key in _OPTIMIZER_KEYS[optimizer.name]}
-
-
-def schedule_settings(schedule: Schedule) -> dict[str, Any]:
-    """The settings that the chosen schedule uses."""
-    values = schedule.model_dump(mode="json")
-    return {key: values[key] for key in ("name", *_SCHEDULE_KEYS[schedule.name], "warmup", "update")}
-
-
-def _merged(training: Training, override: Mapping[str, Any], where: str) -> Training:
+def _merged(training: Training, override: Mapping[str, Any], place: Place) -> Training:
+    """`training` with one override, which stands at `place`. Raises UserError."""
     values = training.model_dump()
     for key, value in override.items():
-        if key in ("optimizer", "augmentation"):
+        if key == "optimizer":
+            values[key] = OPTIMIZER.overlaid(values[key], value, replace(place, key=f"{place.key}.optimizer"))
+        elif key == "augmentation":
             values[key] = {**values[key], **value}
         else:
             values[key] = value
-    return validate_part(Training, values, where)
+    return with_kinds(validate_part(Training, values, place), place.path, place.key)
 
 
-def _overrides(row: MethodRow, when: When | None) -> list[dict[str, Any]]:
-    found = [row.training] + ([when.training] if when else [])
-    return [part.model_dump(exclude_unset=True, exclude_none=True) for part in found]
+def _training(suite: Suite, name: str, when: int | None, where: str) -> Training:
+    """The protocol of a row; when: the number of the condition that holds for it. Raises UserError."""
+    row, training = suite.methods[name], suite.training
+    parts = [(row.training, "")] + ([] if when is None else [(row.when[when].training, f".when.{when}")])
+    for part, place in parts:
+        override = part.model_dump(exclude_unset=True, exclude_none=True)
+        _refuse_unfair(suite, name, override, where)
+        training = _merged(training, override, Place(where, f"methods.{name}{place}.training"))
+    return training
 
 
 def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], where: str) -> None:
@@ -108,11 +95,12 @@ def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], whe
         )
 
 
-def _matching(row: MethodRow, dataset: str, model: str, rate: float) -> When | None:
-    for when in row.when:
+def _matching(row: MethodRow, dataset: str, model: str, rate: float) -> int | None:
+    """The number of the first condition that holds."""
+    for number, when in enumerate(row.when):
         at_rate = when.rates is None or rate in when.rates
         if when.dataset in (None, dataset) and when.model in (None, model) and at_rate:
-            return when
+            return number
     return None
 
 
@@ -135,10 +123,12 @@ def check_names(suite: Suite, info: DataSetInfo, where: str) -> None:
     rows = suite.methods.values()
     overrides = [row.training for row in rows] + [when.training for row in rows for when in row.when]
     for network in [suite.training.network, *(part.network for part in overrides)]:
-        if network is not None and network not in networks.NETWORKS:
-            raise unknown("network", network, networks.NETWORKS, where)
+        if network is not None:
+            networks.NETWORKS.get(network, where)
     for name, row in suite.methods.items():
         _check_row(name, row, where)
+        for number in range(len(row.when)):
+            _training(suite, name, number, where)
     check_validation(suite, info, where)
 
 
@@ -166,11 +156,9 @@ def _cell(
     suite: Suite, data: Described, name: str, row: MethodRow, noise: dict[str, Any], where: str, device: str
 ) -> Cell:
     info = methods.info(row.method or name)
-    when = _matching(row, suite.data.name, noise["model"], noise["rate"])
-    training = suite.training
-    for override in _overrides(row, when):
-        _refuse_unfair(suite, name, override, where)
-        training = _merged(training, override, f"{where}: methods.{name}")
+    number = _matching(row, suite.data.name, noise["model"], noise["rate"])
+    when = None if number is None else row.when[number]
+    training = _training(suite, name, number, where)
     augmentation = augmentation_settings(training, data.info, where)
     check_images(data.info, training, augmentation, where)
     try:
@@ -189,8 +177,8 @@ def _cell(
         "method": {"name": info.name, "version": info.version, "hyper": hyper},
         "scored": row.scored,
         "noise_rate_error": suite.noise_rate_error if row.noise_rate_error is None else row.noise_rate_error,
-        "optimizer": optimizer_settings(training.optimizer),
-        "schedule": schedule_settings(training.schedule),
+        "optimizer": OPTIMIZER.specified(training.optimizer, Place(where)),
+        "schedule": SCHEDULE.specified(training.schedule, Place(where)),
         "precision": resolve_precision(training.precision, device),
         **{key: values[key] for key in _SHARED_KEYS},
         "augmentation": augmentation,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import networks
-from bench.errors import UserError, unknown
 from bench.settings import MethodRow, Noise, Suite, Training, Validation
+from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
@@ -45,7 +45,7 @@ def describe(suite: Suite, where: str, root: Path | None = None, skip_broken: bo
     """
     name = suite.data.name
     if name not in datasets.DATASETS:
-        raise unknown("data set", name, datasets.DATASETS, where)
+        raise unknown("data set", name, sorted(datasets.DATASETS), where)
     published = datasets.info(name)
     if published.resize is None and suite.data.copies:
         raise UserError(f"{where}: key 'data.copies': the images of {name!r} are not files")

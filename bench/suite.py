@@ -6,13 +6,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from bench.errors import UserError, did_you_mean, unknown
-from bench.settings import Suite
+from bench.kinds import OPTIMIZER, SCHEDULE
+from bench.settings import Suite, Training
+from bench.validation import Place, validate_part
+from common.errors import UserError, unknown
 
 FOLDER = Path(__file__).parent / "suites"
 
@@ -119,77 +118,20 @@ def choose(tables: dict[str, Any], names: list[str]) -> None:
         tables["methods"] = {name: known.get(name, {}) for name in names}
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (list, dict, Union, UnionType):
-        for argument in get_args(annotation):
-            found = _model_of(argument)
-            if found is not None:
-                return found
-    return None
-
-
-def _keys_at(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys accepted in the table that holds the last part of a location below `root`."""
-    model: type[BaseModel] | None = root
-    inside_mapping = False
-    for part in location[:-1]:
-        if inside_mapping or isinstance(part, int):
-            inside_mapping = False
-            continue
-        if model is None or part not in model.model_fields:
-            return []
-        annotation = model.model_fields[str(part)].annotation
-        inside_mapping = get_origin(annotation) is dict
-        model = _model_of(annotation)
-    return list(model.model_fields) if model else []
-
-
-# pydantic speaks of Python's types; a suite file has TOML's
-_IN_TOML = {
-    "model_type": "must be a table",
-    "dict_type": "must be a table",
-    "list_type": "must be a list",
-    "too_short": "must not be empty",
-}
-_BRANCHES = ("int", "float", "constrained-int", "constrained-float")  # how pydantic names the parts of `int | float`
-
-
-def _line(path: str, root: type[BaseModel], error: Mapping[str, Any]) -> str:
-    location = tuple(part for part in error["loc"] if part not in _BRANCHES)
-    key = ".".join(str(part) for part in location)
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        accepted = _keys_at(root, location)
-        hint = did_you_mean(str(location[-1]), accepted)
-        return f"{path}: unknown key {key!r}{hint} (accepted: {', '.join(accepted)})"
-    if kind == "missing":
-        return f"{path}: key {key!r} is missing"
-    if kind == "value_error":
-        return f"{path}: key {key!r}: {error['ctx']['error']}"
-    if len(location) < len(error["loc"]):
-        return f"{path}: key {key!r} = {error['input']!r}: must be a whole number or a share below 1"
-    message = _IN_TOML.get(kind) or str(error["msg"]).replace("Input should be", "must be")
-    return f"{path}: key {key!r} = {error['input']!r}: {message}"
-
-
-Part = TypeVar("Part", bound=BaseModel)
-
-
-def validate_part(model: type[Part], tables: Mapping[str, Any], path: str) -> Part:
-    """The tables as `model`. Raises UserError with one line for the first fault (unknown keys before others)."""
-    try:
-        return model.model_validate(tables)
-    except ValidationError as fault:
-        errors = fault.errors(include_url=False)
-        errors.sort(key=lambda error: error["type"] != "extra_forbidden")
-        raise UserError(_line(path, model, errors[0])) from None
-
-
 def validate(tables: Mapping[str, Any], path: str) -> Suite:
-    """The checked suite. Raises UserError."""
-    return validate_part(Suite, tables, path)
+    """The checked suite, with all settings of its optimiser and schedule. Raises UserError."""
+    whole = validate_part(Suite, tables, path)
+    return whole.model_copy(update={"training": with_kinds(whole.training, path, "training")})
+
+
+def with_kinds(training: Training, path: str, key: str) -> Training:
+    """`training` with the tables whose keys depend on their `name` checked, and completed by defaults.
+
+    path, key: what messages name, the file and the place of `training` in it. Raises UserError.
+    """
+    optimizer = OPTIMIZER.completed(training.optimizer, Place(path, f"{key}.optimizer"))
+    schedule = SCHEDULE.completed(training.schedule, Place(path, f"{key}.schedule"))
+    return training.model_copy(update={"optimizer": optimizer, "schedule": schedule})
 
 
 def parts(tables: Mapping[str, Any], path: str) -> list[Suite]:

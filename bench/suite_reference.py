@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.settings import LARGEST, Suite
+from bench.kinds import OPTIMIZER, SCHEDULE, KindTable, model_of
+from bench.settings import Suite
+from bench.tables import LARGEST
 
 Schema = dict[str, Any]
 
-# Tables that are kept as plain dictionaries, because a part of their keys is enough, and the model that says which.
-_PARTIAL = {
-    ("TrainingOverride", "optimizer"): "Optimizer",
-    ("TrainingOverride", "schedule"): "Schedule",
-    ("TrainingOverride", "augmentation"): "Augmentation",
-    ("TrainingOverride", "sampling"): "Sampling",
-}
+# Tables that are kept as plain dictionaries: because a part of their keys is enough (the model says which), or because
+# their keys depend on their `name`.
+_PARTIAL = {("TrainingOverride", "augmentation"): "Augmentation", ("TrainingOverride", "sampling"): "Sampling"}
+_KIND_TABLES: dict[str, KindTable[Any]] = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}
+_WHERE_WHOLE = {
+    ("When", "training"), *_PARTIAL, *(("TrainingOverride", key) for key in _KIND_TABLES),
+}  # fmt: skip
+"""Tables that are described elsewhere, where they stand whole."""
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BEGIN, END = "<!-- keys, written by `python -m bench.suite_reference` -->", "<!-- end of the keys -->"
 
@@ -31,6 +34,12 @@ def suite_schema() -> Schema:
     for (model, key), of in _PARTIAL.items():
         entry = found["$defs"][model]["properties"][key]
         found["$defs"][model]["properties"][key] = _reference(of, entry["description"])
+    for key, table in _KIND_TABLES.items():
+        found["$defs"] |= _kind_schemas(key, table)
+        for model, partial in (("Training", False), ("TrainingOverride", key == "optimizer")):
+            entry = found["$defs"][model]["properties"][key]
+            branches = [_branch(key, kind.name, partial or kind.name == table.default) for kind in table.kinds.built_in]
+            found["$defs"][model]["properties"][key] = {"description": entry["description"], "anyOf": branches}
     data = found["properties"]["data"]
     one = {"$ref": data["$ref"]}
     found["properties"]["data"] = {
@@ -42,6 +51,24 @@ def suite_schema() -> Schema:
 
 def _reference(model: str, description: str) -> Schema:
     return {"$ref": f"#/$defs/{model}", "description": description}
+
+
+def _kind_schemas(key: str, table: KindTable[Any]) -> dict[str, Schema]:
+    """A schema for each of the kinds that such a table may name."""
+    found: dict[str, Schema] = {}
+    for kind in table.kinds.built_in:
+        schema = _without_null(model_of(kind).model_json_schema())
+        found |= schema.pop("$defs", {})
+        name = {"const": kind.name, "description": "the kind"}
+        if kind.name == table.default:
+            name["default"] = kind.name
+        found[f"{key}_{kind.name}"] = schema | {"properties": {"name": name, **schema["properties"]}}
+    return found
+
+
+def _branch(key: str, name: str, without_name: bool) -> Schema:
+    reference = {"$ref": f"#/$defs/{key}_{name}"}
+    return reference if without_name else reference | {"required": ["name"]}
 
 
 def _without_null(value: Any) -> Any:
@@ -80,29 +107,29 @@ def _places(
     yield heading, model
     table = schema if model is None else schema["$defs"][model]
     for key, entry in table["properties"].items():
-        inner = _model(entry)
-        if inner is None or (model, key) in _PARTIAL or (model, inner) == ("When", "TrainingOverride"):
-            continue  # described where it stands whole
         here = ".".join(part for part in (place, key, "NAME" if "additionalProperties" in entry else "") if part)
-        yield from _places(schema, inner, here, f"[[{here}]]" if entry.get("type") == "array" else f"[{here}]")
+        for inner in [] if (model, key) in _WHERE_WHOLE else _models(entry):
+            yield from _places(schema, inner, here, f"[[{here}]]" if entry.get("type") == "array" else f"[{here}]")
 
 
-def _model(entry: Mapping[str, Any]) -> str | None:
-    """The model of an entry's table or tables."""
-    for part in (entry, entry.get("items"), entry.get("additionalProperties"), *entry.get("anyOf", [])):
-        if isinstance(part, dict) and "$ref" in part:
-            return str(part["$ref"]).rsplit("/", 1)[-1]
-    return None
+def _models(entry: Mapping[str, Any]) -> list[str]:
+    """The models of an entry's table or tables, each once."""
+    parts = (entry, entry.get("items"), entry.get("additionalProperties"), *entry.get("anyOf", []))
+    found = [str(part["$ref"]) for part in parts if isinstance(part, dict) and "$ref" in part]
+    return [reference.rsplit("/", 1)[-1] for reference in dict.fromkeys(found)]
 
 
 def _section(place: str, model: str | None, schema: Schema) -> str:
     table = schema if model is None else schema["$defs"][model]
-    required = table.get("required", [])
+    required, heading = table.get("required", []), "### Top level" if model is None else f"### `{place}`"
+    kind = table["properties"].get("name", {})
+    if "const" in kind:  # one of those that the table may name
+        heading += f" named `{kind['const']}`"
+        required = required if "default" in kind else ["name", *required]
     rows = [
         f"| `{key}` | {_kind(entry)} | {_default(entry, key in required)} | {_cell(entry['description'])} |"
         for key, entry in table["properties"].items()
     ]
-    heading = "### Top level" if model is None else f"### `{place}`"
     about = "" if model is None else f"{' '.join(str(table['description']).split())}\n\n"
     return "\n".join([heading, "", f"{about}| key | value | default | meaning |", "|---|---|---|---|", *rows, ""])
 
@@ -129,7 +156,7 @@ def _kind(entry: Mapping[str, Any]) -> str:
     if "const" in entry:
         return f"`{json.dumps(entry['const'])}`"
     if "anyOf" in entry:
-        return " or ".join(_kind(part) for part in entry["anyOf"])
+        return " or ".join(dict.fromkeys(_kind(part) for part in entry["anyOf"]))
     if "$ref" in entry:
         return "table"
     kind = entry.get("type")

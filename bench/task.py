@@ -12,9 +12,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench import networks
-from bench.errors import UserError
 from bench.networks.network import Network, PassCounter, Precision
 from bench.seeds import Streams
+from common.errors import UserError
 from datasets.loader import Loader
 
 if TYPE_CHECKING:

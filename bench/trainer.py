@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import optim
+from bench.schedules import Settings
 from bench.step import PhaseWalk, Progress, Run, begin, count_step, descend
 from methods.base import Batch
 
@@ -21,10 +22,15 @@ def _schedule_span(run: Run, stage: int) -> tuple[int, int]:
     return run.bounds[stage][1], last
 
 
+def _stage_settings(run: Run) -> list[tuple[Settings, Settings]]:
+    """The settings of optimiser and schedule in each stage. Raises MethodError naming method, stage and key."""
+    optimizer, schedule, where = run.spec["optimizer"], run.spec["schedule"], f"method {run.method.name!r}"
+    stages = [stage.optimizer for stage, _, _ in run.bounds]
+    return [optim.of_stage(optimizer, schedule, own, f"{where}, stage {n}") for n, own in enumerate(stages, 1)]
+
+
 def _build_optimizers(run: Run, stage: int) -> None:
-    overrides = dict(run.bounds[stage][0].optimizer)
-    schedule = {**run.spec["schedule"], **overrides.pop("schedule", {})}
-    settings = {**run.spec["optimizer"], **overrides}
+    settings, schedule = _stage_settings(run)[stage]
     first, last = _schedule_span(run, stage)
     groups = run.method.parameter_groups()
     run.optimizers = optim.build(groups, settings, schedule, first, max(last - first, 1), run.rates_on_device)

@@ -13,10 +13,11 @@ from typing import Any
 import tomli_w
 
 from bench import suite
-from bench.errors import UserError, unknown
 from bench.search import OPTIMIZER, Space, applied, draw
 from bench.settings import MOST_SEEDS, MethodRow, Noise, Suite
 from bench.spec import Cell
+from bench.validation import validate_part
+from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from methods import registry as methods
 from methods.hyper import Value
@@ -113,7 +114,7 @@ def choose_settings(part: Suite, wanted: Sequence[str]) -> dict[str, Noise]:
     known = noise_tables(part)
     for title in wanted:
         if title not in known:
-            raise unknown("setting", title, known, "--setting")
+            raise unknown("setting", title, sorted(known), "--setting")
     if wanted:
         return {title: known[title] for title in wanted}
     noisy = [title for title, entry in known.items() if entry.model != "clean"]
@@ -148,7 +149,7 @@ def trial_suite(part: Suite, row: str, tried: Sequence[Trial], noise: Iterable[N
     title = raw.get("title") or info.title
     for trial in tried:
         table = applied(raw, trial.values) | {"method": info.name, "title": f"{title}, trial {trial.number}"}
-        rows[trial.row] = suite.validate_part(MethodRow, table, f"{where}: {trial.row}")
+        rows[trial.row] = validate_part(MethodRow, table, f"{where}: {trial.row}")
     update = {
         "title": f"Tuning of {title}: {part.title}",
         "description": "Trials; their choice rests on noisy validation labels alone.",
@@ -207,7 +208,7 @@ def tuned_row(part: Suite, row: str, chosen: Trial, count: int, source: str) -> 
     name = table.get("method") or row
     hyper = {key: value for key, value in methods.resolve(name, table.get("hyper", {})).items() if value is not None}
     training = table.get("training", {})
-    shared = {key: getattr(part.training.optimizer, key) for key in OPTIMIZER}
+    shared = {key: part.training.optimizer[key] for key in OPTIMIZER}
     training = {**training, "optimizer": {**shared, **training.get("optimizer", {})}}
     return {**table, "method": name, "hyper": hyper, "training": training, "trials": count, "source": source}
 

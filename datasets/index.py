@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common import files
 from datasets.base import DataSetInfo, IntArray
 from datasets.listing import Fault, Listing, Part, Sources
 from datasets.names import Names
@@ -125,16 +125,14 @@ def make(info: DataSetInfo, sources: Sources, listing: Listing, cache: Path) -> 
     refusal: OSError | None = None
     readable: Index | None = None
     for path in _places(info, sources, cache):
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         try:
-            temporary.mkdir(parents=True)
-            _write(temporary, sources.folder, listing)
-            if not path.exists():
-                temporary.rename(path)
+            with files.temporary(path) as temporary:
+                temporary.mkdir()
+                _write(temporary, sources.folder, listing)
+                if not path.exists():
+                    temporary.rename(path)
         except OSError as fault:
             refusal = fault
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         found = _sound(path, sources.folder)  # perhaps of somebody who was faster
         if found is not None and is_writable(found):
             return found
@@ -242,5 +240,5 @@ def forget_others(index: Index) -> None:
     """Remove the indexes that were made of earlier contents of the same lists."""
     prefix = index.path.name.rpartition("-")[0]
     for other in index.path.parent.glob(f"{prefix}-*"):
-        if other != index.path and not other.name.endswith(".tmp"):
+        if other != index.path:
             shutil.rmtree(other, ignore_errors=True)

@@ -6,7 +6,6 @@ images: drawn for the whole official training set from raw PCG64 words, whatever
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from common.errors import unknown
 from datasets import cifar_n, noise_draw, noise_files, noise_instance, noise_maps
 from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
 from datasets.noise_models import NOISE_MODELS, NoiseInfo, info, title
@@ -118,10 +118,7 @@ def resolve_options(dataset: Described, model: str, options: Mapping[str, Any]) 
     accepted = [*declared, "sha256"] if "file" in declared else [*declared]
     for key in options:
         if key not in accepted:
-            near = difflib.get_close_matches(key, declared, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            known = ", ".join(declared) or "none"
-            raise DataError(f"noise {model!r}: unknown option {key!r}{hint} (accepted: {known})")
+            raise unknown("option", key, declared, f"noise {model!r}", error=DataError)
     resolved = {key: _check_option(model, key, options.get(key, default)) for key, default in declared.items()}
     if "file" in declared:
         resolved["sha256"] = _content_hash(_read_file(dataset, model, resolved))

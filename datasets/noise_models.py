@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.errors import unknown
 from datasets import cifar_n
 from datasets.base import DataError
 
@@ -130,9 +130,7 @@ NOISE_MODELS: dict[str, NoiseInfo] = {info.name: info for info in _MODELS}
 def info(model: str) -> NoiseInfo:
     """The declaration of one noise model. Raises DataError with a suggestion where the name is unknown."""
     if model not in NOISE_MODELS:
-        near = difflib.get_close_matches(model, NOISE_MODELS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"unknown noise model {model!r}{hint} (accepted: {', '.join(sorted(NOISE_MODELS))})")
+        raise unknown("noise model", model, sorted(NOISE_MODELS), error=DataError)
     return NOISE_MODELS[model]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.errors import unknown
 from datasets import cifar, digits, disk
 from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
 from datasets.disk import Choice
@@ -45,9 +45,7 @@ def user_cache() -> Path:
 def info(name: str) -> DataSetInfo:
     """The description of one data set. Raises DataError with a suggestion where the name is unknown."""
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"unknown data set {name!r}{hint} (accepted: {', '.join(sorted(DATASETS))})")
+        raise unknown("data set", name, sorted(DATASETS), error=DataError)
     return DATASETS[name]
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import io
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from common.files import written
 from datasets import packs
 from datasets.base import ImageFiles
 from datasets.image_check import FEW, Progress
@@ -51,14 +50,9 @@ def _make_pack(files: ImageFiles, numbers: Sequence[int], path: Path, resize: in
         Image.fromarray(pixels).save(stream, "JPEG", quality=QUALITY)
         parts[number % PACK] = stream.getvalue()
     ends = np.cumsum([len(part) for part in parts]).astype(np.int64)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as stream_out:
-            stream_out.write(ends.tobytes())
-            stream_out.writelines(parts)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written(path) as target:
+        target.write(ends.tobytes())
+        target.writelines(parts)
     return len(numbers)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
+
+from common.errors import unknown
 
 Value = bool | int | float | str | None
 
@@ -121,10 +122,7 @@ def resolve_hyper(declared: Mapping[str, HyperParameter], given: Mapping[str, An
     """
     for key in given:
         if key not in declared:
-            near = difflib.get_close_matches(key, declared, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            accepted = ", ".join(declared) or "none"
-            raise MethodError(f"{where}: unknown hyper-parameter {key!r}{hint} (accepted: {accepted})")
+            raise unknown("hyper-parameter", key, declared, where, error=MethodError)
     usual = "authors" if given.get(AUTHORS) is True else "default"
     return {key: checked(key, given.get(key, d.get(usual, d["default"])), d, where) for key, d in declared.items()}
 

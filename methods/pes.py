@@ -22,7 +22,7 @@ from methods.semi_supervised import (
     squared_difference,
 )
 
-CONSTANT = {"name": "constant", "warmup": 0, "beta1_after": None}
+CONSTANT = {"name": "constant", "warmup": 0}
 
 
 def balancing_weights(labels: Tensor, num_classes: int, largest: float = math.inf) -> Tensor:

@@ -6,7 +6,6 @@ this folder, and any plug-in added to them, and imports a method's module only w
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from common.errors import unknown
 from methods.declaration import MethodInfo, read_file
 from methods.hyper import HyperParameter, MethodError, Value, in_epochs, resolve_hyper, value_type
 
@@ -90,9 +90,7 @@ def info(name: str) -> MethodInfo:
     """The declaration of one method. Raises MethodError with a suggestion where the name is unknown."""
     known = registered()
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise MethodError(f"unknown method {name!r}{hint} (accepted: {', '.join(known)})")
+        raise unknown("method", name, known, error=MethodError)
     return known[name]
 
 

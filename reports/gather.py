@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from common.errors import unknown
 from reports.errors import ReportError
 from reports.names import fit
 from reports.texts import legible
@@ -209,9 +209,7 @@ def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan
     known = [str(plan["suite"]) for plan in plans]
     for name in suites:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ReportError(f"{path}: no suite {name!r} (suites: {', '.join(known)}){hint}")
+            raise unknown("suite", name, known, str(path), error=ReportError)
     return [plan for plan in plans if plan["suite"] in suites]
 
 

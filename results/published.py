@@ -22,7 +22,6 @@ One CSV file a table in results/published; `load` gives all, or some, or a user'
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import json
 import math
@@ -33,6 +32,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.errors import unknown
 from results.aggregate import RULES
 from results.plain import read_regular, shown
 from results.record import StoreError
@@ -80,9 +80,7 @@ def load(names: Sequence[str] | None = None, extra: Path | str | None = None) ->
     """
     for name in names or ():
         if name not in keys():
-            near = difflib.get_close_matches(name, keys(), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise StoreError(f"unknown published table {name!r}{hint} (accepted: {', '.join(keys())})")
+            raise unknown("published table", name, keys(), error=StoreError)
     chosen = keys() if names is None else list(names)
     files = [FOLDER / f"{name}.csv" for name in chosen] + ([Path(extra)] if extra is not None else [])
     frame = pd.DataFrame([row for file in files for row in read(file)], columns=["key", *COLUMNS])
@@ -112,9 +110,7 @@ def _check_header(names: Sequence[str] | None, file: Path) -> None:
             raise StoreError(f"{file}: column {name!r} is missing (needed: {', '.join(REQUIRED)})")
     for name in names:
         if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise StoreError(f"{file}: unknown column {shown(name)}{hint} (accepted: {', '.join(COLUMNS)})")
+            raise unknown("column", name, COLUMNS, str(file), error=StoreError)
 
 
 def _row(line: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from common import files
 from results.arrays import Arrays, load_npz, npz_bytes
 from results.plain import parse, read_regular, shown
 from results.plan import Plan, check_plan, is_suite_name, joined
@@ -51,22 +51,6 @@ def storage(path: Path, action: str) -> Iterator[None]:
         raise StoreError(f"cannot {action} {path}: {words}") from fault
 
 
-def write_temporary(target: Path, content: bytes) -> Path:
-    """`content`, safely on disk, in a new hidden file beside `target`. Nothing is left behind after an OSError."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    return temporary
-
-
 def _remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of killed processes: those too old for anybody to be writing them still."""
     oldest = time.time() - _LEFT_OVER_SECONDS
@@ -78,13 +62,8 @@ def _remove_leftovers(folder: Path) -> None:
 
 def replace_file(target: Path, content: bytes) -> None:
     """Write `target` whole or not at all; the last writer wins. Raises StoreError when storage is at fault."""
-    with storage(target, "write"):
-        temporary = write_temporary(target, content)
-        try:
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+    with storage(target, "write"), files.written(target) as stream:
+        stream.write(content)
 
 
 @contextlib.contextmanager
@@ -213,12 +192,9 @@ class Store:
         if packed is not None:
             replace_file(self.arrays_path(address), packed)
         target = self.record_path(address)
-        with storage(target, "write"):
-            temporary = write_temporary(target, content)
-            try:
-                published = _published(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with storage(target, "write"), files.temporary(target) as temporary:
+            files.write(temporary, content)
+            published = _published(temporary, target)
         self.clear_failure(address)
         return published
 

@@ -84,10 +84,19 @@ SETTINGS = {
     "training.optimizer=5": "key 'training.optimizer' = 5: must be a table",
     "title=5": "key 'title' = 5: must be a valid string",
     'purpose="x"': "key 'purpose' = 'x': must be 'compare' or 'reproduce'",
-    'training.optimizer.name="adm"': "must be 'sgd', 'adam' or 'adagrad'",
+    'training.optimizer.name="adm"': "key 'training.optimizer.name': unknown optimizer 'adm'; did you mean 'adam'?",
+    "training.optimizer.name=5": "key 'training.optimizer.name' = 5: must be a string",
+    'training.optimizer={name="adam", momentum=0.9}': "unknown key 'training.optimizer.momentum' (accepted by "
+    "optimizer 'adam': name, lr, weight_decay, clip_norm, betas)",
+    "training.optimizer.betas=[0.9, 0.99]": "unknown key 'training.optimizer.betas' (accepted by optimizer 'sgd': ",
+    'training.schedule={name="cosine", milestones=[3]}': "unknown key 'training.schedule.milestones' (accepted by "
+    "schedule 'cosine': name, warmup, update, minimum)",
+    'training.schedule.name="cosin"': "key 'training.schedule.name': unknown schedule 'cosin'; did you mean 'cosine'? "
+    "(accepted: constant, cosine, cosine_restarts, linear, multi_step)",
+    "training.schedule=5": "key 'training.schedule' = 5: must be a table",
     "training.optimizer.lr=-1": "key 'training.optimizer.lr' = -1",
     "training.optimizer.lr=inf": "key 'training.optimizer.lr' = inf: must be a finite number",
-    "training.optimizer.betas=[0.9, 1.0]": "key 'training.optimizer.betas.1' = 1.0: must be less than 1",
+    'training.optimizer={name="adam", betas=[0.9, 1.0]}': "key 'training.optimizer.betas.1' = 1.0: must be less than 1",
     "training.optimizer={nesterov=true, momentum=0.0}": "nesterov = true needs a momentum",
     'training.schedule.warmup="x"': "must be a whole number or a share below 1",
     'training.schedule={name="cosine_restarts", period=0}': "key 'training.schedule.period' = 0",
@@ -313,16 +322,17 @@ def test_the_real_command_refuses_without_a_traceback(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_package_of_the_same_name_from_elsewhere_is_named(tmp_path: Path) -> None:
-    (tmp_path / "datasets").mkdir()
-    (tmp_path / "datasets" / "__init__.py").write_text("raise RuntimeError('this is another package')\n")
+@pytest.mark.parametrize("name", ["datasets", "common"])
+def test_a_package_of_the_same_name_from_elsewhere_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise RuntimeError('this is another package')\n")
     ended = subprocess.run(
         [sys.executable, "-P", str(HOME / "run_benchmark.py"), "list", "methods"],
         env={**ENVIRONMENT, "PYTHONPATH": f"{tmp_path}{os.pathsep}{HOME}"},
         check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: the package 'datasets' comes from {tmp_path / 'datasets'}, not from {HOME}")
+    assert ended.stderr.startswith(f"error: the package {name!r} comes from {tmp_path / name}, not from {HOME}")
     assert ended.stderr.count("\n") == 1
 
 

@@ -37,6 +37,8 @@ from documentation import (
 
 from bench import cli, networks, plugins, suite
 from bench.commands.data import HUMAN
+from bench.optimizers import OPTIMIZERS
+from bench.schedules import SCHEDULES
 from datasets import noise, noise_models
 from datasets import registry as datasets
 from methods import registry as methods
@@ -49,7 +51,7 @@ SMALL = {"epochs": 2, "subset": 200}
 REGISTRIES: dict[str, Callable[[], Any]] = {
     "method": methods.registered,
     "suite": suite.names,
-    "network": lambda: networks.NETWORKS,
+    "network": lambda: networks.NETWORKS.names,
     "noise model": lambda: noise_models.NOISE_MODELS,
     "data set": lambda: {**datasets.DATASETS, **HUMAN},
     "selection rule": lambda: RULES,
@@ -91,7 +93,10 @@ def small(monkeypatch: pytest.MonkeyPatch, in_process: list[str], tmp_path: Path
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("NOISY_BENCH_DATA", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    tables = (methods._added, datasets.DATASETS, datasets._added, noise_models.NOISE_MODELS, noise._added)
+    tables: list[dict[Any, Any]] = [methods._added, datasets.DATASETS, datasets._added]
+    tables += [noise_models.NOISE_MODELS, noise._added]
+    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
+        tables += [registry._entries, registry._origins]
     kept = [dict(table) for table in tables]
     before = set(sys.modules)
     yield
@@ -280,7 +285,7 @@ def test_what_is_called_a_method_or_a_suite_is_one(page: Path) -> None:
 @pytest.fixture(scope="module")
 def source_words() -> set[str]:
     """All words of the packages' sources and of the suites, and the keys of records."""
-    folders = ("bench", "methods", "datasets", "results", "reports")
+    folders = ("bench", "common", "methods", "datasets", "results", "reports")
     files = [path for folder in folders for kind in ("*.py", "*.toml") for path in (HOME / folder).rglob(kind)]
     return {word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
 

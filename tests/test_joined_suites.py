@@ -65,7 +65,8 @@ def test_a_report_of_one_suite_holds_nothing_of_others(two_suites: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [("secnd", "no suite 'secnd' (suites: first, second); did you mean 'second'?"), (",", "name at")]
+    ("given", "said"),
+    [("secnd", "unknown suite 'secnd'; did you mean 'second'? (accepted: first, second)"), (",", "name at")],
 )
 def test_an_unknown_suite_is_one_line(given: str, said: str, two_suites: Path, tmp_path: Path) -> None:
     code, told = run("report", "--records", two_suites, "--suites", given, "--out", tmp_path / "new", cwd=tmp_path)

@@ -15,11 +15,11 @@ from torch.nn.functional import cross_entropy, relu
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import networks
-from bench.errors import UserError
 from bench.networks.imagenet import vgg19_bn
 from bench.networks.inception_resnet import _block8, _block17
 from bench.networks.network import Network, PassCounter
 from bench.networks.resnet import BasicBlock, PreActBlock
+from common.errors import UserError
 from datasets import torchvision_import
 
 SMALL = ["digits_cnn", "digits_cnn_large", "small_cnn", "co_teaching_cnn", "apl_cnn"]
@@ -51,7 +51,7 @@ def test_table_is_read_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS.names)
 def test_parameter_count_is_the_published_one(name: str) -> None:
     info = networks.NETWORKS[name]
     with torch.device("meta"):
@@ -60,7 +60,7 @@ def test_parameter_count_is_the_published_one(name: str) -> None:
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", networks.NETWORKS.names)
 def test_products_are_those_of_a_forward_pass(name: str) -> None:
     info = networks.NETWORKS[name]
     with torch.device("meta"):
@@ -92,7 +92,7 @@ def test_inception_resnet_agrees_with_keras_count() -> None:
     assert body + channels == 54_336_736
 
 
-@pytest.mark.parametrize(("name", "size"), [(info.name, info.smallest) for info in networks.NETWORKS.values()])
+@pytest.mark.parametrize(("name", "size"), [(info.name, info.smallest) for info in networks.NETWORKS])
 def test_smallest_images_pass(name: str, size: int) -> None:
     channels = networks.NETWORKS[name].image_shape[0]
     with torch.device("meta"):

@@ -12,8 +12,11 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from bench import optim
-from bench.settings import Optimizer, Schedule
-from bench.spec import optimizer_settings, schedule_settings
+from bench.kinds import OPTIMIZER, SCHEDULE
+from bench.schedules import first_beta, learning_rate
+from bench.validation import Place
+from common.errors import UserError
+from methods.hyper import MethodError
 
 BASE = 0.02
 EPOCHS = 30
@@ -21,12 +24,12 @@ EPOCHS = 30
 
 def schedule(**settings: Any) -> dict[str, Any]:
     """The settings of a schedule as a specification holds them."""
-    return schedule_settings(Schedule(**settings))
+    return SCHEDULE.specified(settings, Place("test"))
 
 
 def rates(settings: dict[str, Any], epochs: int = EPOCHS, steps: int = 1) -> list[float]:
     """The rate at every step of a run of `steps` steps an epoch."""
-    return [optim.learning_rate(settings, BASE, step / steps, epochs) for step in range(epochs * steps)]
+    return [learning_rate(settings, BASE, step / steps, epochs) for step in range(epochs * steps)]
 
 
 def reference(make: Callable[[torch.optim.Optimizer], Any], steps: int = EPOCHS) -> list[float]:
@@ -101,10 +104,10 @@ def test_a_linear_decay_is_that_of_co_teachings_authors() -> None:
     assert rates(settings) == pytest.approx([BASE] * 12 + [(30 - i) / 18 * BASE for i in range(12, 30)])
     assert rates(schedule(name="linear", start=0.4, update="epoch")) == pytest.approx(rates(settings))
     assert rates(schedule(name="linear", start=40)) == [BASE] * 30
-    betas = [optim.first_beta(settings, 0.9, epoch + 0.99, EPOCHS) for epoch in range(EPOCHS)]
+    betas = [first_beta(settings, 0.9, epoch + 0.99, EPOCHS) for epoch in range(EPOCHS)]
     assert betas == [0.9] * 12 + [0.1] * 18
-    assert optim.first_beta(schedule(name="linear", start=12), 0.9, 20.0, EPOCHS) == 0.9
-    assert optim.first_beta(schedule(name="cosine"), 0.9, 20.0, EPOCHS) == 0.9
+    assert first_beta(schedule(name="linear", start=12), 0.9, 20.0, EPOCHS) == 0.9
+    assert first_beta(schedule(name="cosine"), 0.9, 20.0, EPOCHS) == 0.9
 
 
 def test_warm_up_rises_linearly_to_the_full_rate() -> None:
@@ -131,7 +134,7 @@ def test_a_share_of_the_run_is_a_whole_epoch_where_it_should_be(epochs: int) -> 
         if hundredth * epochs % 100 == 0:
             milestone = hundredth * epochs // 100
             settings = schedule(name="multi_step", milestones=[hundredth / 100], update="epoch")
-            found = [optim.learning_rate(settings, 1.0, epoch, epochs) for epoch in (milestone - 1, milestone)]
+            found = [learning_rate(settings, 1.0, epoch, epochs) for epoch in (milestone - 1, milestone)]
             assert found == [1.0, 0.1], (hundredth, epochs)
 
 
@@ -141,7 +144,7 @@ def model(*sizes: int) -> list[nn.Parameter]:
 
 
 def build(groups: list[dict[str, Any]], first: int = 0, plan: dict[str, Any] | None = None, **settings: Any) -> Any:
-    given = optimizer_settings(Optimizer(**{"lr": 0.1, **settings}))
+    given = OPTIMIZER.specified({"lr": 0.1, **settings}, Place("test"))
     return optim.build(groups, given, plan or schedule(name="constant"), first, EPOCHS)
 
 
@@ -246,10 +249,10 @@ def test_a_restored_state_goes_on_exactly_and_still_follows_the_schedule(name: s
             made.step()
 
     [whole], [halved] = model(5), model(5)
-    steps(build([{"params": [whole]}], plan=plan, name=name, momentum=0.9), whole, range(8))
-    first = build([{"params": [halved]}], plan=plan, name=name, momentum=0.9)
+    steps(build([{"params": [whole]}], plan=plan, name=name), whole, range(8))
+    first = build([{"params": [halved]}], plan=plan, name=name)
     steps(first, halved, range(4))
-    second = build([{"params": [halved]}], plan=plan, name=name, momentum=0.9)
+    second = build([{"params": [halved]}], plan=plan, name=name)
     second.load_state_dict(first.state_dict())
     steps(second, halved, range(4, 8))
     assert torch.equal(whole, halved)
@@ -257,9 +260,68 @@ def test_a_restored_state_goes_on_exactly_and_still_follows_the_schedule(name: s
 
 def test_an_unknown_optimiser_or_setting_of_a_group_is_named() -> None:
     [one] = model(3)
-    with pytest.raises(ValueError, match=r"unknown optimizer 'lion' .*accepted: sgd, adam, adagrad"):
-        build([{"params": [one], "optimizer": "lion"}])
-    with pytest.raises(ValueError, match="a parameter group of sgd has no setting 'betas'"):
-        build([{"params": [one], "betas": (0.9, 0.99)}])
-    with pytest.raises(ValueError, match="a parameter group of adam has no setting 'momentum'"):
-        build([{"params": [one], "optimizer": "adam", "momentum": 0.5}])
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"optimizer": "lion"}, "key 'optimizer': unknown optimizer 'lion' (accepted: adagrad, adam, sgd)"),
+        ({"optimizer": "sdg"}, "unknown optimizer 'sdg'; did you mean 'sgd'?"),
+        ({"betas": (0.9, 0.99)}, "unknown key 'betas' (accepted by optimizer 'sgd': params, optimizer, schedule, lr, "),
+        ({"optimizer": "adam", "momentum": 0.5}, "unknown key 'momentum' (accepted by optimizer 'adam': params, "),
+        ({"wieght_decay": 0.5}, "unknown key 'wieght_decay'; did you mean 'weight_decay'?"),
+        ({"lr": "high"}, "key 'lr' = 'high': must be a valid number"),
+        ({"name": "adam"}, "unknown key 'name'"),
+    ]
+    for own, expected in cases:
+        with pytest.raises(MethodError) as caught:
+            build([{"params": model(2)}, {"params": [one], **own}])
+        assert str(caught.value).startswith("parameter group 2: ")
+        assert expected in str(caught.value)
+
+
+def test_a_group_may_stand_still() -> None:
+    made = build([{"params": model(3), "lr": 0.0}], plan=schedule(name="cosine"))
+    assert made.set_rates(0.0) == 0.0
+
+
+def test_a_specification_with_an_unknown_schedule_or_optimiser_is_refused() -> None:
+    wrong = {**schedule(name="cosine"), "name": "cosin"}
+    with pytest.raises(UserError, match=r"^unknown schedule 'cosin'; did you mean 'cosine'\?"):
+        build([{"params": model(3)}], plan=wrong)
+    with pytest.raises(UserError, match=r"^unknown schedule 'cosin'"):
+        learning_rate(wrong, BASE, 1.0, EPOCHS)
+    given = {**OPTIMIZER.specified({}, Place("test")), "name": "sgdd"}
+    with pytest.raises(UserError, match=r"^unknown optimizer 'sgdd'; did you mean 'sgd'\?"):
+        optim.build([{"params": model(3)}], given, schedule(name="cosine"), 0, EPOCHS)
+
+
+STAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "misspelt": ({"wieght_decay": 0.1}, "unknown key 'optimizer.wieght_decay'; did you mean 'weight_decay'?"),
+    "of another kind": (
+        {"name": "adam", "momentum": 0.3},
+        "unknown key 'optimizer.momentum' (accepted by optimizer 'adam': name, lr, weight_decay, clip_norm, betas)",
+    ),
+    "no such kind": ({"name": "adm"}, "key 'optimizer.name': unknown optimizer 'adm'; did you mean 'adam'?"),
+    "a wrong type": ({"lr": "0.1"}, "key 'optimizer.lr' = '0.1': must be a valid number"),
+    "a negative rate": ({"lr": -0.1}, "key 'optimizer.lr' = -0.1: must be greater than 0"),
+    "a schedule's name": ({"schedule": {"name": "cosin"}}, "key 'optimizer.schedule.name': unknown schedule 'cosin'"),
+    "a schedule's key": ({"schedule": {"milestones": [3]}}, "unknown key 'optimizer.schedule.milestones'"),
+    "a schedule that is no table": ({"schedule": False}, "key 'optimizer.schedule' = False: must be a table"),
+}
+
+
+@pytest.mark.parametrize("case", STAGES)
+def test_a_fault_in_a_stages_settings_names_the_key(case: str) -> None:
+    own, expected = STAGES[case]
+    suites = OPTIMIZER.specified({}, Place("test")), schedule(name="cosine")
+    with pytest.raises(MethodError) as caught:
+        optim.of_stage(*suites, own, "stage 2")
+    assert str(caught.value).startswith(f"stage 2: {expected}")
+
+
+def test_a_stage_keeps_those_of_the_suites_settings_that_its_optimiser_has() -> None:
+    suites = OPTIMIZER.specified({"lr": 0.3, "momentum": 0.5, "weight_decay": 0.01}, Place("test"))
+    plan = schedule(name="multi_step", milestones=[3], warmup=2, update="epoch")
+    found, changed = optim.of_stage(suites, plan, {"name": "adam", "schedule": {"name": "constant"}}, "stage 1")
+    assert found == {"name": "adam", "lr": 0.3, "weight_decay": 0.01, "clip_norm": None, "betas": [0.9, 0.999]}
+    assert changed == {"name": "constant", "warmup": 2, "update": "epoch"}
+    assert optim.of_stage(suites, plan, {}, "stage 1") == (suites, plan)
+    found, changed = optim.of_stage(suites, plan, {"momentum": 0.0, "lr": 0.0}, "stage 1")
+    assert (found, changed) == ({**suites, "momentum": 0.0, "lr": 0.0}, plan)

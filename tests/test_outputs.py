@@ -11,7 +11,7 @@ import pytest
 from command_line import Command
 
 from bench.cli import _path_given
-from bench.errors import UserError, escaped, shortened
+from common.errors import UserError, escaped, shortened
 from results.csv_text import formula_free
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.commands import suspects
-from bench.errors import UserError
+from common.errors import UserError
 from datasets import registry
 from datasets.base import DataError
 from datasets.disk import Choice

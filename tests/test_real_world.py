@@ -11,8 +11,8 @@ import pytest
 
 from bench import price
 from bench.commands.run import plan_suite
-from bench.errors import UserError
 from bench.workload import EpochImages, epoch_images
+from common.errors import UserError
 from datasets import clothing1m, disk, registry
 from datasets.base import DataError
 from datasets.noise import make_noise

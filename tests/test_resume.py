@@ -134,7 +134,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(
     path, save, seen = checkpoint_path(tmp_path / "full", address(spec)), torch.save, []
 
     def saving(state: Any, file: Any) -> None:
-        seen.append({part.name: part.read_bytes() for part in path.parent.iterdir() if not part.name.endswith(".part")})
+        seen.append({part.name: part.read_bytes() for part in path.parent.iterdir() if not part.name.endswith(".tmp")})
         if len(seen) == 1:
             save(state, file)
             return
@@ -172,7 +172,7 @@ def test_a_checkpoint_holds_tensors_and_plain_values_and_no_code(name: str, tmp_
 
 def test_the_checkpoint_is_gone_when_the_run_is_done(tmp_path: Path) -> None:
     path = stopped(tmp_path, RUNS["one network"])
-    left = path.with_name(f"{path.name}.99999.part")  # of a process that was killed while it wrote
+    left = path.with_name(f".{path.name}.99999.0123abcd.tmp")  # of a process that was killed while it wrote
     left.write_bytes(b"half")
     other = path.with_name("0123.pt")
     other.touch()

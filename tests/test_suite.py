@@ -14,7 +14,7 @@ from command_line import write_suite
 
 from bench import spec, spec_data, suite
 from bench.commands.sweep import Planned, plan_suite
-from bench.errors import UserError
+from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
 from methods import registry
@@ -231,12 +231,47 @@ def test_a_comparison_lets_a_method_have_its_own_rate_and_weight_decay_only() ->
             expand(tables, f"methods.gce.training={{{key}}}")
 
 
+def test_a_row_that_names_another_optimiser_keeps_the_suites_settings_that_it_has() -> None:
+    row = "methods.slow.training={optimizer={name='adam', betas=[0.5, 0.9]}}"
+    own = expand({**copy.deepcopy(TABLES), "methods": {"slow": {"method": "gce"}}}, row)[0].spec
+    assert own["optimizer"] == {
+        "name": "adam", "lr": 0.05, "betas": [0.5, 0.9], "weight_decay": 5e-4, "clip_norm": None,
+    }  # fmt: skip
+    replaced = "methods.slow.training={schedule={name='linear', start=1}}"
+    own = expand({**copy.deepcopy(TABLES), "methods": {"slow": {"method": "gce"}}}, replaced)[0].spec
+    assert own["schedule"] == {"name": "linear", "start": 1, "beta1_after": None, "warmup": 0, "update": "step"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("methods.slow.training.optimizer={name='adam', momentum=0.9}",
+         "unknown key 'methods.slow.training.optimizer.momentum' (accepted by optimizer 'adam': name, lr, "),
+        ("methods.slow.training.optimizer.lrr=0.1",
+         "unknown key 'methods.slow.training.optimizer.lrr'; did you mean 'lr'? (accepted by optimizer 'sgd': name, "),
+        ("methods.slow.training.schedule={name='cosine', milestones=[3]}",
+         "unknown key 'methods.slow.training.schedule.milestones' (accepted by schedule 'cosine': "),
+        ("methods.slow.training.schedule={name='cosin'}",
+         "key 'methods.slow.training.schedule.name': unknown schedule 'cosin'; did you mean 'cosine'?"),
+        ("methods.slow.when.0.training.optimizer={momentun=0.1}",
+         "unknown key 'methods.slow.when.0.training.optimizer.momentun'; did you mean 'momentum'?"),
+        # of noise that the suite does not have
+        ("methods.slow.when=[{model='pair_flip', training={optimizer={name='adagrad', betas=[0.9, 0.99]}}}]",
+         "unknown key 'methods.slow.when.0.training.optimizer.betas'"),
+        ("methods.slow.training.augmentation.flp=true",
+         "unknown key 'methods.slow.training.augmentation.flp'; did you mean 'flip'?"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_a_rows_optimiser_or_schedule_lacks_is_named_in_full(change: str, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        expand(TABLES, change)
+    assert str(caught.value).startswith(f"s.toml: {expected}")
+
+
 def test_settings_without_an_effect_are_left_out_of_the_address() -> None:
     def first(*assignments: str) -> str:
         return expand(TABLES, *assignments)[0].address
 
-    assert first("training.optimizer.betas=[0.5, 0.9]") == first()  # SGD has none
-    assert first("training.schedule.start=3") == first()  # only a linear decay starts
     assert first("training.schedule.milestones=[2.0, 0.75]") == first()  # 2 epochs as 2.0 epochs
     assert first("training.optimizer.weight_decay=0") == first("training.optimizer.weight_decay=0.0")
     none = "data.validation={source='none', size=10}"
@@ -248,7 +283,7 @@ CHANGES = [
     "noise.0.rates=[0.3]", "noise.0.options.sampling='per_sample'", "noise.0.model='pair_flip'",
     "training.network='digits_cnn_large'", "training.batch_size=32", "training.optimizer.lr=0.1",
     "training.optimizer.momentum=0.9", "training.optimizer.nesterov=true", "training.optimizer.clip_norm=1.0",
-    "training.optimizer.name='adam'", "training.schedule.factor=0.2", "training.schedule.milestones=[3]",
+    "training.optimizer={name='adam', lr=0.05}", "training.schedule.factor=0.2", "training.schedule.milestones=[3]",
     "training.schedule.warmup=1", "training.schedule.update='epoch'", "training.augmentation.flip=true",
     "training.augmentation.crop_padding=1", "training.precision='bf16'", "training.threads=2",
     "training.memorisation_every=2", "methods.elr.hyper.momentum=0.5", "methods.elr.training_rows='clean_only'",
@@ -257,8 +292,9 @@ CHANGES = [
 
 
 def test_every_change_of_a_setting_makes_a_new_record() -> None:
-    addresses = [expand(TABLES, change)[0].address for change in CHANGES]
-    assert len({expand(TABLES)[0].address, *addresses}) == len(CHANGES) + 1
+    tables = {**TABLES, "methods": {"elr": {}}}
+    addresses = [expand(tables, change)[0].address for change in CHANGES]
+    assert len({expand(tables)[0].address, *addresses}) == len(CHANGES) + 1
 
 
 @pytest.mark.parametrize(

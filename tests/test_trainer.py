@@ -17,6 +17,7 @@ from bench.networks.network import Network
 from bench.step import Run
 from methods import registry
 from methods.base import Batch, Phase, Stage
+from methods.hyper import MethodError
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_restart_builds_optimiser_and_schedule_anew(start: Starter) -> None:
         parts = (
             Stage(2),
             Stage(2, optimizer={"lr": 0.2, "schedule": {"name": "constant"}}),
-            Stage(None, optimizer={"name": "adam", "betas": (0.5, 0.9), "lr": 0.001, "momentum": 0.3}),
+            Stage(None, optimizer={"name": "adam", "betas": (0.5, 0.9), "lr": 0.001}),
         )
 
     run = start(Restarting, "training.epochs=6", "training.schedule={name='cosine', update='epoch'}")
@@ -125,6 +126,18 @@ def test_without_a_restart_optimiser_and_schedule_go_on(start: Starter) -> None:
     assert [one["learning_rate"] for one in trained(run)] == [one["learning_rate"] for one in trained(plain)]
     assert torch.equal(weights(run), weights(plain))
     assert probe(run).started == [(0, 0), (1, 1)]
+
+
+def test_a_stage_with_a_wrong_setting_fails_the_run_before_its_first_step(start: Starter) -> None:
+    class Misspelt(TwoStages):
+        parts = (Stage(1), Stage(None, optimizer={"wieght_decay": 0.1}))
+
+    with pytest.raises(MethodError) as caught:
+        trainer.train_epoch(start(Misspelt))
+    assert str(caught.value).startswith(
+        f"method {Misspelt.name!r}, stage 2: unknown key 'optimizer.wieght_decay'; did you mean 'weight_decay'? "
+        "(accepted by optimizer 'sgd': name, lr, "
+    )
 
 
 def test_a_restart_forgets_momentum_and_uses_the_groups_of_its_stage(start: Starter) -> None:

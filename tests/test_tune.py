@@ -19,9 +19,10 @@ from bench import data as run_data
 from bench import suite, tune
 from bench.commands import tune as tune_command
 from bench.commands.sweep import plan_suite
-from bench.errors import UserError
+from bench.kinds import OPTIMIZER as OPTIMIZERS
 from bench.search import Axis, applied, default_space, draw, narrow
-from bench.settings import Optimizer
+from bench.validation import Place
+from common.errors import UserError
 from datasets import digits
 from datasets.base import DataSet, Images
 from methods import registry as methods
@@ -32,7 +33,7 @@ from reports.gather import gather, sections
 from results.store import Store
 from tests.synthetic_records import make_store
 
-OPTIMIZER = Optimizer(lr=0.1, weight_decay=1e-3)
+OPTIMIZER = OPTIMIZERS.completed({"lr": 0.1, "weight_decay": 1e-3}, Place("test"))
 
 
 def declared(**given: Any) -> HyperParameter:
@@ -84,7 +85,7 @@ def test_every_method_has_the_optimizer_searched() -> None:
     assert set(space) == {"lr", "weight_decay"}
     assert (space["lr"].low, space["lr"].high) == pytest.approx((0.01, 0.3))
     assert (space["weight_decay"].low, space["weight_decay"].high) == pytest.approx((1e-4, 1e-2))
-    undecayed = default_space({}, Optimizer(lr=0.1, weight_decay=0.0), 20)["weight_decay"]
+    undecayed = default_space({}, {**OPTIMIZER, "weight_decay": 0.0}, 20)["weight_decay"]
     assert (undecayed.low, undecayed.high) == (1e-5, 1e-2)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from bench import log, plugins
 from bench.commands import completion, terminal
 from bench.commands.options import LogEvery
-from bench.errors import UserError, unknown
+from common.errors import UserError, unknown
 from methods import registry as methods
 
 EXIT_FOUND_FAULT = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,6 +14,8 @@ from rich.table import Table
 from bench import networks, plugins, suite
 from bench.commands import terminal
 from bench.commands.options import Plugin
+from bench.optimizers import OPTIMIZERS, OptimizerKind
+from bench.schedules import SCHEDULES, ScheduleKind
 from datasets import noise_models
 from datasets import registry as datasets
 from methods import registry as methods
@@ -27,6 +29,8 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     noise = "noise"
+    optimizers = "optimizers"
+    schedules = "schedules"
     networks = "networks"
     suites = "suites"
 
@@ -70,9 +74,22 @@ def _noise() -> Rows:
     ]
 
 
+def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
+    from bench.kinds import model_of
+
+    found: Rows = []
+    for kind in kinds:
+        model = model_of(kind)
+        schema = model.model_json_schema()["properties"]
+        settings = {key: schema[key].get("default") for key in model.model_fields}
+        about = " ".join(str(model.__doc__ or "").split())
+        found.append({"name": kind.name, "title": kind.title, "settings": settings, "description": about})
+    return found
+
+
 def _networks() -> Rows:
     return [
-        {"name": info.name, "title": info.title, "description": info.description} for info in networks.NETWORKS.values()
+        {"name": info.name, "title": info.title, "description": info.description} for info in networks.NETWORKS
     ]
 
 
@@ -99,10 +116,17 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.methods: _methods,
     Kind.datasets: _datasets,
     Kind.noise: _noise,
+    Kind.optimizers: lambda: _kinds(OPTIMIZERS),
+    Kind.schedules: lambda: _kinds(SCHEDULES),
     Kind.networks: _networks,
     Kind.suites: _suites,
 }
 _HIDDEN = ("hyper", "file", "options", "reference", "passes_per_step")  # too wide for a table; the JSON has them
+
+
+def _cell(value: Any) -> str:
+    """A value as a table shows it; of settings the names alone."""
+    return ", ".join(map(str, value)) if isinstance(value, list | dict) else str(value)
 
 
 def list_registered(
@@ -110,7 +134,7 @@ def list_registered(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """List methods, data sets, noise models, networks or suites.
+    """List methods, data sets, noise models, optimisers, schedules, networks or suites.
 
     Examples:
 
@@ -128,6 +152,5 @@ def list_registered(
         # a name is there to be typed, so it is never cut
         table.add_column(column.replace("_", " "), no_wrap=column == "name", overflow="fold")
     for row in rows:
-        values = (row[column] for column in columns)
-        table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in values))
+        table.add_row(*(_cell(row[column]) for column in columns))
     terminal.console().print(table)

@@ -9,7 +9,7 @@ import typer
 
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out, check_folder
-from bench.errors import UserError, shortened, unknown
+from common.errors import UserError, shortened, unknown
 from results.store import Store
 
 
@@ -57,6 +57,6 @@ def export(
     store = Store(out)
     plans = store.plans()
     if suite not in plans:
-        raise unknown("started suite", suite, plans, f"--out {out}")
+        raise unknown("started suite", suite, sorted(plans), f"--out {out}")
     count = export_jsonl(store, suite, target)
     terminal.console().print(f"{count} records: {target / f'{suite}.jsonl'}", highlight=False, soft_wrap=True)

@@ -15,7 +15,7 @@ import typer
 from bench import plugins
 from bench.commands import terminal
 from bench.commands.options import check_folder
-from bench.errors import UserError
+from common.errors import UserError
 from methods import registry as methods
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "method.py.txt"

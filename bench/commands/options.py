@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench import log
-from bench.errors import UserError, did_you_mean
+from common.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
 Data = Annotated[
@@ -18,7 +18,9 @@ Data = Annotated[
 Plugin = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", help="A Python file that declares methods, data sets or noise models; may be given several times."
+        "--plugin",
+        help="A Python file that declares methods, data sets, noise models, optimisers, schedules or networks; may be "
+        "given several times.",
     ),
 ]
 Set = Annotated[

@@ -11,7 +11,7 @@ import typer
 from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, check_folder
-from bench.errors import UserError, shortened
+from common.errors import UserError, shortened
 
 _WIDTH = 140  # of tables where the output is no terminal
 

@@ -17,10 +17,10 @@ from bench import networks as network_table
 from bench.commands import terminal
 from bench.commands.options import LogEvery, Plugin
 from bench.commands.speed_rows import header, row
-from bench.errors import UserError, unknown
 from bench.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
+from common.errors import UserError
 from methods import registry as methods
 
 DEFAULT_METHODS = "cross_entropy,co_teaching,elr,car"
@@ -86,8 +86,7 @@ def speed(
     for name in names:
         methods.info(name)
     for name in network_names:
-        if name not in network_table.NETWORKS:
-            raise unknown("network", name, network_table.NETWORKS)
+        network_table.NETWORKS.get(name)
     where = accelerator.choose(device)
     planned = cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled, at_once)
     left = None if budget is None else budget - (time.monotonic() - began)

@@ -12,8 +12,8 @@ from rich.table import Table
 from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.errors import UserError
 from bench.progress import states
+from common.errors import UserError
 from results import health
 from results.plan import Plan
 from results.store import Store

@@ -14,8 +14,8 @@ from rich.table import Table
 from bench import log
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, Force, LogEvery, Out, check_file
-from bench.errors import UserError, unknown
 from bench.outputs import check_replaceable, write_output
+from common.errors import UserError, unknown
 from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.disk import Choice

@@ -14,11 +14,11 @@ from bench import accelerator, cluster, lease, log, order, plugins, price, sched
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
-from bench.errors import UserError
 from bench.progress import Progress, result, validation_result
 from bench.run_queue import Finished
 from bench.settings import Suite
 from bench.worker import lease_path
+from common.errors import UserError
 from results.store import Store
 
 EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes

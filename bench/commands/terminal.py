@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from bench import log
-from bench.errors import escaped
+from common.errors import escaped
 
 
 class _Console(Console):

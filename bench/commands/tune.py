@@ -29,9 +29,9 @@ from bench.commands.options import (
 )
 from bench.commands.sweep import execute, expand, read_tables, readers, slots_of
 from bench.environment import Environment
-from bench.errors import UserError, unknown
 from bench.search import Space, default_space, narrow
 from bench.settings import MOST_SEEDS, Suite
+from common.errors import UserError, unknown
 from datasets import registry as datasets
 from methods import registry as methods
 from results.store import Store, locked, replace_file

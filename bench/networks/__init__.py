@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import UserError, unknown
+from common.errors import UserError
+from common.registry import Registry, resolve
 
 if TYPE_CHECKING:
     from bench.networks.network import Network, PassCounter, Precision
@@ -17,22 +18,25 @@ if TYPE_CHECKING:
 class NetworkInfo:
     """What is known of a network without building it.
 
-    module: where the function of the same name lives. image_shape: (C, H, W) that it is made for.
+    function: `function(num_classes, image_shape)` makes it, a `bench.networks.network.Network` for images of shape
+        (C, H, W); or "module:name" of it, which is imported when the network is built.
+    image_shape: (C, H, W) that it is made for.
     smallest: the smallest height and width that it takes. channels: the only number of channels, None: any.
     parameters: trainable parameters at `image_shape` and `parameter_classes` classes, as published by `source`; where
         the network is this suite's own, as counted. products: millions of multiplications of a forward pass of one such
-        image, in convolutions and dense layers. source: where architecture and count come from.
-    pretrained: whether ImageNet weights can be loaded.
+        image, in convolutions and dense layers. source: where architecture and count come from. Of a plug-in's network
+        they need not be known; `products` then stand for nothing but the order in which runs are started.
+    pretrained: whether ImageNet weights can be loaded; `function` then takes `pretrained` and `weights`.
     """
 
     name: str
     title: str
     description: str
-    module: str
+    function: Callable[..., Network] | str
     image_shape: tuple[int, int, int]
-    parameters: int
-    products: float
-    source: str
+    parameters: int | None = None
+    products: float | None = None
+    source: str = ""
     parameter_classes: int = 10
     smallest: int = 8
     channels: int | None = None
@@ -42,74 +46,67 @@ class NetworkInfo:
 _TABLE = (
     NetworkInfo(
         "digits_cnn", "Digits CNN", "3 convolutions (16, 32 stride 2, 64), for 8 x 8 grey images",
-        "bench.networks.small", (1, 8, 8), 33_658, 0.39, "this suite",
+        "bench.networks.small:digits_cnn", (1, 8, 8), 33_658, 0.39, "this suite",
     ),
     NetworkInfo(
         "digits_cnn_large", "Digits CNN (large)", "3 convolutions (32, 64 stride 2, 128), for 8 x 8 grey images",
-        "bench.networks.small", (1, 8, 8), 113_386, 1.51, "this suite",
+        "bench.networks.small:digits_cnn_large", (1, 8, 8), 113_386, 1.51, "this suite",
     ),
     NetworkInfo(
         "small_cnn", "Small CNN", "4 convolutions (32 stride 2, 64, 96, 192), 768 dense; for work on a CPU",
-        "bench.networks.small", (3, 32, 32), 840_298, 11.73, "this suite", smallest=16,
+        "bench.networks.small:small_cnn", (3, 32, 32), 840_298, 11.73, "this suite", smallest=16,
     ),
     NetworkInfo(
         "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching, co-teaching+ and JoCoR",
-        "bench.networks.literature", (3, 32, 32), 4_434_570, 745.54,
+        "bench.networks.literature:co_teaching_cnn", (3, 32, 32), 4_434_570, 745.54,
         "counted by hand from arXiv 1804.06872, table 3; bhanML/Co-teaching", smallest=28,
     ),
     NetworkInfo(
         "apl_cnn", "8-layer CNN", "the CNN of active-passive losses and of SCE",
-        "bench.networks.literature", (3, 32, 32), 1_639_794, 133.52,
+        "bench.networks.literature:apl_cnn", (3, 32, 32), 1_639_794, 133.52,
         "counted by hand from HanxunH/Active-Passive-Losses",
     ),
     NetworkInfo(
         "resnet18", "ResNet-18", "residual network with a 3 x 3 stem for small images",
-        "bench.networks.resnet", (3, 32, 32), 11_173_962, 555.42, "kuangliu/pytorch-cifar",
+        "bench.networks.resnet:resnet18", (3, 32, 32), 11_173_962, 555.42, "kuangliu/pytorch-cifar",
     ),
     NetworkInfo(
         "resnet34", "ResNet-34", "residual network with a 3 x 3 stem for small images",
-        "bench.networks.resnet", (3, 32, 32), 21_282_122, 1159.4, "kuangliu/pytorch-cifar",
+        "bench.networks.resnet:resnet34", (3, 32, 32), 21_282_122, 1159.4, "kuangliu/pytorch-cifar",
     ),
     NetworkInfo(
         "preact_resnet18", "PreAct-ResNet-18", "pre-activation residual network of mixup, DivideMix, ELR+, SOP and PES",
-        "bench.networks.resnet", (3, 32, 32), 11_171_274, 555.42,
+        "bench.networks.resnet:preact_resnet18", (3, 32, 32), 11_171_274, 555.42,
         "facebookresearch/mixup-cifar10; kuangliu/pytorch-cifar has 11,171,146, without the stem's batch normalisation",
     ),
     NetworkInfo(
         "preact_resnet18_quarter", "PreAct-ResNet-18 (quarter)", "preact_resnet18 with 16 to 128 channels, for a CPU",
-        "bench.networks.resnet", (3, 32, 32), 700_794, 35.05, "this suite",
+        "bench.networks.resnet:preact_resnet18_quarter", (3, 32, 32), 700_794, 35.05, "this suite",
     ),
     NetworkInfo(
         "resnet50", "ResNet-50", "torchvision's, for images of about 224 x 224; ImageNet weights can be loaded",
-        "bench.networks.imagenet", (3, 224, 224), 25_557_032, 4087.16, "torchvision, ResNet50_Weights",
+        "bench.networks.imagenet:resnet50", (3, 224, 224), 25_557_032, 4087.16, "torchvision, ResNet50_Weights",
         parameter_classes=1000, smallest=32, channels=3, pretrained=True,
     ),
     NetworkInfo(
         "vgg19_bn", "VGG-19-BN", "torchvision's, with batch normalisation; usual for ANIMAL-10N",
-        "bench.networks.imagenet", (3, 224, 224), 143_678_248, 19628.01, "torchvision, VGG19_BN_Weights",
+        "bench.networks.imagenet:vgg19_bn", (3, 224, 224), 143_678_248, 19628.01, "torchvision, VGG19_BN_Weights",
         parameter_classes=1000, smallest=32, channels=3, pretrained=True,
     ),
     NetworkInfo(
         "inception_resnet_v2", "Inception-ResNet-v2", "for images of about 299 x 299; usual for mini-WebVision",
-        "bench.networks.inception_resnet", (3, 299, 299), 55_843_464, 13154.27,
+        "bench.networks.inception_resnet:inception_resnet_v2", (3, 299, 299), 55_843_464, 13154.27,
         "osmr/imgclsmob; Keras counts 54,336,736 without the classifier, moving averages in and scales left out",
         parameter_classes=1000, smallest=75,
     ),
 )  # fmt: skip
 
-NETWORKS: dict[str, NetworkInfo] = {info.name: info for info in _TABLE}
-
-
-def info(name: str) -> NetworkInfo:
-    """The table's entry. Raises UserError with a suggestion where the name is unknown."""
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
-    return NETWORKS[name]
+NETWORKS = Registry("network", _TABLE)
 
 
 def check(name: str, image_shape: tuple[int, int, int], pretrained: bool = False) -> None:
     """Raise UserError where the network is unknown or cannot take images of shape (C, H, W); imports nothing heavy."""
-    found = info(name)
+    found = NETWORKS[name]
     channels, height, width = image_shape
     if min(height, width) < found.smallest:
         raise UserError(
@@ -118,7 +115,7 @@ def check(name: str, image_shape: tuple[int, int, int], pretrained: bool = False
     if found.channels not in (None, channels):
         raise UserError(f"network {name!r}: takes images of {found.channels} channels, not {channels}")
     if pretrained and not found.pretrained:
-        having = ", ".join(name for name, entry in NETWORKS.items() if entry.pretrained)
+        having = ", ".join(entry.name for entry in NETWORKS if entry.pretrained)
         raise UserError(f"network {name!r}: has no pretrained weights (networks that have: {having})")
 
 
@@ -140,12 +137,17 @@ def build(
     counter: shared by all networks of a run (None: one of its own). pretrained: ImageNet weights, from the file
     `weights` or from torchvision's cache; only the classifier is then drawn.
 
-    Raises UserError where the network is unknown, cannot take such images, or its pretrained weights are not there.
+    Raises UserError where the network is unknown, cannot take such images, or its pretrained weights are not there, and
+    where a plug-in's function gives something else.
     """
+    from bench.networks.network import Network
+
     check(name, image_shape, pretrained)
     options: dict[str, Any] = {"pretrained": True, "weights": weights} if pretrained else {}
-    function = getattr(importlib.import_module(NETWORKS[name].module), name)
-    network: Network = function(num_classes, image_shape, **options)
+    network = resolve(NETWORKS[name].function)(num_classes, image_shape, **options)
+    if not isinstance(network, Network):
+        where = f"{NETWORKS.origin(name)}: network {name!r}"
+        raise UserError(f"{where}: gave {type(network).__name__}, not bench.networks.network.Network")
     if counter is not None:
         network.counter = counter
     return network.prepare(precision=precision, channels_last=channels_last, compiled=compiled)

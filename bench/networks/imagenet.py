@@ -10,8 +10,8 @@ from urllib.parse import urlparse
 import torch
 from torch import nn
 
-from bench.errors import UserError
 from bench.networks.network import Network, reset
+from common.errors import UserError
 from datasets.torchvision_import import import_torchvision
 
 

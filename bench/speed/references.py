@@ -82,7 +82,7 @@ def bare(
     ).to(device)
     settings = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4}
     groups = [{"params": list(network.parameters())}]
-    optimizer = optim.build(groups, settings, {"name": "constant"}, 0, 1).by_kind["sgd"]
+    optimizer = optim.build(groups, settings, {"name": "constant", "warmup": 0, "update": "step"}, 0, 1).by_kind["sgd"]
     generator = torch.Generator().manual_seed(0)
     channels, height, width = shape
     images = torch.randn(batch_size, height, width, channels, generator=generator).permute(0, 3, 1, 2)

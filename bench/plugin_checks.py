@@ -1,0 +1,86 @@
+"""What a plug-in declares of optimisers, schedules and networks, checked before it is registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.networks import NetworkInfo
+from bench.optimizers import OptimizerKind
+from bench.schedules import ScheduleKind
+from common.errors import UserError
+from common.registry import resolve
+
+RESERVED = ("name", "optimizer", "schedule", "params")  # keys of tables and parameter groups beside settings
+
+
+def _check_names(entry: Any, where: str) -> None:
+    name, title = entry.name, entry.title
+    if not (isinstance(name, str) and name.replace("-", "_").isidentifier() and name.islower()):
+        raise UserError(f"{where}: a name is of small letters, digits, underscores and hyphens")
+    if not isinstance(title, str) or not title:
+        raise UserError(f"{where}: `title` must be a text")
+
+
+def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) -> None:
+    """The model of a kind's settings: one that extends what every such kind is told."""
+    from pydantic import PydanticUserError
+
+    from bench import kind_settings
+    from bench.tables import Table
+
+    needed: type[Table] = getattr(kind_settings, base)
+    try:
+        model: Any = resolve(entry.settings)
+    except (ImportError, AttributeError, ValueError) as fault:
+        raise UserError(f"{where}: `settings` = {entry.settings!r}: {fault}") from None
+    if not (isinstance(model, type) and issubclass(model, needed)):
+        raise UserError(f"{where}: `settings` must be a subclass of bench.kind_settings.{base}")
+    fields: list[str] = list(model.model_fields)
+    for key in fields:
+        if key in RESERVED:
+            raise UserError(f"{where}: `settings` has a key {key!r}, which is the harness's own")
+    try:
+        model.model_json_schema()
+    except PydanticUserError as fault:
+        raise UserError(f"{where}: `settings` has what a suite file cannot say: {fault.message}") from None
+
+
+def check_optimizer(entry: Any, where: str) -> OptimizerKind:
+    """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
+    if not isinstance(entry, OptimizerKind):
+        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.optimizers.OptimizerKind")
+    here = f"{where}: optimizer {entry.name!r}"
+    _check_names(entry, here)
+    _check_settings(entry, "OptimizerSettings", here)
+    if not callable(entry.build):
+        raise UserError(f"{here}: `build` must be a function build(groups, fused, on_device)")
+    return entry
+
+
+def check_schedule(entry: Any, where: str) -> ScheduleKind:
+    """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
+    if not isinstance(entry, ScheduleKind):
+        raise UserError(f"{where}: SCHEDULES must be a list of bench.schedules.ScheduleKind")
+    here = f"{where}: schedule {entry.name!r}"
+    _check_names(entry, here)
+    _check_settings(entry, "ScheduleSettings", here)
+    for name in ("rate", "first_beta"):
+        function = getattr(entry, name)
+        if not callable(function) and (name == "rate" or function is not None):
+            raise UserError(f"{here}: `{name}` must be a function {name}(settings, base, clock)")
+    return entry
+
+
+def check_network(entry: Any, where: str) -> NetworkInfo:
+    """An entry of a plug-in's NETWORKS. Raises UserError where it is none, or its declaration is wrong."""
+    if not isinstance(entry, NetworkInfo):
+        raise UserError(f"{where}: NETWORKS must be a list of bench.networks.NetworkInfo")
+    here = f"{where}: network {entry.name!r}"
+    _check_names(entry, here)
+    named = isinstance(entry.function, str) and all(entry.function.partition(":"))
+    if not named and not callable(entry.function):
+        raise UserError(f'{here}: `function` must be a function(num_classes, image_shape), or "module:name" of one')
+    shape = entry.image_shape
+    if not isinstance(shape, tuple) or len(shape) != 3 or any(type(side) is not int or side < 1 for side in shape):
+        raise UserError(f"{here}: image_shape is (channels, height, width)")
+    return entry

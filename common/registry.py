@@ -1,0 +1,83 @@
+"""What is chosen by name: the built-in entries of one kind, and those that plug-ins add."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from common.errors import UserError, unknown
+
+
+class Named(Protocol):
+    """What a registry holds: anything with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=Named)
+
+
+class Registry(Generic[Entry]):
+    """Entries of one kind by name, in the order in which they were declared. Iterating gives the entries.
+
+    kind: what messages call an entry ("network"). error: the type of what is raised for unknown and for taken names.
+    """
+
+    def __init__(self, kind: str, entries: Iterable[Entry], error: type[Exception] = UserError) -> None:
+        self.kind = kind
+        self._error = error
+        self._entries = {entry.name: entry for entry in entries}
+        self._origins: dict[str, Path] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._entries)
+
+    @property
+    def built_in(self) -> tuple[Entry, ...]:
+        """The entries that no plug-in has added."""
+        return tuple(entry for entry in self if entry.name not in self._origins)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.get(name)
+
+    def get(self, name: str, where: str = "") -> Entry:
+        """The entry of that name. Raises the registry's error, which begins with `where` and suggests a near name."""
+        if name not in self._entries:
+            raise unknown(self.kind, name, sorted(self._entries), where, error=self._error)
+        return self._entries[name]
+
+    def origin(self, name: str) -> Path | None:
+        """The plug-in file that added the entry; None: it is built in."""
+        return self._origins.get(name)
+
+    def add(self, entry: Entry, origin: Path) -> None:
+        """Add what the plug-in file `origin` declares, or replace what it declared before.
+
+        Raises the registry's error where somebody else has the name.
+        """
+        name = entry.name
+        if name in self._entries and self._origins.get(name) != origin:
+            owner = self._origins.get(name, f"a built-in {self.kind}")
+            raise self._error(f"{origin}: {self.kind} name {name!r} is taken by {owner}")
+        self._entries[name], self._origins[name] = entry, origin
+
+
+def resolve(reference: Any) -> Any:
+    """What a declaration names: "module:name" is imported when it is needed, anything else stands for itself."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
