@@ -73,9 +73,13 @@ def nal_by_function(case: Case, dtype: torch.dtype, authors_behaviour: bool = Tr
         }
 
 
-def nal_by_method(case: Case, name: str = "nal", authors_behaviour: bool = True) -> Iterator[Got]:
-    """The stub's only feature is the confidence logit, which a branch of weight 1 and bias 0 hands on."""
+def nal_by_method(case: Case, name: str = "nal", authors_behaviour: bool | None = None) -> Iterator[Got]:
+    """The stub's only feature is the confidence logit, which a branch of weight 1 and bias 0 hands on.
+
+    authors_behaviour: None: wherever their loss is a number; the informational case is the one in which it is not.
+    """
     settings = case["settings"]
+    authors_behaviour = case["compare"] if authors_behaviour is None else authors_behaviour
     task = StubTask(case["table_labels"], case["num_classes"])
     method = make(
         name,

@@ -83,6 +83,6 @@ def test_a_default_of_the_authors_needs_the_switch() -> None:
 @pytest.mark.parametrize("name", ["car", "nal"])
 def test_the_authors_car_has_a_plain_branch_and_starts_early(name: str) -> None:
     own, theirs = (resolve(name, given) for given in ({}, {"authors_behaviour": True}))
-    assert (own["branch_features"], own["branch_gradient"], own["start"]) == ("unit", False, 0.4)
+    assert (own["branch_features"], own["branch_gradient"], own["start"]) == ("unit", False, 0.6)
     assert (theirs["branch_features"], theirs["branch_gradient"], theirs["logit_bound"]) == ("plain", True, 0.0)
     assert theirs["start"] == {"car": 0.12, "nal": 60}[name]
