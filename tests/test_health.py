@@ -12,8 +12,9 @@ import pytest
 
 from results import frame as frames
 from results import health
-from results.record import Record, StoreError, dumps, validate
+from results.record import Record, StoreError, dumps
 from results.store import Store
+from results.validation import validate
 from tests.synthetic_records import make_plan, make_record, make_spec
 
 MEASURED: dict[str, Any] = {

@@ -40,7 +40,7 @@ BEFORE = {
     "divide-mix-style": (72, "9341def91a879872"),
     "elr-table1": (560, "6eb237e0a2d39c0b"),
     "food101n": (5, "2d9b6f9b714b1ec5"),
-    "quick": (24, "ee35bc589499d9de"),
+    "quick": (24, "46169e36d0b5af00"),
     "semi-supervised": (60, "a4f26578dd671009"),
     "webvision": (7, "6db3289c73ad2c57"),
     "wrong-noise-rate": (45, "4748872b91f189ad"),

@@ -85,7 +85,7 @@ def test_what_is_written_passes_the_checks(names: tuple[str, ...], tmp_path: Pat
 
 
 def test_in_a_checkout_it_is_registered_and_clean(tmp_path: Path) -> None:
-    for package in ("bench", "datasets", "methods", "results", "reports"):
+    for package in ("bench", "common", "datasets", "methods", "results", "reports"):
         shutil.copytree(HOME / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("run_benchmark.py", "pyproject.toml"):
         shutil.copy(HOME / file, tmp_path / file)

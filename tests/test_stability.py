@@ -36,7 +36,7 @@ TOO_SMALL = ("inception_resnet_v2",)  # of these CIFAR's images
 
 
 def test_every_network_of_the_table_has_its_place() -> None:
-    assert sorted((*SMALL, *LARGE, *ONLY_FULL, *TOO_SMALL)) == sorted(networks.NETWORKS)
+    assert sorted((*SMALL, *LARGE, *ONLY_FULL, *TOO_SMALL)) == sorted(networks.NETWORKS.names)
     for name in TOO_SMALL:
         assert networks.NETWORKS[name].smallest > 32, name
 
@@ -75,7 +75,7 @@ def test_car_and_nal_train_on_every_network(cell: Short, request: pytest.Fixture
     """The loss ends below its start; its part -sum t log q, which the data have a say in, below where it has been.
 
     (That part is small at first, as h is a half, and rises with h by right.) True classes are predicted more often than
-    by chance.
+    by chance, where a batch is of 32: what a deep network has seen after 60 batches of 8 is too little to tell.
     """
     followed = follow(cell.specification(), root_of(cell, request))
     method = followed.run.method
@@ -85,7 +85,7 @@ def test_car_and_nal_train_on_every_network(cell: Short, request: pytest.Fixture
     loss, part = followed.epoch_means(followed.losses), followed.epoch_means(followed.fits)
     assert loss[-1] < followed.losses[0], loss
     assert part[-1] < max(part), part
-    if cell.network not in HARD:
+    if cell.network not in HARD and cell.batch == 32:
         assert max(followed.epoch_means(followed.hits)) > chance(cell.batch * STEPS // cell.epochs)
     corrected = bool(((method.targets > method.target_floor) & (method.targets < 1)).any())
     assert corrected == (method.update_every == 1), "the correction of targets was to begin within the run"
