@@ -107,10 +107,11 @@ class Optimizers:
         for optimizer in self.by_kind.values():
             optimizer.zero_grad(set_to_none=True)
 
-    def gradient_norm(self) -> Tensor:
-        """The length of the whole gradient, before clipping: a scalar beside the parameters."""
+    def gradient_norm(self) -> Tensor | None:
+        """The length of the whole gradient, before clipping: a scalar beside the parameters; None: there is none."""
         groups = (entry.group["params"] for entry in self.groups)
-        return nn.utils.get_total_norm([p.grad for params in groups for p in params if p.grad is not None])
+        gradients = [p.grad for params in groups for p in params if p.grad is not None]
+        return nn.utils.get_total_norm(gradients) if gradients else None  # of none it would lie on the CPU
 
     def step(self) -> None:
         """Clip each group that asks for it by its own norm, then step."""

@@ -6,6 +6,8 @@ The paper's own settings and code are not public. What is built here is the loss
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -63,7 +65,13 @@ def car_loss(
     clamped entries have no gradient; a target of zero gives NaN. The two differ only there and where h or q saturates.
     """
     terms = car_terms(logits, targets, confidence_logits, penalty, auxiliary, authors_behaviour)
-    return sum(terms.values(), torch.zeros_like(logits[:, 0])).mean()
+    return _mean_of_sums(terms)
+
+
+def _mean_of_sums(terms: Mapping[str, Tensor]) -> Tensor:
+    """The mean over samples of what `car_terms` gives."""
+    first, *others = terms.values()
+    return sum(others, first).mean()
 
 
 def optimal_confidence(logits: Tensor, targets: Tensor, penalty: float, auxiliary: float) -> Tensor:
@@ -234,7 +242,7 @@ class ConfidenceAdaptiveRegularization(Method):
             targets = targets.clamp(self.target_floor, 1.0)
         terms = car_terms(logits, targets, gate, self.penalty, self.auxiliary, self.authors_behaviour)
         batch.terms(**{name: values.mean() for name, values in terms.items()})
-        return sum(terms.values(), torch.zeros_like(logits[:, 0])).mean()
+        return _mean_of_sums(terms)
 
     def clean_scores(self) -> Tensor | None:
         return self.confidence_logits if self.confidence == "learned" else None

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from bench import optim
 from bench.health import ROOM, StepHealth
 from bench.task import NotCapturable
 
@@ -99,3 +100,15 @@ def test_a_run_that_is_resumed_goes_on_with_what_it_has_measured() -> None:
         health.end_epoch()
     assert first.summary() == second.summary()
     assert second.summary()["saturated"] == {"h": 0.25}
+
+
+def test_a_step_in_which_no_parameter_has_a_gradient_was_skipped() -> None:
+    """A loss may need a gradient and hand none to what the optimiser holds."""
+    group = {"params": [torch.nn.Parameter(torch.ones(2))]}
+    settings = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0, "clip_norm": None}
+    schedule = {"name": "constant", "warmup": 0, "update": "step"}
+    made = optim.build([group], settings, schedule, 0, 1)
+    assert made.gradient_norm() is None
+    group["params"][0].grad = torch.tensor([3.0, 4.0])
+    norm = made.gradient_norm()
+    assert norm is not None and float(norm) == 5.0
