@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from bench.networks import NETWORKS
-from bench.optimizers import OPTIMIZERS
 from bench.plugin_checks import check_network, check_optimizer, check_schedule
-from bench.schedules import SCHEDULES
+from bench.recipe.optimizers import OPTIMIZERS
+from bench.recipe.schedules import SCHEDULES
 from common.errors import UserError
 from datasets import noise as noise_models
 from datasets import registry as datasets

@@ -15,7 +15,7 @@ Precision: TypeAlias = Literal["fp32", "bf16"]
 """What networks compute in."""
 
 KindSettings: TypeAlias = Mapping[str, Any]
-"""Settings that depend on the `name` beside them: an optimiser's, a schedule's; `bench.kinds` has the models."""
+"""Settings that depend on the `name` beside them: an optimiser's, a schedule's; `bench.recipe.kinds` has the models."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from small_runs import published, specification
 
-from bench import networks, trainer
-from bench.data import prepare
-from bench.execute import build_run
+from bench import networks
+from bench.training import trainer
+from bench.training.data import prepare
+from bench.training.execute import build_run
 
 pytestmark = pytest.mark.cuda
 METHODS = ["cross_entropy", "co_teaching", "elr", "car"]

@@ -35,10 +35,11 @@ from documentation import (
     spans,
 )
 
-from bench import cli, networks, plugins, suite
+from bench import cli, networks, plugins
 from bench.commands.data import HUMAN
-from bench.optimizers import OPTIMIZERS
-from bench.schedules import SCHEDULES
+from bench.planning import suite
+from bench.recipe.optimizers import OPTIMIZERS
+from bench.recipe.schedules import SCHEDULES
 from datasets import noise, noise_models
 from datasets import registry as datasets
 from methods import registry as methods

@@ -11,8 +11,8 @@ import pytest
 from command_line import Command, run, write_suite
 from planted_collapse import COLLAPSING, DIVERGING
 
-from bench import tune
-from bench.progress import result, validation_result
+from bench.sweep.progress import result, validation_result
+from bench.tuning import tune
 from common.record import Record
 from reports.build import build_report, chapter
 from reports.gather import gather, sections

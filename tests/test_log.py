@@ -17,11 +17,11 @@ from command_line import Command, finish, kill_all, run, start, write_suite
 from rich.console import Console
 from synthetic_records import make_record, make_spec, make_store
 
-from bench import lease, log
-from bench.pace import Pace
-from bench.progress import Progress, result, states, validation_result
-from bench.spec import Cell
-from bench.worker import Outcome
+from bench.planning.spec import Cell
+from bench.sweep import lease, log
+from bench.sweep.progress import Progress, result, states, validation_result
+from bench.sweep.worker import Outcome
+from bench.training.pace import Pace
 from common.specification import read
 from results import suspects as ranking
 from results.store import Store

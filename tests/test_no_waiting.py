@@ -14,7 +14,7 @@ from small_runs import specification, started
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench import trainer
+from bench.training import trainer
 from methods import registry
 
 _AWAITED = {"_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2", "unique_consecutive", "equal"}

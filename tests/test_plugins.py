@@ -14,7 +14,7 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
-from bench.cluster import prove_shared
+from bench.sweep.cluster import prove_shared
 from datasets import noise, noise_models
 from datasets import registry as datasets
 from datasets.disk import Choice

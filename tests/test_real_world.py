@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import price
 from bench.commands.run import plan_suite
-from bench.workload import EpochImages, epoch_images
+from bench.planning.workload import EpochImages, epoch_images
+from bench.sweep import price
 from common.errors import UserError
 from common.specification import Specification
 from datasets import clothing1m, disk, registry

@@ -14,9 +14,9 @@ import torch
 from command_line import finish, kill_all, results, resumes, start, wait_for, write_suite
 from small_runs import published, specification
 
-from bench import checkpoint
 from bench.commands.sweep import plan_suite
-from bench.environment import checkpoint_path
+from bench.training import checkpoint
+from bench.training.environment import checkpoint_path
 from common.specification import Specification
 from methods.cross_entropy import CrossEntropy
 from results.record import address, dumps, result

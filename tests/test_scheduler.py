@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import finish, kill_all, results, resumes, run, start, wait_for, write_suite
 
-from bench import lease
+from bench.sweep import lease
 from results.store import Store
 
 LONG = 400  # epochs of a run that is still going when the test acts on it

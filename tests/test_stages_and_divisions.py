@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench import trainer
-from bench.check_problem import Problem, Training, difference, start
-from bench.step import begin
+from bench.checks.problem import Problem, Training, difference, start
+from bench.training import trainer
+from bench.training.step import begin
 from methods import divide_mix, elr_plus, pes
 from methods.base import Batch
 from methods.divide_mix import prior_penalty

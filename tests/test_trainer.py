@@ -12,9 +12,9 @@ import torch
 from small_runs import Probe, Starter, specification, started, starter
 from torch import Tensor
 
-from bench import trainer
 from bench.networks.network import Network
-from bench.step import Run
+from bench.training import trainer
+from bench.training.step import Run
 from methods import registry
 from methods.base import Batch, Phase, Stage
 from methods.hyper import MethodError

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from command_line import Command, write_suite
 
-from bench import data as run_data
-from bench import suite, tune
 from bench.commands import tune as tune_command
 from bench.commands.sweep import plan_suite
-from bench.kinds import OPTIMIZER as OPTIMIZERS
-from bench.search import Axis, applied, default_space, draw, narrow
-from bench.validation import Place
+from bench.planning import suite
+from bench.recipe.kinds import OPTIMIZER as OPTIMIZERS
+from bench.recipe.validation import Place
+from bench.training import data as run_data
+from bench.tuning import tune
+from bench.tuning.search import Axis, applied, default_space, draw, narrow
 from common.errors import UserError
 from datasets import digits
 from datasets.base import DataSet, Images
@@ -328,8 +329,8 @@ def test_a_trial_that_diverges_is_a_result_and_another_failure_is_not(
 ) -> None:
     tiny(tmp_path / "s.toml")
     overflow = ("--trials", 2, "--space", "lr=1e2,1e30", "--space", "weight_decay=0.0")
-    monkeypatch.setattr("bench.search.uniforms", lambda seed, count: np.full(count, 0.9))
-    monkeypatch.setattr("bench.search.checked", lambda name, value, declared, where: value)
+    monkeypatch.setattr("bench.tuning.search.uniforms", lambda seed, count: np.full(count, 0.9))
+    monkeypatch.setattr("bench.tuning.search.checked", lambda name, value, declared, where: value)
     ended = command("tune", "cross_entropy", "s.toml", *overflow)
     assert ended.status == 0, ended.err
     assert "diverged" in ended.out

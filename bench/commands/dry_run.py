@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bench import accelerator, price
 from bench.commands.sweep import Planned
-from bench.environment import Environment
+from bench.machine import accelerator
+from bench.sweep import price
+from bench.training.environment import Environment
 from results.store import Store
 
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from bench.environment import Environment
-from bench.settings import Suite
-from bench.spec import Cell
-from bench.spec_data import OWN, choice_of
+from bench.planning.settings import Suite
+from bench.planning.spec import Cell
+from bench.planning.spec_data import OWN, choice_of
+from bench.training.environment import Environment
 from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
 from datasets.base import DataError, DataSet, ImageFiles

@@ -27,7 +27,7 @@ def merge(
     - `merge ../colleague/output`
     - `merge a b --out all`
     """
-    from bench.redraw import redrawer
+    from bench.commands.redraw import redrawer
     from results.merge import merge as merge_into
 
     check_folder(out)

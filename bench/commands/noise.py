@@ -16,8 +16,8 @@ from rich.text import Text
 from bench import plugins
 from bench.commands import terminal
 from bench.commands.options import Force, Plugin, check_folder
-from bench.outputs import check_replaceable, write_output
-from bench.suite import parse_value
+from bench.machine.outputs import check_replaceable, write_output
+from bench.planning.suite import parse_value
 from common.errors import UserError
 from datasets import registry
 from datasets.base import DataSet, FloatArray

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, check_folder
+from bench.sweep import lease
 from common.errors import UserError, shortened
 
 _WIDTH = 140  # of tables where the output is no terminal
@@ -71,7 +71,7 @@ def report(
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
     """Build the report and print its main tables."""
-    from bench.redraw import redrawer
+    from bench.commands.redraw import redrawer
     from reports.build import build_report
 
     console = terminal.console()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, log, plugins
+from bench import plugins
 from bench.commands import completion, terminal
 from bench.commands.dry_run import show_plan
 from bench.commands.options import (
@@ -24,8 +24,10 @@ from bench.commands.options import (
     check_folder,
 )
 from bench.commands.sweep import execute, plan_suite, readers, slots_of
-from bench.environment import Environment
-from bench.settings import MOST_SEEDS
+from bench.machine import accelerator
+from bench.planning.settings import MOST_SEEDS
+from bench.sweep import log
+from bench.training.environment import Environment
 from datasets import registry as datasets
 
 EXIT_FAILED_RUN = 1

@@ -9,10 +9,10 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench import lease
 from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.progress import states
+from bench.sweep import lease
+from bench.sweep.progress import states
 from common.errors import UserError
 from common.plan import Plan
 from results import health

@@ -10,14 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, lease, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
+from bench import plugins
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
-from bench.environment import Environment, checkpoint_path, remove_checkpoint
-from bench.progress import Progress, result, validation_result
-from bench.run_queue import Finished
-from bench.settings import Suite
-from bench.worker import lease_path
+from bench.machine import accelerator
+from bench.planning import spec, spec_data, suite
+from bench.planning.settings import Suite
+from bench.sweep import cluster, lease, log, order, price, scheduler, slots
+from bench.sweep.progress import Progress, result, validation_result
+from bench.sweep.run_queue import Finished
+from bench.sweep.worker import lease_path
+from bench.training.environment import Environment, checkpoint_path, remove_checkpoint
 from common.errors import UserError
 from results.store import Store
 

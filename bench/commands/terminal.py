@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from bench import log
+from bench.sweep import log
 from common.errors import escaped
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import accelerator, log, plugins, suite, tune
+from bench import plugins
 from bench.commands import completion, terminal
 from bench.commands.options import (
     DEFAULT_OUT,
@@ -28,9 +28,13 @@ from bench.commands.options import (
     check_folder,
 )
 from bench.commands.sweep import execute, expand, read_tables, readers, slots_of
-from bench.environment import Environment
-from bench.search import Space, default_space, narrow
-from bench.settings import MOST_SEEDS, Suite
+from bench.machine import accelerator
+from bench.planning import suite
+from bench.planning.settings import MOST_SEEDS, Suite
+from bench.sweep import log
+from bench.training.environment import Environment
+from bench.tuning import tune
+from bench.tuning.search import Space, default_space, narrow
 from common.errors import UserError, unknown
 from datasets import registry as datasets
 from methods import registry as methods

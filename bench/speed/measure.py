@@ -16,14 +16,16 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bench import accelerator, networks, trainer
-from bench.data import RunData
-from bench.run_record import peak_memory
+from bench import networks
+from bench.machine import accelerator
 from bench.speed import budget
 from bench.speed.case import Case, Speed
 from bench.speed.references import Bare, bare, flops_per_image, graph_epoch, matrix_peak, plain_loop, seconds
 from bench.speed.task import started
-from bench.step import Run
+from bench.training import trainer
+from bench.training.data import RunData
+from bench.training.run_record import peak_memory
+from bench.training.step import Run
 from methods import registry as methods
 
 _PLAIN_WORKERS = 2

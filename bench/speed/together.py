@@ -30,8 +30,9 @@ def train(case: Case, number: int, folder: Path) -> float:
     """Images per second of process `number` of `case.at_once`, while all of them train."""
     import torch
 
-    from bench import accelerator, trainer
+    from bench.machine import accelerator
     from bench.speed.task import started
+    from bench.training import trainer
 
     torch.set_num_threads(1)
     device = accelerator.prepare(case.device)
