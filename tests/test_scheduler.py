@@ -187,7 +187,7 @@ def test_a_full_disk_fails_the_run_clearly_and_leaves_no_half_record(tmp_path: P
         assert "the disk is full" in output
         store = Store(mount / "out")
         assert store.addresses() == []
-        assert list(store.records_folder.glob("*.json")) == []
+        assert list(store.layout.records.glob("*.json")) == []
         (mount / "ballast").unlink()
         status, output = run("run", "s.toml", "--out", mount / "out", "--jobs", 1, "--retry-failed", cwd=tmp_path)
         assert status == 0, output

@@ -12,6 +12,7 @@ from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, check_folder
 from bench.sweep import lease
 from common.errors import UserError, shortened
+from results.layout import Layout
 
 _WIDTH = 140  # of tables where the output is no terminal
 
@@ -66,7 +67,7 @@ def report(
     names = tuple(part.strip() for part in (suites or "").split(",") if part.strip())
     if suites is not None and not names:
         raise UserError("--suites: name at least one suite, such as --suites cifar10-lite,cifar100-lite")
-    show(source, folder / "report", Wanted(select, paper, published, against, names, records is not None))
+    show(source, Layout(folder).report, Wanted(select, paper, published, against, names, records is not None))
 
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
@@ -77,7 +78,7 @@ def show(source: Path, target: Path, wanted: Wanted) -> None:
     console = terminal.console()
     if not console.is_terminal:
         console = terminal.console(width=_WIDTH)
-    running = lease.live(source / "leases", lease.Observer()) if source.is_dir() else {}
+    running = lease.live(Layout(source).leases, lease.Observer()) if source.is_dir() else {}
     summary = build_report(
         source,
         target,

@@ -45,7 +45,7 @@ def status(
         raise UserError(f"--out {out}: no suite was started there (`run SUITE --out {out}` starts one)")
     if suite is not None and suite not in plans:
         raise UserError(f"no suite {suite!r} was started in {out} (started: {', '.join(plans)})")
-    live = lease.live(store.root / "leases", lease.Observer())
+    live = lease.live(store.layout.leases, lease.Observer())
     failures = store.failures()
     records = frame.load(store.root)
     told: dict[str, Counter[str]] = {}

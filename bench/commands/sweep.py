@@ -19,8 +19,7 @@ from bench.planning.settings import Suite
 from bench.sweep import cluster, lease, log, order, price, scheduler, slots
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.run_queue import Finished
-from bench.sweep.worker import lease_path
-from bench.training.environment import Environment, checkpoint_path, remove_checkpoint
+from bench.training.environment import Environment, remove_checkpoint
 from common.errors import UserError
 from results.store import Store
 
@@ -197,8 +196,8 @@ def execute_plan(
         )
     for cell in planned.cells:
         if store.has(cell.address):  # its process may have been killed between publishing and clearing up
-            remove_checkpoint(checkpoint_path(store.root, cell.address))
-            lease.clear(lease_path(store.root, cell.address))
+            remove_checkpoint(store.layout.checkpoint(cell.address))
+            lease.clear(store.layout.lease(cell.address))
     for cell in todo:
         store.clear_failure(cell.address)
     wording = validation_result if planned.tuning else result
@@ -212,7 +211,7 @@ def execute_plan(
         console.print(message, highlight=False, soft_wrap=True)
         raise
     for cell, message in progress.failed:
-        path = store.failed_folder / f"{cell.address}.txt"
+        path = store.layout.failure(cell.address)
         console.print(
             f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
         )
@@ -225,5 +224,5 @@ def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec
         return list(todo)
     records = (store.load(address) for address in store.addresses())
     rates = price.rates(records, device)
-    begun = {cell.address for cell in todo if checkpoint_path(store.root, cell.address).exists()}
+    begun = {cell.address for cell in todo if store.layout.checkpoint(cell.address).exists()}
     return order.longest_first(todo, rates, begun)

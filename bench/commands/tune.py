@@ -38,6 +38,7 @@ from bench.tuning.search import Space, default_space, narrow
 from common.errors import UserError, unknown
 from datasets import registry as datasets
 from methods import registry as methods
+from results.layout import Layout
 from results.store import Store, locked, replace_file
 
 EXIT_FAILED_RUN = 1
@@ -118,7 +119,7 @@ def tune_method(
     slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
     path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
     search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
-    target = out / "tuned" / f"{path.stem}-tuned.toml"
+    target = Layout(out).tuned(f"{path.stem}-tuned.toml")
     tune.merged(tables, str(path), target)  # refuses another protocol before anything is run
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     cells = tune.on_tuning_seeds(plan.cells)

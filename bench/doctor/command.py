@@ -18,6 +18,7 @@ from bench.doctor.doctor import Budget, Fault, Skipped
 from bench.machine.accelerator import is_cuda
 from bench.sweep import lease
 from common.record import Record
+from results.layout import Layout
 from results.store import Store
 
 ENTRY = Path(__file__).resolve().parents[2] / "run_benchmark.py"
@@ -103,7 +104,7 @@ def all_ended(runs: Runs, process: subprocess.Popen[bytes], store: str, limit: f
 
 def kill_worker(store: Path) -> int:
     """Kill the process that holds the lease of the store's only run; how many were killed."""
-    for path in (store / "leases").glob("*.json"):
+    for path in Layout(store).leases.glob("*.json"):
         holder = lease.read(path)
         if holder is not None and lease.process_start(holder.pid) == (holder.started or None):
             os.kill(holder.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ from bench.doctor.doctor import Fault, Skipped
 from bench.doctor.machine import cores
 from bench.sweep import mps
 from common.record import Record
+from results.layout import Layout
 from results.record import dumps, result
 
 FIRST_SECONDS = 5.0  # the least that a first run takes: processes that import torch
@@ -100,7 +101,7 @@ def kill_and_resume(runs: Runs) -> str:
     with started(runs, "tiny", "killed", "--checkpoint-seconds", "0") as process:
         end = time.monotonic() + limit
         while process.poll() is None and time.monotonic() < end:
-            if not killed and any((store / "checkpoints").glob("*.pt")):
+            if not killed and any(Layout(store).checkpoints.glob("*.pt")):
                 killed = kill_worker(store)
             time.sleep(0.005)
         record = ended(runs, process, "killed", limit)

@@ -24,6 +24,7 @@ from bench.sweep.lease import Holder
 from bench.sweep.worker import Outcome
 from common.record import Collapse, Record
 from results import health
+from results.layout import Layout
 from results.store import Store, StoreError
 
 _REFRESH_SECONDS = 1.0
@@ -111,7 +112,7 @@ class Progress:
 
     def live(self) -> list[tuple[str, Holder]]:
         """The live runs with their labels."""
-        found = lease.live(self.store / "leases", self._observer)
+        found = lease.live(Layout(self.store).leases, self._observer)
         known = self._by_address
         return [(known[address].label, holder) for address, holder in found.items() if address in known]
 

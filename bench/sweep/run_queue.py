@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bench.planning.spec import Cell
 from bench.sweep import lease
-from bench.sweep.worker import Outcome, lease_path
+from bench.sweep.worker import Outcome
+from results.layout import Layout
 from results.store import Store, StoreError
 
 TRIES = 3  # how often a run is started whose worker process is killed
@@ -65,7 +66,7 @@ class Queue:
             return
         store, self._looked = Store(self.store), now
         for cell in list(self._waiting):
-            holder = lease.read(lease_path(self.store, cell.address))
+            holder = lease.read(Layout(self.store).lease(cell.address))
             if store.has(cell.address):
                 self._waiting.remove(cell)
                 self.finished(cell, Outcome("done"))

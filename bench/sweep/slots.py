@@ -12,9 +12,9 @@ from bench.machine import accelerator
 from bench.planning.spec import Cell
 from bench.sweep import lease
 from bench.sweep.packing import MOST_RUNS, Packing, Sight
-from bench.sweep.worker import lease_path
 from bench.training.environment import Environment
 from common.errors import UserError
+from results.layout import Layout
 
 
 def runs_per_device(text: str, device: str, cluster: str | None) -> int | None:
@@ -107,7 +107,7 @@ class Place:
             return []
         with self._lock:
             cells = [attempt.cell for attempt in self._busy.values() if attempt.cell is not None]
-        holders = ((cell, lease.read(lease_path(store, cell.address))) for cell in cells)
+        holders = ((cell, lease.read(Layout(store).lease(cell.address))) for cell in cells)
         sights = [sight(cell, holder) for cell, holder in holders if holder is not None]
         with self._lock:
             return self.packing.observe(sights)

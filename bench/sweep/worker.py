@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bench.machine import accelerator
 from bench.sweep import lease
@@ -96,7 +95,7 @@ def work(spec: Specification, environment: Environment, driver: Driver | None, d
     try:
         if store.has(where):
             return Outcome("done")
-        held = lease.acquire(lease_path(environment.store, where), _judge(dead_token))
+        held = lease.acquire(store.layout.lease(where), _judge(dead_token))
         if held is None:
             return Outcome("busy")
         if store.has(where):
@@ -108,11 +107,6 @@ def work(spec: Specification, environment: Environment, driver: Driver | None, d
         if held is not None:
             held.release()
         _clear_up()
-
-
-def lease_path(store: Path, where: str) -> Path:
-    """The lease of the run with address `where`."""
-    return store / "leases" / f"{where}.json"
 
 
 def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:

@@ -25,11 +25,6 @@ class Environment:
     weights: Path | None = None  # ImageNet weights; None: from torchvision's cache
 
 
-def checkpoint_path(store: Path, where: str) -> Path:
-    """The checkpoint of the run with address `where`."""
-    return store / "checkpoints" / f"{where}.pt"
-
-
 def remove_checkpoint(path: Path) -> None:
     """Remove a checkpoint and what killed processes have left of their attempts to write it."""
     for file in (path, *files.left_over(path)):

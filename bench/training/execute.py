@@ -20,7 +20,7 @@ from bench.training import checkpoint, measure, trainer
 from bench.training.capture import make as make_capture
 from bench.training.capture_scores import CapturedScores
 from bench.training.data import RunData, prepare
-from bench.training.environment import Environment, checkpoint_path, remove_checkpoint
+from bench.training.environment import Environment, remove_checkpoint
 from bench.training.observe import Observer
 from bench.training.pulse import Beat, Pulse
 from bench.training.run_record import build_execution, build_record, reset_peak_memory
@@ -213,7 +213,7 @@ def _executed(
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     data = prepare(spec, environment.data, environment.noise_files, environment.skip_broken)
     run, measures = _built(spec, data, device, environment)
-    path, curves, past = checkpoint_path(environment.store, where), {}, Past()
+    path, curves, past = store.layout.checkpoint(where), {}, Past()
     state = checkpoint.load(path, device)
     if state is not None:
         try:
