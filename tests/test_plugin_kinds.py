@@ -11,7 +11,7 @@ import pytest
 from command_line import Command, results, resumes, run, write_suite
 
 from bench import networks, plugins
-from bench.commands.sweep import plan_suite
+from bench.api.planned import plan_suite
 from bench.recipe.optimizers import OPTIMIZERS
 from bench.recipe.schedules import SCHEDULES
 from bench.training import execute, trainer

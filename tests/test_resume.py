@@ -14,7 +14,7 @@ import torch
 from command_line import finish, kill_all, results, resumes, start, wait_for, write_suite
 from small_runs import published, specification
 
-from bench.commands.sweep import plan_suite
+from bench.api.planned import plan_suite
 from bench.training import checkpoint
 from common.specification import Specification
 from methods.cross_entropy import CrossEntropy

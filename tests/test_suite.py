@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import write_suite
 
-from bench.commands.sweep import Planned, plan_suite
+from bench.api.planned import Planned, plan_suite
 from bench.planning import spec, spec_data, suite
 from common.errors import UserError
 from datasets import registry as datasets

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from command_line import Command, write_suite
 
-from bench.commands import tune as tune_command
-from bench.commands.sweep import plan_suite
+from bench.api import execution
+from bench.api.planned import plan_suite
 from bench.planning import suite
 from bench.recipe.kinds import OPTIMIZER as OPTIMIZERS
 from bench.recipe.validation import Place
@@ -243,14 +243,14 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
     command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(tmp_path / "s.toml")
-    execute = tune_command.execute
+    execute = execution.execute
 
     def with_another(*arguments: Any) -> None:
         execute(*arguments)
-        monkeypatch.setattr(tune_command, "execute", execute)
+        monkeypatch.setattr(execution, "execute", execute)
         assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
 
-    monkeypatch.setattr(tune_command, "execute", with_another)
+    monkeypatch.setattr(execution, "execute", with_another)
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
     written = tomllib.loads((tmp_path / "output" / "tuned" / "s-tuned.toml").read_text())
     assert {name: row.get("trials", 0) for name, row in written["methods"].items()} == {"cross_entropy": 2, "elr": 2}
@@ -259,7 +259,7 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
 def test_the_tuned_suite_is_locked_from_reading_to_writing(
     command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merged, free = tune_command.tune.merged, []
+    merged, free = tune.merged, []
 
     def looking(tables: dict[str, Any], where: str, target: Path) -> dict[str, Any]:
         try:
@@ -272,7 +272,7 @@ def test_the_tuned_suite_is_locked_from_reading_to_writing(
 
     tiny(tmp_path / "s.toml")
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
-    monkeypatch.setattr(tune_command.tune, "merged", looking)
+    monkeypatch.setattr(tune, "merged", looking)
     assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
     assert free == [True, False]  # the first look only refuses another protocol
 

@@ -9,9 +9,9 @@ import typer
 from rich.text import Text
 
 from bench import plugins
-from bench.commands import completion, terminal
+from bench.commands import completion
 from bench.commands.options import LogEvery
-from bench.sweep import log
+from bench.sweep import log, terminal
 from common.errors import UserError, unknown
 from methods import registry as methods
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.data_check import check_files
 from bench.commands.options import Plugin
+from bench.sweep import terminal
 from datasets import cifar, cifar_n, disk, registry
 from datasets.base import DataError
 from datasets.fetch import Progress as Report

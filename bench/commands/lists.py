@@ -12,11 +12,11 @@ from rich import box
 from rich.table import Table
 
 from bench import networks, plugins
-from bench.commands import terminal
 from bench.commands.options import Plugin
 from bench.planning import suite
 from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
 from bench.recipe.schedules import SCHEDULES, ScheduleKind
+from bench.sweep import terminal
 from datasets import noise_models
 from datasets import registry as datasets
 from methods import registry as methods

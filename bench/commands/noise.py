@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Force, Plugin, check_folder
 from bench.machine.outputs import check_replaceable, write_output
 from bench.planning.suite import parse_value
+from bench.sweep import terminal
 from common.errors import UserError
 from datasets import registry
 from datasets.base import DataSet, FloatArray

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from bench.commands import terminal
+from bench.api import functions
 from bench.commands.options import DEFAULT_OUT, check_folder
-from bench.sweep import lease
+from bench.sweep import terminal
 from common.errors import UserError, shortened
 from results.layout import Layout
 
@@ -72,23 +72,18 @@ def report(
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
     """Build the report and print its main tables."""
-    from bench.commands.redraw import redrawer
-    from reports.build import build_report
-
     console = terminal.console()
     if not console.is_terminal:
         console = terminal.console(width=_WIDTH)
-    running = lease.live(Layout(source).leases, lease.Observer()) if source.is_dir() else {}
-    summary = build_report(
+    summary = functions.report(
         source,
         target,
+        suites=wanted.suites,
         select=wanted.select,
         paper=wanted.paper,
         published=wanted.published,
         against=wanted.against,
-        running=running,
-        suites=wanted.suites,
-        redraw=redrawer() if wanted.others else None,
+        redraw=wanted.others,
     )
     for table in summary.terminal_tables:
         console.print(table)

@@ -14,7 +14,6 @@ import typer
 
 from bench import networks as network_table
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.options import LogEvery, Plugin
 from bench.commands.speed_rows import header, row
 from bench.machine import accelerator
@@ -22,7 +21,7 @@ from bench.machine.precision import asked_precision
 from bench.machine.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
-from bench.sweep import log
+from bench.sweep import log, terminal
 from common.errors import UserError
 from methods import registry as methods
 

@@ -9,9 +9,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.sweep import lease
+from bench.sweep import lease, terminal
 from bench.sweep.progress import states
 from common.errors import UserError
 from common.plan import Plan

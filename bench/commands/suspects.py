@@ -11,10 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, Force, LogEvery, Out, check_file
 from bench.machine.outputs import check_replaceable, write_output
-from bench.sweep import log
+from bench.sweep import log, terminal
 from common.errors import UserError, unknown
 from common.plan import Plan
 from datasets import registry as datasets

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bench.planning.settings import Suite, Training
 from bench.recipe.kinds import OPTIMIZER, SCHEDULE
@@ -71,26 +71,38 @@ def parse_value(text: str, where: str) -> Any:
         return text
 
 
-def override(tables: dict[str, Any], assignments: list[str]) -> None:
-    """Apply `--set KEY=VALUE` (dotted keys; a number selects from a list) to the raw tables, in place."""
+Assignments: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""Keys of a suite file with other values, as `--set` has them ("KEY=VALUE") or as a script does."""
+
+
+def override(tables: dict[str, Any], assignments: Assignments) -> None:
+    """Apply assignments (dotted keys; a number selects from a list) to the raw tables, in place. Raises UserError."""
+    if isinstance(assignments, Mapping):
+        for key, value in assignments.items():
+            _assign(tables, key, value)
+        return
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as training.epochs=10")
-        parts = key.strip().split(".")
-        here: Any = tables
-        for part in parts[:-1]:
-            if isinstance(here, list):
-                if part not in map(str, range(len(here))):
-                    raise UserError(f"--set {key}: {part!r} is no position in a list of {len(here)}")
-                here = here[int(part)]
-            elif isinstance(here, dict):
-                here = here.setdefault(part, {})
-            else:
-                raise UserError(f"--set {key}: {part!r} stands inside a value, not a table")
-        if not isinstance(here, dict):
-            raise UserError(f"--set {key}: {parts[-1]!r} is not a key of a table")
-        here[parts[-1]] = parse_value(text.strip(), f"--set {key.strip()}")
+        _assign(tables, key, parse_value(text.strip(), f"--set {key.strip()}"))
+
+
+def _assign(tables: dict[str, Any], key: str, value: Any) -> None:
+    parts = key.strip().split(".")
+    here: Any = tables
+    for part in parts[:-1]:
+        if isinstance(here, list):
+            if part not in map(str, range(len(here))):
+                raise UserError(f"--set {key}: {part!r} is no position in a list of {len(here)}")
+            here = here[int(part)]
+        elif isinstance(here, dict):
+            here = here.setdefault(part, {})
+        else:
+            raise UserError(f"--set {key}: {part!r} stands inside a value, not a table")
+    if not isinstance(here, dict):
+        raise UserError(f"--set {key}: {parts[-1]!r} is not a key of a table")
+    here[parts[-1]] = value
 
 
 def _tables(value: Any) -> list[dict[str, Any]]:

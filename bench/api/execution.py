@@ -1,4 +1,4 @@
-"""What `run` and `tune` share: a suite from its file to cells, and their execution here or on a cluster."""
+"""The cells of a suite are executed: here or on a cluster, what is missing alone, interrupted ones first."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from bench import plugins
-from bench.commands import terminal
-from bench.commands.image_files import find_broken, make_ready
+from bench.api.image_files import make_ready
+from bench.api.planned import Planned
 from bench.machine import accelerator
-from bench.planning import spec, spec_data, suite
-from bench.planning.settings import Suite
+from bench.planning import spec, spec_data
 from bench.sweep import cluster, lease, log, order, price, scheduler, slots
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.run_queue import Finished
@@ -23,22 +21,8 @@ from bench.training.environment import Environment, remove_checkpoint
 from common.errors import UserError
 from results.store import Store
 
+CAPTURES = ("auto", "off")
 EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A suite as it will be run: its name, its settings (one part for each data set), and all its cells.
-
-    tuning: the cells are trials, so nothing that rests on test labels is shown.
-    """
-
-    name: str
-    parts: list[Suite]
-    cells: list[spec.Cell]
-    warnings: list[str]
-    noise_files: dict[str, Path]
-    tuning: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,65 +61,33 @@ def readers(device: str, wanted: Slots) -> int:
     return max(1, min(8, (os.cpu_count() or 1) // at_a_time))
 
 
-def read_tables(
-    name: str, assignments: list[str], chosen: str | None, overrides: dict[str, Any]
-) -> tuple[Path, dict[str, Any]]:
-    """A suite's file and its raw tables, over which the command line has won. Raises UserError."""
-    path = suite.locate(name)
-    tables = suite.read(path)
-    suite.override(tables, assignments)
-    for key, value in overrides.items():
-        if value is not None:
-            suite.impose(tables, key, value)
-    if chosen is not None:
-        names = [part.strip() for part in chosen.split(",") if part.strip()]
-        if not names:
-            raise UserError("--methods: name at least one method, such as --methods elr,car")
-        suite.choose(tables, names)
-    return path, tables
-
-
-def expand(
-    name: str,
-    parts: list[Suite],
-    where: str,
-    seeds: int | None,
+def environment_of(
+    suite: Planned,
+    out: Path,
+    data: Path,
     device: str,
-    root: Path | None = None,
+    slots: Slots,
+    capture: str = "auto",
+    workers: int | None = None,
+    weights: Path | None = None,
+    checkpoint_seconds: float = 30.0,
     skip_broken: bool = False,
-) -> Planned:
-    """All cells of a suite, one part for each data set. Raises UserError and its kin.
-
-    Writes nothing but the index of image files beside them.
-    """
-    count = parts[0].seeds if seeds is None else seeds
-    cells: list[spec.Cell] = []
-    warnings: list[str] = []
-    noise_files: dict[str, Path] = {}
-    for part in parts:
-        if skip_broken:
-            find_broken(terminal.console(), part, root)
-        described = spec_data.describe(part, where, root, skip_broken)
-        more, warned = spec.cells(part, where, device, count, described)
-        cells += more
-        warnings += warned
-        noise_files |= spec_data.noise_files(part, described.info)
-    return Planned(name, parts, cells, warnings, noise_files)
-
-
-def plan_suite(
-    name: str,
-    assignments: list[str],
-    chosen: str | None,
-    seeds: int | None,
-    overrides: dict[str, Any],
-    device: str,
-    root: Path | None = None,
-    skip_broken: bool = False,
-) -> Planned:
-    """Read a suite, let the command line win over it, and expand it. Raises and writes what `expand` does."""
-    path, tables = read_tables(name, assignments, chosen, overrides)
-    return expand(path.stem, suite.parts(tables, str(path)), str(path), seeds, device, root, skip_broken)
+) -> Environment:
+    """Where and how the cells are executed. Raises UserError."""
+    if capture not in CAPTURES:
+        raise UserError(f"--capture {capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
+    return Environment(
+        store=out.absolute(),
+        data=data.absolute(),
+        device=device,
+        plugins=plugins.added_files(),
+        noise_files=suite.noise_files,
+        checkpoint_seconds=checkpoint_seconds,
+        skip_broken=skip_broken,
+        workers=readers(device, slots) if workers is None else workers,
+        weights=None if weights is None else weights.absolute(),
+        capture=capture,
+    )
 
 
 def execute(
