@@ -61,7 +61,7 @@ def test_the_end_of_a_run_says_what_scoring_everything_anew_would_say(method: st
     assert arrays.keys() == same_arrays.keys()
     for name, values in arrays.items():
         assert np.array_equal(values, same_arrays[name]), name
-    assert parts["final"]["test_accuracy"] == curves["test_accuracy"][-1]
+    assert parts.final["test_accuracy"] == curves["test_accuracy"][-1]
     # the test could fail: another state scores otherwise
     with torch.no_grad():
         for parameter in training.method.parameters():

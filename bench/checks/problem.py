@@ -112,7 +112,7 @@ def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> Sp
     return Specification(
         protocol=PROTOCOL,
         dataset=Dataset("check", 1, None, Validation("none", 0), "all"),
-        noise=Noise("symmetric", problem.noise, {}, 1),
+        noise=Noise("symmetric", problem.noise, {}),
         method=MethodSettings(name, info.version, {**defaults, **hyper}),
         network="digits_cnn",
         epochs=problem.epochs,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from bench.recipe.tables import Count, Fraction, Table
-from common.specification import Precision
+
+Asked: TypeAlias = Literal["auto", "fp32", "bf16"]
+"""A `common.specification.Precision`, or the choice left to the device."""
 
 MOST_SEEDS = 1000  # all runs of a suite are planned in memory
 
@@ -96,7 +98,7 @@ class Training(Table):
     schedule: dict[str, Any] = Field({}, description="the learning rate over the run: a `name`, and what this needs")
     augmentation: Augmentation = Field(Augmentation(), description="what is done to the images")
     sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
-    precision: Precision | Literal["auto"] = Field(
+    precision: Asked = Field(
         "auto", description="auto: bf16 where the device is faster with it, resolved when the run is planned"
     )
     threads: Count = Field(1, description="torch threads of a run; never follows --jobs")
@@ -123,7 +125,7 @@ class TrainingOverride(Table):
     schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
     augmentation: dict[str, Any] = Field({}, description="keys of `training.augmentation`; the others stay")
     sampling: dict[str, Any] | None = Field(None, description="replaces the whole sampling")
-    precision: Precision | Literal["auto"] | None = Field(None, description="another precision")
+    precision: Asked | None = Field(None, description="another precision")
 
 
 class When(Table):

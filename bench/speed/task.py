@@ -43,7 +43,7 @@ def specification(case: Case) -> Specification:
     return Specification(
         protocol=PROTOCOL,
         dataset=Dataset("synthetic", 1, None, Validation("none", 0), "all"),
-        noise=Noise("synthetic", RATE, {}, 1),
+        noise=Noise("synthetic", RATE, {}),
         method=MethodSettings(case.method, methods.info(case.method).version, methods.resolve(case.method, {})),
         network=case.network,
         epochs=1000,
