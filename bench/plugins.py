@@ -7,13 +7,10 @@ entry point names a module (`my_package.my_methods`) in one of the groups below.
 
 from __future__ import annotations
 
-import ast
 import functools
-import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -29,8 +26,9 @@ from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.plugin import check_dataset, check_noise_model
 from methods import registry as methods
-from methods.declaration import parse, read_file
+from methods.declaration import read_file
 from methods.registry import MethodError
+from methods.sources import assigned, module_file, parse
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def add_file(path: Path) -> None:
     path = path.resolve()
     module = methods.module_name(path)
     found = read_file(path, module)
-    lists = _assigned(path) & _LISTS.keys()
+    lists = assigned(parse(path).body).keys() & _LISTS.keys()
     if not found and not lists:
         raise UserError(
             f"{path}: declares nothing: no method (a subclass of methods.base.Method with a literal `name`), no list "
@@ -128,15 +126,6 @@ def prove(names: Iterable[str]) -> None:
             methods.load(name)
 
 
-def _assigned(path: Path) -> set[str]:
-    """The names that the file assigns at its top level."""
-    found: set[str] = set()
-    for node in parse(path).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return found
-
-
 def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
     """Register the entries of a module's lists of these names. Raises UserError or DataError."""
     for name in sorted(names):
@@ -158,11 +147,7 @@ def _add_entry_point(group: str, point: EntryPoint) -> None:
 
 def _source(module: str) -> Path:
     """The source file of a module that is not imported, nor its package. Raises UserError where there is none."""
-    parts = module.split(".")
-    found: ModuleSpec | None = importlib.util.find_spec(parts[0])
-    for count in range(2, len(parts) + 1):
-        places = None if found is None else found.submodule_search_locations
-        found = None if places is None else PathFinder.find_spec(".".join(parts[:count]), list(places))
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
+    found = module_file(module)
+    if found is None:
         raise UserError(f"there is no Python file of a module {module!r}")
-    return Path(found.origin).resolve()
+    return found
