@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import registries
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import execute, networks, plugins, trainer
+from bench import execute, plugins, trainer
 from bench.commands.sweep import plan_suite
 from bench.environment import Environment
-from bench.optimizers import OPTIMIZERS
-from bench.schedules import SCHEDULES
 from bench.step import Run
 from results.store import Store
 
@@ -94,13 +93,10 @@ class Mine(Method):
 
 
 @pytest.fixture(autouse=True)
-def _registries_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _registries_as_before() -> Iterator[None]:
     """What a test registers is forgotten after it."""
-    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-        monkeypatch.setattr(registry, "_origins", dict(registry._origins))
-    monkeypatch.setattr(plugins, "_files", [])
-    yield
+    with registries.as_before():
+        yield
 
 
 @pytest.fixture

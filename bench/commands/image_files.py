@@ -109,7 +109,7 @@ def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], 
         if part.data.name in disk.MODULES:
             _tell(console, part, environment.data, environment.skip_broken)
         choice = choice_of(part, environment.skip_broken)
-        own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}
+        own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].info.dataset is not None}
         if not own_models and not choice.copies:
             datasets.verify(part.data.name, environment.data, choice)
             continue

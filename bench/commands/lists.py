@@ -69,8 +69,8 @@ def _datasets() -> Rows:
 
 def _noise() -> Rows:
     return [
-        {"name": info.name, "title": info.title, "convention": info.convention, "options": dict(info.options)}
-        for info in noise_models.NOISE_MODELS.values()
+        {"name": info.name, "title": info.title, "convention": info.convention, "options": info.defaults}
+        for info in (model.info for model in noise_models.NOISE_MODELS)
     ]
 
 
