@@ -14,7 +14,7 @@ from bench.run_queue import Finished, Queue, failure
 from bench.spec import Cell
 from bench.worker import work
 from common.errors import UserError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.record import PROTOCOL
 
 _CONNECT_SECONDS = 10

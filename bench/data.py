@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bench.sampling import draw
 from datasets import registry
 from datasets.base import DataError, DataSet, HeldOut, ImageSet
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from datasets.noise import NoisyLabels, make_noise
 from datasets.randomness import derive_seed, permutation
 

@@ -24,8 +24,8 @@ from bench.optimizers import OPTIMIZERS
 from bench.plugin_checks import check_network, check_optimizer, check_schedule
 from bench.schedules import SCHEDULES
 from common.errors import UserError
-from datasets import registry as datasets
 from datasets.base import DataError
+from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from datasets.plugin import check_dataset, check_noise_model
 from methods import registry as methods
@@ -44,7 +44,7 @@ class _List:
 METHODS = "noisy_label_bench.methods"
 _LISTS = {
     "DATASETS": _List(
-        "noisy_label_bench.datasets", lambda entry, path: datasets.add(check_dataset(entry, str(path)), path)
+        "noisy_label_bench.datasets", lambda entry, path: DATASETS.add(check_dataset(entry, str(path)), path)
     ),
     "NOISE_MODELS": _List(
         "noisy_label_bench.noise", lambda entry, path: NOISE_MODELS.add(check_noise_model(entry, str(path)), path)

@@ -63,7 +63,7 @@ def build_record(
         "spec": dict(spec),
         "titles": {
             "method": info.title,
-            "dataset": data.dataset.title or datasets.DATASETS[spec["dataset"]["name"]].title,
+            "dataset": data.dataset.title or datasets.info(spec["dataset"]["name"]).title,
             "noise": noise_title(noise["model"], noise["rate"], noise["options"]),
             "network": networks.NETWORKS[spec["network"]].title,
         },

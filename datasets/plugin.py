@@ -6,53 +6,38 @@ A plug-in is a Python file (or an installed module) with a list `DATASETS` of `D
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datasets.base import DataError, DataSet, DataSetInfo, Images, ImageSet
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.noise_calls import told
 from datasets.noise_contract import FILE, KEY, NEEDS, SAMPLING, Drawn, NoiseInfo, NoisePlugin, Option, Options, Uniforms
 
 __all__ = [
-    "FILE", "KEY", "SAMPLING", "DataSetPlugin", "Drawn", "NoiseInfo", "NoisePlugin", "Option", "Options", "Uniforms",
-    "check_dataset", "check_noise_model",
+    "FILE", "KEY", "SAMPLING", "DataSetPlugin", "Drawn", "Lists", "NoiseInfo", "NoisePlugin", "Option", "Options",
+    "Uniforms", "check_dataset", "check_noise_model", "load_added",
 ]  # fmt: skip
 
 RESERVED_OPTIONS = ("file", "key", "sha256", "content")  # what a model that reads a file is handed
 
 
-@dataclass(frozen=True)
-class DataSetPlugin:
-    """A data set: what is known of it, and `load(info, root)`, which returns it (see `datasets.base.assemble`)."""
-
-    info: DataSetInfo
-    load: Callable[[DataSetInfo, Path], DataSet]
-
-
-@dataclass(frozen=True)
-class AddedDataSet:
-    """A data set with the file that declares it."""
-
-    plugin: DataSetPlugin
-    path: Path
-
-    def load(self, root: Path) -> DataSet:
-        """The data set, checked against its declaration. Raises DataError naming the file."""
-        info, where = self.plugin.info, f"{self.path}: data set {self.plugin.info.name!r}"
-        with told(f"{where}: load", self.path):
-            found = self.plugin.load(info, root)
-        if not isinstance(found, DataSet):
-            raise DataError(f"{where}: load gave {type(found).__name__}, not datasets.base.DataSet")
-        for key in ("name", "version", "class_names", "mean", "std"):
-            if getattr(found, key) != getattr(info, key):
-                raise DataError(f"{where}: {key} is {getattr(found, key)!r}, declared is {getattr(info, key)!r}")
-        for part, images, count in (("train", found.train, info.num_train), ("test", found.test, info.num_test)):
-            _check_images(images, count, info, f"{where}: {part}")
-        return found
+def load_added(plugin: DataSetPlugin, root: Path, origin: Path) -> DataSet:
+    """A plug-in's data set in memory, checked against its declaration. Raises DataError naming the file `origin`."""
+    assert plugin.load is not None
+    info, where = plugin.info, f"{origin}: data set {plugin.name!r}"
+    with told(f"{where}: load", origin):
+        found = plugin.load(info, root)
+    if not isinstance(found, DataSet):
+        raise DataError(f"{where}: load gave {type(found).__name__}, not datasets.base.DataSet")
+    for key in ("name", "version", "class_names", "mean", "std"):
+        if getattr(found, key) != getattr(info, key):
+            raise DataError(f"{where}: {key} is {getattr(found, key)!r}, declared is {getattr(info, key)!r}")
+    for part, images, count in (("train", found.train, info.num_train), ("test", found.test, info.num_test)):
+        _check_images(images, count, info, f"{where}: {part}")
+    return found
 
 
 def _check_images(images: ImageSet, count: int, info: DataSetInfo, where: str) -> None:
@@ -75,15 +60,34 @@ def check_dataset(entry: Any, where: str) -> DataSetPlugin:
     info = entry.info
     here = f"{where}: data set {info.name!r}"
     _check_name(info.name, here)
-    if not callable(entry.load):
-        raise DataError(f"{here}: `load` must be a function load(info, root)")
+    if (entry.load is None) == (entry.lists is None):
+        raise DataError(f"{here}: give either `load` or `lists`")
     if len(info.image_shape) != 3 or not len(info.mean) == len(info.std) == info.image_shape[2]:
         raise DataError(f"{here}: image_shape is (height, width, channels), mean and std have a value per channel")
+    if entry.official is not None and not callable(entry.official):
+        raise DataError(f"{here}: `official` must be a function that gives a datasets.official.Layout")
+    if entry.lists is not None:
+        _check_lists(entry, here)
+        return entry
+    if not callable(entry.load):
+        raise DataError(f"{here}: `load` must be a function load(info, root)")
     if len(info.class_names) != info.num_classes:
         raise DataError(f"{here}: {len(info.class_names)} class_names for num_classes = {info.num_classes}")
     if min(info.num_train, info.num_test) < 1:
         raise DataError(f"{here}: num_train and num_test must be at least 1")
     return entry
+
+
+def _check_lists(entry: DataSetPlugin, here: str) -> None:
+    lists, info = entry.lists, entry.info
+    if not isinstance(lists, Lists) or not callable(lists.find) or not callable(lists.read):
+        raise DataError(f"{here}: `lists` must be datasets.plugin.Lists(folders, find, read) with two functions")
+    if not isinstance(lists.folders, tuple) or not all(isinstance(folder, str) for folder in lists.folders):
+        raise DataError(f"{here}: `folders` must be a tuple of names")
+    if info.resize is None or info.resize < info.image_shape[0] or info.image_shape[0] != info.image_shape[1]:
+        raise DataError(f"{here}: images that are files need a square image_shape and `resize`, at least as large")
+    if info.image_shape[2] != 3:
+        raise DataError(f"{here}: images that are files are read with three channels")
 
 
 def check_noise_model(entry: Any, where: str) -> NoisePlugin:

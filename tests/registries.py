@@ -10,17 +10,17 @@ from bench import networks, plugins
 from bench.optimizers import OPTIMIZERS
 from bench.schedules import SCHEDULES
 from common.registry import Registry
-from datasets import registry as datasets
+from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from methods import registry as methods
 
-REGISTRIES: tuple[Registry[Any], ...] = (NOISE_MODELS, OPTIMIZERS, SCHEDULES, networks.NETWORKS)
+REGISTRIES: tuple[Registry[Any], ...] = (DATASETS, NOISE_MODELS, OPTIMIZERS, SCHEDULES, networks.NETWORKS)
 
 
 @contextmanager
 def as_before() -> Iterator[None]:
     """What is registered inside is forgotten afterwards."""
-    tables: list[dict[Any, Any]] = [methods._added, datasets.DATASETS, datasets._added]
+    tables: list[dict[Any, Any]] = [methods._added]
     tables += [table for registry in REGISTRIES for table in (registry._entries, registry._origins)]
     kept, files = [dict(table) for table in tables], list(plugins._files)
     plugins._files.clear()

@@ -38,7 +38,7 @@ from documentation import (
 
 from bench import cli, networks, suite
 from bench.commands.data import HUMAN
-from datasets import registry as datasets
+from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from methods import registry as methods
 from reports import figures
@@ -52,7 +52,7 @@ REGISTRIES: dict[str, Callable[[], Any]] = {
     "suite": suite.names,
     "network": lambda: networks.NETWORKS.names,
     "noise model": lambda: NOISE_MODELS.names,
-    "data set": lambda: {**datasets.DATASETS, **HUMAN},
+    "data set": lambda: {*DATASETS.names, *HUMAN},
     "selection rule": lambda: RULES,
 }
 AWAITED = {"findings.md", "performance.md"}

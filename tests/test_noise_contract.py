@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import registries
 from command_line import HOME, Command, write_suite
+from comparisons import comparisons_with
 from toy_data import TOY
 
 from bench import plugins
@@ -93,23 +93,9 @@ def plug(tmp_path: Path) -> Path:
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
-def _compared(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of each string that a file compares something with, or looks something up in."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Compare):
-            for side in (node.left, *node.comparators):
-                for part in ast.walk(side):
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        yield node.lineno, part.value
-
-
 def test_no_product_module_compares_with_the_name_of_a_noise_model() -> None:
     names = set(NOISE_MODELS.names) - {"matrix"}  # a column and a fact are called so too
-    home = [HOME / "datasets" / "noise_models", HOME / "results" / "noise_names.py"]
-    for package in ("bench", "common", "datasets", "methods", "reports", "results"):
-        for path in (HOME / package).rglob("*.py"):
-            if not any(path.is_relative_to(place) for place in home):
-                assert [(line, text) for line, text in _compared(path) if text in names] == [], path
+    assert comparisons_with(names, [HOME / "datasets" / "noise_models", HOME / "results" / "noise_names.py"]) == []
 
 
 def test_the_names_that_tables_know_are_those_of_the_declarations() -> None:

@@ -16,7 +16,7 @@ from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
 from bench.cluster import prove_shared
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from methods import registry as methods
 from results.store import Store
 

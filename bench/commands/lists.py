@@ -63,7 +63,7 @@ def _datasets() -> Rows:
             "num_test": info.num_test,
             "description": info.description,
         }
-        for info in datasets.DATASETS.values()
+        for info in (entry.info for entry in datasets.DATASETS)
     ]
 
 

@@ -18,7 +18,7 @@ from bench.outputs import check_replaceable, write_output
 from common.errors import UserError, unknown
 from datasets import registry as datasets
 from datasets.base import DataError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.csv_text import formula_free
 from results.plan import Plan
 from results.store import Store
