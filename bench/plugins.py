@@ -21,9 +21,9 @@ from bench.plugin_checks import check_network, check_optimizer, check_schedule
 from bench.recipe.optimizers import OPTIMIZERS
 from bench.recipe.schedules import SCHEDULES
 from common.errors import UserError
-from datasets import noise as noise_models
-from datasets import registry as datasets
 from datasets.base import DataError
+from datasets.data_sets import DATASETS
+from datasets.noise_models import NOISE_MODELS
 from datasets.plugin import check_dataset, check_noise_model
 from methods import registry as methods
 from methods.declaration import read_file
@@ -42,10 +42,10 @@ class _List:
 METHODS = "noisy_label_bench.methods"
 _LISTS = {
     "DATASETS": _List(
-        "noisy_label_bench.datasets", lambda entry, path: datasets.add(check_dataset(entry, str(path)), path)
+        "noisy_label_bench.datasets", lambda entry, path: DATASETS.add(check_dataset(entry, str(path)), path)
     ),
     "NOISE_MODELS": _List(
-        "noisy_label_bench.noise", lambda entry, path: noise_models.add(check_noise_model(entry, str(path)), path)
+        "noisy_label_bench.noise", lambda entry, path: NOISE_MODELS.add(check_noise_model(entry, str(path)), path)
     ),
     "OPTIMIZERS": _List(
         "noisy_label_bench.optimizers", lambda entry, path: OPTIMIZERS.add(check_optimizer(entry, str(path)), path)

@@ -102,7 +102,6 @@ class DataSetInfo:
     std: tuple[float, ...]
     asymmetric_map: Mapping[int, int] | None = None
     superclass: tuple[int, ...] | None = None
-    downloadable: bool = False
     resize: int | None = None
     own_labels: bool = False
     truth: bool = True

@@ -15,7 +15,7 @@ from bench.commands import image_files
 from bench.commands.data_check import check_files
 from datasets import disk, image_check, index_checks, registry
 from datasets.base import DataError, ImageFiles
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.arrays import load_npz
 from results.store import Store
 from tests import command_line, miniatures

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import registries
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import networks, plugins
+from bench import plugins
 from bench.api.planned import plan_suite
-from bench.recipe.optimizers import OPTIMIZERS
-from bench.recipe.schedules import SCHEDULES
 from bench.training import execute, trainer
 from bench.training.environment import Environment
 from bench.training.step import Run
@@ -95,13 +94,10 @@ class Mine(Method):
 
 
 @pytest.fixture(autouse=True)
-def _registries_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _registries_as_before() -> Iterator[None]:
     """What a test registers is forgotten after it."""
-    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-        monkeypatch.setattr(registry, "_origins", dict(registry._origins))
-    monkeypatch.setattr(plugins, "_files", [])
-    yield
+    with registries.as_before():
+        yield
 
 
 @pytest.fixture

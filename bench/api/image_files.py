@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from bench.planning.settings import Suite
 from bench.planning.spec import Cell
-from bench.planning.spec_data import OWN, choice_of
+from bench.planning.spec_data import choice_of
 from bench.training.environment import Environment
 from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
@@ -65,7 +65,7 @@ def find_broken(console: Console, part: Suite, root: Path | None) -> None:
     Raises DataError where lists are missing or the index cannot be written.
     """
     name = part.data.name
-    if name not in disk.MODULES:
+    if datasets.DATASETS[name].lists is None:
         return
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
     if not image_check.is_current(disk.opened(name, sources, datasets.user_cache())):
@@ -89,7 +89,7 @@ def _tell(console: Console, part: Suite, root: Path | None, skip_broken: bool) -
     name = part.data.name
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
     found = disk.opened(name, sources, datasets.user_cache())
-    lines = [*sources.remarks, *remarks(found)] if name == OWN else []
+    lines = [*sources.remarks, *remarks(found)] if datasets.DATASETS[name].own_images else []
     left_out = disk.skipped(found) if skip_broken else {}
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.items())
@@ -104,12 +104,13 @@ def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], 
     A user's own images are all read once before, so that no run stumbles over one. Raises DataError, UserError.
     """
     for part in parts:
-        if part.data.name == OWN:
+        declared = datasets.DATASETS[part.data.name]
+        if declared.own_images:
             find_broken(console, part, environment.data)
-        if part.data.name in disk.MODULES:
+        if declared.lists is not None:
             _tell(console, part, environment.data, environment.skip_broken)
         choice = choice_of(part, environment.skip_broken)
-        own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].dataset is not None}
+        own_models = {entry.model for entry in part.noise if NOISE_MODELS[entry.model].info.dataset is not None}
         if not own_models and not choice.copies:
             datasets.verify(part.data.name, environment.data, choice)
             continue

@@ -11,12 +11,6 @@ from common.record import Record
 from datasets import noise, registry
 from datasets.base import DataError, DataSet
 
-DATA_SETS = ("digits", "cifar10", "cifar100")
-"""Data sets that are read in a second."""
-MODELS = ("clean", "symmetric", "symmetric_excluding", "asymmetric", "asymmetric_in_place", "asymmetric_block_of_five",
-          "asymmetric_superclass", "asymmetric_random_pair", "pair_flip")  # fmt: skip
-"""Noise that follows from the true labels and the seed alone, and is drawn in milliseconds."""
-
 
 def redrawer(root: Path | None = None) -> Callable[[Record], str | None]:
     """Says of a record whether its noisy labels are those that its specification draws: None where they are, or where
@@ -27,11 +21,14 @@ def redrawer(root: Path | None = None) -> Callable[[Record], str | None]:
 
     def fingerprint(spec: Mapping[str, Any]) -> str | None:
         name, model = spec["dataset"]["name"], spec["noise"]
-        if name not in DATA_SETS or spec["dataset"].get("version") != registry.info(name).version:
+        if name not in registry.DATASETS or registry.info(name).resize is not None:
+            return None  # not known here, or too many images to draw labels for all
+        if spec["dataset"].get("version") != registry.info(name).version:
             return None
-        if model["model"] not in MODELS or not isinstance(model.get("options"), dict):
+        if model["model"] not in noise.NOISE_MODELS or not isinstance(model.get("options"), dict):
             return None
-        if model.get("version") != noise.info(model["model"]).version:
+        declared = noise.info(model["model"])
+        if not declared.is_redrawn or model.get("version") != declared.version:
             return None
         if name not in clean:
             try:

@@ -64,14 +64,14 @@ def _datasets() -> Rows:
             "num_test": info.num_test,
             "description": info.description,
         }
-        for info in datasets.DATASETS.values()
+        for info in (entry.info for entry in datasets.DATASETS)
     ]
 
 
 def _noise() -> Rows:
     return [
-        {"name": info.name, "title": info.title, "convention": info.convention, "options": dict(info.options)}
-        for info in noise_models.NOISE_MODELS.values()
+        {"name": info.name, "title": info.title, "convention": info.convention, "options": info.defaults}
+        for info in (model.info for model in noise_models.NOISE_MODELS)
     ]
 
 

@@ -18,7 +18,7 @@ from common.errors import UserError, unknown
 from common.plan import Plan
 from datasets import registry as datasets
 from datasets.base import DataError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.csv_text import formula_free
 from results.store import Store
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.doctor.doctor import Budget, Fault, Skipped, Subject
 from bench.machine.accelerator import is_cuda
 from bench.machine.processor import processor_name
-from datasets import cifar, disk, registry
+from datasets import disk, official, registry
 from datasets.base import DataError
 
 HOME = Path(__file__).resolve().parents[2]
@@ -134,18 +134,20 @@ def try_to_write(path: Path, option: str, what: str) -> None:
 
 def data_sets(subject: Subject) -> str:
     """Which data sets are there, and whether those can be read."""
-    found, absent, broken = ["digits"], [], []
-    for name in registry.DATASETS:
-        if name in cifar.LAYOUTS:
+    found, absent, broken = [], [], []
+    for declared in registry.DATASETS:
+        name = declared.name
+        if declared.official is not None:
+            layout = declared.official()
             try:
-                folder = cifar.locate(name, subject.data)
+                folder = official.locate(name, layout, subject.data)
             except DataError:
                 absent.append(name)
                 continue
-            faults = {file: fault for file, fault in cifar.check(name, folder).items() if fault}
+            faults = {file: fault for file, fault in official.check(layout, folder).items() if fault}
             broken += [f"{folder / file} {fault} (data fetch {name})" for file, fault in faults.items()]
             found += [] if faults else [f"{name} in {folder}"]
-        elif name in disk.MODULES and subject.data.is_dir():
+        elif declared.lists is not None and subject.data.is_dir():
             sources = disk.locate(name, subject.data)
             if sources.missing:
                 absent.append(name)
@@ -153,8 +155,8 @@ def data_sets(subject: Subject) -> str:
                 broken.append(f"{sources.folder} cannot be read")
             else:
                 found.append(f"{name} in {sources.folder} (data check {name} reads all)")
-        elif name != "digits":
-            absent.append(name)
+        else:
+            (found if declared.comes_with else absent).append(name)
     if broken:
         raise Fault("; ".join(broken))
     return f"{', '.join(found)}; not below {subject.data}: {', '.join(absent)}"

@@ -13,10 +13,8 @@ from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from datasets.registry import Described
-
-OWN = "folder"  # the data set of a user's own images
 
 
 def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[specification.Noise, tuple[str, ...]]]:
@@ -45,16 +43,18 @@ def describe(suite: Suite, where: str, root: Path | None = None, skip_broken: bo
     """
     name = suite.data.name
     if name not in datasets.DATASETS:
-        raise unknown("data set", name, sorted(datasets.DATASETS), where)
-    published = datasets.info(name)
+        raise unknown("data set", name, sorted(datasets.DATASETS.names), where)
+    declared = datasets.DATASETS[name]
+    published = declared.info
     if published.resize is None and suite.data.copies:
         raise UserError(f"{where}: key 'data.copies': the images of {name!r} are not files")
-    if suite.data.file is not None and name != OWN:
-        raise UserError(f"{where}: key 'data.file' is for the data set {OWN!r} only")
+    if suite.data.file is not None and not declared.own_images:
+        own = ", ".join(repr(entry.name) for entry in datasets.DATASETS if entry.own_images)
+        raise UserError(f"{where}: key 'data.file' is for the data set {own} only")
     try:
         return datasets.describe(name, root, choice_of(suite, skip_broken))
     except DataError as fault:
-        if name == OWN:
+        if declared.own_images:
             raise
         return Described(published, None, str(fault))
 

@@ -31,7 +31,7 @@ class EpochImages:
 def epoch_images(spec: Specification, described: DataSetInfo | None = None) -> EpochImages:
     """The images of a run's epochs. described: its data set as found; None: as published."""
     part, sampling = spec.dataset, spec.sampling
-    info = described or datasets.DATASETS[part.name]
+    info = described or datasets.info(part.name)
     train = part.subset or info.num_train
     size = part.validation.size
     held_out = round(size * train) if isinstance(size, float) else size
@@ -55,7 +55,7 @@ def training_passes(spec: Specification) -> float:
 
 def image_shape(spec: Specification) -> tuple[int, int, int]:
     """(H, W, C) of what the network is fed."""
-    height, width, channels = datasets.DATASETS[spec.dataset.name].image_shape
+    height, width, channels = datasets.info(spec.dataset.name).image_shape
     crop = spec.augmentation.crop
     return (height, width, channels) if crop is None else (crop, crop, channels)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import registry
+from datasets import noise_models, registry
 from datasets.base import FloatArray
 from datasets.noise import make_noise, resolve_options, stream_seed, transition
 
@@ -36,7 +36,7 @@ _STEPS = 20  # shades where there are more values than swatches
 
 def _classes(name: str, model: str) -> list[int]:
     info = registry.info(name)
-    if model == "asymmetric_superclass":
+    if "superclass" in noise_models.info(model).needs:
         groups = np.asarray(info.superclass)
         return [int(label) for group in (0, 1) for label in np.flatnonzero(groups == group)]
     return list(range(10))

@@ -14,7 +14,7 @@ from bench.sweep.run_queue import Finished, Queue, failure
 from bench.sweep.worker import work
 from bench.training.environment import Environment
 from common.errors import UserError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.record import PROTOCOL
 
 _CONNECT_SECONDS = 10

@@ -14,7 +14,7 @@ from bench.training.sampling import draw
 from common.specification import Dataset, Specification
 from datasets import registry
 from datasets.base import DataError, DataSet, HeldOut, ImageSet
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from datasets.noise import NoisyLabels, make_noise
 from datasets.randomness import derive_seed, permutation
 

@@ -73,7 +73,7 @@ def build_record(
         "spec": spec.as_json(),
         "titles": {
             "method": info.title,
-            "dataset": data.dataset.title or datasets.DATASETS[spec.dataset.name].title,
+            "dataset": data.dataset.title or datasets.info(spec.dataset.name).title,
             "noise": noise_title(noise.model, noise.rate, noise.options),
             "network": networks.NETWORKS[spec.network].title,
         },

@@ -117,7 +117,7 @@ def choose_settings(part: Suite, wanted: Sequence[str]) -> dict[str, Noise]:
             raise unknown("setting", title, sorted(known), "--setting")
     if wanted:
         return {title: known[title] for title in wanted}
-    noisy = [title for title, entry in known.items() if entry.model != "clean"]
+    noisy = [title for title, entry in known.items() if not noise_models.info(entry.model).is_clean]
     if not noisy:
         raise UserError("the suite has no noisy setting to tune at")
     title = PREFERRED if PREFERRED in known else noisy[0]
