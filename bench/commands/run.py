@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, log, plugins
+from bench import accelerator, log, plugins, stall
 from bench.commands import completion, terminal
 from bench.commands.dry_run import show_plan
 from bench.commands.options import (
@@ -20,6 +20,7 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
+    StallMinutes,
     check_choice,
     check_folder,
 )
@@ -70,6 +71,7 @@ def run(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     probing: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
@@ -99,6 +101,7 @@ def run(
         plugins=plugins.added_files(),
         noise_files=planned.noise_files,
         checkpoint_seconds=checkpoint_seconds,
+        stall_seconds=60 * stall_minutes,
         skip_broken=skip_broken,
         workers=readers(where, slots) if workers is None else workers,
         weights=None if weights is None else weights.absolute(),

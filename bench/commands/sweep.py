@@ -10,7 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import accelerator, cluster, lease, log, order, plugins, price, scheduler, slots, spec, spec_data, suite
+from bench import (
+    accelerator,
+    cluster,
+    lease,
+    leftovers,
+    log,
+    order,
+    plugins,
+    price,
+    scheduler,
+    slots,
+    spec,
+    spec_data,
+    suite,
+)
 from bench.commands import terminal
 from bench.commands.image_files import find_broken, make_ready
 from bench.environment import Environment, checkpoint_path, remove_checkpoint
@@ -145,6 +159,8 @@ def execute(
     log_every: float = log.DEFAULT_SECONDS,
 ) -> bool:
     """Execute the missing cells on this machine or on a cluster; returns whether any run of the suite has failed."""
+    leftovers.remove()
+    leftovers.check_room()
     if wanted_slots.cluster is None:
         places = slots.places(environment, wanted_slots.jobs, wanted_slots.runs_per_device)
 

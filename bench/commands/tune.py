@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import accelerator, log, plugins, suite, tune
+from bench import accelerator, log, plugins, stall, suite, tune
 from bench.commands import completion, terminal
 from bench.commands.options import (
     DEFAULT_OUT,
@@ -24,6 +24,7 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
+    StallMinutes,
     check_choice,
     check_folder,
 )
@@ -94,6 +95,7 @@ def tune_method(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")] = False,
 ) -> None:
@@ -131,6 +133,7 @@ def tune_method(
         device=where,
         plugins=plugins.added_files(),
         noise_files=plan.noise_files,
+        stall_seconds=60 * stall_minutes,
         workers=readers(where, slots),
         capture=capture,
     )
