@@ -102,6 +102,7 @@ def test_minutes_that_cannot_be_meant_are_refused(
     assert "error: --stall-minutes " in refused(*words, "--stall-minutes", value)
 
 
+@pytest.mark.slow
 def test_a_run_that_hangs_is_ended_and_named_and_can_be_taken_up_again(tmp_path: Path) -> None:
     (tmp_path / "hang.py").write_text(HANG.format(mark=tmp_path / "hung"))
     write_suite(tmp_path / "s.toml", epochs=3, methods=("cross_entropy", "hang"))
