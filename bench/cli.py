@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -154,8 +156,30 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return UserError, DataError, MethodError, StoreError, ReportError
 
 
+def _end_in_order() -> None:
+    """Let SIGTERM, by which job systems announce the end, stop a command as Ctrl-C does; what it forked just ends."""
+    this = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == this:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _bear_every_text() -> None:
+    """Write what the output's encoding lacks (an ASCII terminal, bytes of a file name) as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line and exit."""
+    _bear_every_text()
+    _end_in_order()
     foreign = _foreign_package()
     if foreign:  # perhaps `common` itself: nothing is imported for this line
         print(f"error: {foreign}", file=sys.stderr)

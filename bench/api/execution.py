@@ -14,7 +14,7 @@ from bench.api.image_files import make_ready
 from bench.api.planned import Planned
 from bench.machine import accelerator
 from bench.planning import spec, spec_data
-from bench.sweep import cluster, lease, log, order, price, scheduler, slots
+from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler, slots, stall
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.run_queue import Finished
 from bench.training.environment import Environment, remove_checkpoint
@@ -72,6 +72,7 @@ def environment_of(
     weights: Path | None = None,
     checkpoint_seconds: float = 30.0,
     skip_broken: bool = False,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
 ) -> Environment:
     """Where and how the cells are executed. Raises UserError."""
     if capture not in CAPTURES:
@@ -83,6 +84,7 @@ def environment_of(
         plugins=plugins.added_files(),
         noise_files=suite.noise_files,
         checkpoint_seconds=checkpoint_seconds,
+        stall_seconds=60 * stall_minutes,
         skip_broken=skip_broken,
         workers=readers(device, slots) if workers is None else workers,
         weights=None if weights is None else weights.absolute(),
@@ -99,6 +101,8 @@ def execute(
     log_every: float = log.DEFAULT_SECONDS,
 ) -> bool:
     """Execute the missing cells on this machine or on a cluster; returns whether any run of the suite has failed."""
+    leftovers.remove()
+    leftovers.check_room()
     if wanted_slots.cluster is None:
         places = slots.places(environment, wanted_slots.jobs, wanted_slots.runs_per_device)
 

@@ -24,7 +24,7 @@ from bench.api.planned import Planned
 from bench.api.tuned import Tuned
 from bench.machine import accelerator
 from bench.planning.suite import Assignments
-from bench.sweep import log
+from bench.sweep import log, stall
 from datasets import registry as datasets
 from results import frame
 
@@ -104,6 +104,7 @@ def run(
     workers: int | None = None,
     weights: Location | None = None,
     checkpoint_seconds: float = 30.0,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
     cluster: str | None = None,
     log_every: float = log.DEFAULT_SECONDS,
     retry_failed: bool = False,
@@ -140,6 +141,7 @@ def run(
         None if weights is None else Path(weights),
         checkpoint_seconds,
         skip_broken,
+        stall_minutes,
     )
     failed = execution.execute(console or _silent(), suite, environment, slots, retry_failed, log_every)
     return Ran(environment.store, tuple(cell.address for cell in suite.cells), failed)
@@ -167,6 +169,7 @@ def tune(
     capture: str = "auto",
     cluster: str | None = None,
     log_every: float = log.DEFAULT_SECONDS,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
     retry_failed: bool = False,
     console: Console | None = None,
 ) -> Tuned:
@@ -198,6 +201,7 @@ def tune(
         capture=capture,
         cluster=cluster,
         log_every=log_every,
+        stall_minutes=stall_minutes,
         retry_failed=retry_failed,
         console=console or _silent(),
     )

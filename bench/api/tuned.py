@@ -15,7 +15,7 @@ from bench.api.planned import Planned, expand, read_tables
 from bench.machine import accelerator
 from bench.planning import suite as suites
 from bench.planning.settings import Suite
-from bench.sweep import log
+from bench.sweep import log, stall
 from bench.tuning import tune
 from bench.tuning.search import default_space, narrow
 from common.errors import UserError, unknown
@@ -112,12 +112,15 @@ def searched(
     capture: str,
     cluster: str | None,
     log_every: float = log.DEFAULT_SECONDS,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
     retry_failed: bool = False,
     console: Console,
 ) -> Tuned:
     """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
     slots = execution.slots_of(search.device, jobs, runs_per_device, mps, cluster)
-    environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, capture)
+    environment = execution.environment_of(
+        search.plan, search.out, search.data, search.device, slots, capture, stall_minutes=stall_minutes
+    )
     execution.execute(console, search.plan, environment, slots, retry_failed, log_every)
     found, target, row = search.scores(), search.target, search.method
     listed = tune.csv_text(found, search.of.space).encode()

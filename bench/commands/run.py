@@ -21,12 +21,13 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
+    StallMinutes,
     check_choice,
     check_folder,
 )
 from bench.machine import accelerator
 from bench.planning.settings import MOST_SEEDS
-from bench.sweep import log, terminal
+from bench.sweep import log, stall, terminal
 
 EXIT_FAILED_RUN = 1
 
@@ -70,6 +71,7 @@ def run(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     probing: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
@@ -116,6 +118,7 @@ def run(
         workers=workers,
         weights=weights,
         checkpoint_seconds=checkpoint_seconds,
+        stall_minutes=stall_minutes,
         cluster=cluster_address,
         log_every=log_every,
         retry_failed=retry_failed,

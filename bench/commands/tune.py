@@ -23,10 +23,11 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
+    StallMinutes,
     check_folder,
 )
 from bench.planning.settings import MOST_SEEDS
-from bench.sweep import log, terminal
+from bench.sweep import log, stall, terminal
 from bench.tuning import tune
 from bench.tuning.search import Space
 
@@ -76,6 +77,7 @@ def tune_method(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")] = False,
 ) -> None:
@@ -118,6 +120,7 @@ def tune_method(
         jobs=jobs,
         runs_per_device=runs_per_device,
         mps=mps,
+        stall_minutes=stall_minutes,
         capture=capture,
         cluster=cluster_address,
         log_every=log_every,

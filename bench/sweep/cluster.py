@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.planning.spec import Cell
+from bench.sweep import stall
 from bench.sweep.run_queue import Finished, Queue, failure
 from bench.sweep.worker import work
 from bench.training.environment import Environment
 from common.errors import UserError
 from datasets.data_contract import Choice
+from results.layout import Layout
 from results.record import PROTOCOL
 
 _CONNECT_SECONDS = 10
@@ -106,14 +108,16 @@ def run_cluster(client: Any, cells: Sequence[Cell], environment: Environment, fi
     from distributed import wait
 
     queue = Queue(environment.store, cells, finished)
-    flying: dict[Any, Cell] = {}
+    flying: dict[Any, tuple[Cell, stall.Watch]] = {}
     try:
         while True:
             while (taken := queue.take_ready()) is not None:
                 cell, dead_token = taken
                 # A key of its own: the same run may be submitted again after it was busy.
                 key = f"run-{cell.address}-{secrets.token_hex(4)}"
-                flying[client.submit(work, cell.spec, environment, None, dead_token, key=key, pure=False)] = cell
+                watch = stall.Watch(Layout(environment.store).lease(cell.address), environment.stall_seconds)
+                future = client.submit(work, cell.spec, environment, None, dead_token, key=key, pure=False)
+                flying[future] = cell, watch
             if not flying:
                 if queue.is_empty():
                     return
@@ -122,11 +126,23 @@ def run_cluster(client: Any, cells: Sequence[Cell], environment: Environment, fi
             with client.as_current(), contextlib.suppress(TimeoutError):
                 wait(list(flying), timeout=_WAIT_SECONDS, return_when="FIRST_COMPLETED")
             for future in [future for future in flying if future.done()]:
-                cell = flying.pop(future)
+                cell, _ = flying.pop(future)
                 queue.settle(cell, _outcome(environment.store, cell, future))
+            for future in [future for future, (_, watch) in flying.items() if watch.is_stalled()]:
+                cell, watch = flying.pop(future)
+                _end(client, future)
+                queue.settle(cell, failure(environment.store, cell, watch.message))
     except BaseException:
         client.cancel(list(flying))
         raise
+
+
+def _end(client: Any, future: Any) -> None:
+    """Forget a run that hangs, and have its worker started anew where it has a nanny that does this."""
+    with contextlib.suppress(Exception):  # the run is given up, whatever becomes of its worker
+        workers = [name for name, keys in client.processing().items() if future.key in keys]
+        client.cancel([future])
+        client.restart_workers(workers, timeout=_CONNECT_SECONDS)
 
 
 def _outcome(store: Path, cell: Cell, future: Any) -> Any:

@@ -47,6 +47,7 @@ class Holder:
     memory: int = 0  # bytes that the process had reserved on its accelerator at most
     memory_used: int = 0  # bytes of the accelerator in use, by anybody
     memory_total: int = 0
+    advanced: int = 0  # from 1 on with every step and pass: a run for which it rests hangs; 0: not begun
 
 
 def _boot_id() -> str:
@@ -110,6 +111,7 @@ class Lease:
     def __init__(self, path: Path, descriptor: int, holder: Holder) -> None:
         self.path, self._descriptor, self.holder = path, descriptor, holder
         self._released = threading.Event()
+        self._advanced: Callable[[], int] = lambda: 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._thread.start()
@@ -120,10 +122,14 @@ class Lease:
         with self._lock:
             self.holder = replace(self.holder, **values)
 
+    def watch(self, advanced: Callable[[], int]) -> None:
+        """From now on every beat tells what `advanced` counts. It is called by the thread that beats."""
+        self._advanced = advanced
+
     def _beat_on(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
             with self._lock:
-                self.holder = replace(self.holder, counter=self.holder.counter + 1)
+                self.holder = replace(self.holder, counter=self.holder.counter + 1, advanced=self._advanced())
                 # A full disk must not end the run: the beat is only seen later.
                 with contextlib.suppress(OSError):
                     os.pwrite(self._descriptor, _encoded(self.holder), 0)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.sweep.lease import process_start
+from bench.sweep.leftovers import is_orphan, mark
 
 PROGRAM = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
@@ -85,7 +85,7 @@ def _have(program: str, base: Path | None, service: Service) -> None:
     elif base is None:
         service.tell(f"MPS was not started (its folder in {_root()} belongs to somebody else): {LOST}")
     else:
-        service.folder = base / _name()
+        service.folder = base / mark()
         fault = _start(program, service.folder)
         if fault:
             service.tell(f"MPS was not started ({fault}): {LOST}")
@@ -102,7 +102,7 @@ def _roots() -> list[Path]:
 def _root() -> Path:
     """The first of them that can be written and is short enough for a socket's path."""
     for root in _roots():
-        if os.access(root, os.W_OK) and len(os.fsencode(_below(root) / _name())) <= _LONGEST:
+        if os.access(root, os.W_OK) and len(os.fsencode(_below(root) / mark())) <= _LONGEST:
             return root
     return Path("/tmp")
 
@@ -122,30 +122,10 @@ def _base() -> Path | None:
     return base if base.is_dir() and not base.is_symlink() and status.st_uid == os.getuid() else None
 
 
-def _namespace() -> str:
-    """Which processes this one can see: a container that shares the folder sees others."""
-    try:
-        return str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:
-        return "0"
-
-
-def _name() -> str:
-    return f"{os.getpid()}-{process_start(os.getpid()) or '0'}-{_namespace()}"
-
-
-def _is_orphan(folder: Path) -> bool:
-    pid, _, rest = folder.name.partition("-")
-    started, _, namespace = rest.partition("-")
-    if not pid.isdigit() or namespace != _namespace():
-        return False
-    return process_start(int(pid)) != started
-
-
 def _stop_orphans(program: str, base: Path) -> None:
     with contextlib.suppress(OSError):  # there is none, or another command is at the same
         for folder in base.iterdir() if base.stat().st_uid == os.getuid() else []:
-            if _is_orphan(folder):
+            if is_orphan(folder.name):
                 _stop(program, folder)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from joblib.externals.loky import ProcessPoolExecutor
@@ -15,28 +15,42 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from bench.machine import accelerator
 from bench.planning.spec import Cell
-from bench.sweep import mps
+from bench.sweep import leftovers, mps, stall
 from bench.sweep.run_queue import Finished, Queue, failure
 from bench.sweep.slots import Place, spread
 from bench.sweep.worker import Driver, Outcome, import_all, prepare_worker, work
+from results.layout import Layout
 
 _WAIT_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
 _OBSERVE_SECONDS = 1.0
 
 
+class _Stalled(Exception):
+    """The run that a worker executes no longer advances."""
+
+
 class _Worker:
     """The worker process of a slot, started when there is something to do. Losing it costs one run only."""
 
-    def __init__(self, device: str, service: mps.Service, stopping: threading.Event) -> None:
-        self._device, self._service, self._stopping = device, service, stopping
+    def __init__(self, device: str, feeder: _Feeder) -> None:
+        self._device, self._service, self._stopping = device, feeder.service, feeder.queue.stopping
+        self._folder = feeder.folder
         self._executor: ProcessPoolExecutor | None = None
+        self._watch: stall.Watch | None = None
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What the function returns in the worker; None when stopping. Raises TerminatedWorkerError if it is killed."""
+    def call(self, function: Callable[..., Any], *arguments: Any, watch: stall.Watch | None = None) -> Any:
+        """What the function returns in the worker; None when stopping.
+
+        Raises TerminatedWorkerError if the process is killed, and _Stalled where `watch` sees that a run hangs.
+        """
         if self._executor is None:
             self._start()
-        return self._result(function, *arguments)
+        self._watch = watch
+        try:
+            return self._result(function, *arguments)
+        finally:
+            self._watch = None
 
     def start_ahead(self) -> None:
         """Have the process ready for what may be allowed soon: importing takes seconds."""
@@ -49,7 +63,11 @@ class _Worker:
     def _start(self) -> None:
         variables = self._service.variables
         self._executor = ProcessPoolExecutor(
-            max_workers=1, timeout=None, env=variables or None, initializer=prepare_worker
+            max_workers=1,
+            timeout=None,
+            env=variables or None,
+            initializer=prepare_worker,
+            initargs=(self._folder,),
         )
         if variables:
             # A daemon may be up and yet let nobody in. Touching the device costs no time: the first run has to.
@@ -69,7 +87,8 @@ class _Worker:
             try:
                 return future.result(timeout=_WAIT_SECONDS)
             except TimeoutError:
-                continue
+                if self._watch is not None and self._watch.is_stalled():
+                    raise _Stalled from None
         return None
 
     def stop(self, kill: bool = True) -> None:
@@ -82,13 +101,15 @@ class _Worker:
 class _Feeder:
     """Feeds the slots of this machine, each in a thread of its own."""
 
-    def __init__(self, queue: Queue, service: mps.Service, tell: Callable[[str], None]) -> None:
-        self.queue, self.service, self.tell = queue, service, tell
+    def __init__(
+        self, queue: Queue, service: mps.Service, folder: Path | None, tell: Callable[[str], None]
+    ) -> None:
+        self.queue, self.service, self.folder, self.tell = queue, service, folder, tell
         self._alone: set[str] = set()  # runs that are to have the device for themselves
 
     def feed(self, place: Place, number: int) -> None:
         """Run cells one after the other in a worker process of this slot's own, until all are settled."""
-        worker = _Worker(place.name, self.service, self.queue.stopping)
+        worker = _Worker(place.name, self)
         try:
             while not (self.queue.stopping.is_set() or self.queue.is_over()):
                 if not self._execute_next(place, number, worker):
@@ -111,14 +132,19 @@ class _Feeder:
         if taken is None:
             place.leave(number)
             return False
-        (cell, dead_token), outcome = taken, None
+        (cell, dead_token), outcome, environment = taken, None, place.environment
+        watch = stall.Watch(Layout(environment.store).lease(cell.address), environment.stall_seconds)
         try:
             if self._has_room(place, number, cell):
                 place.begin(number, cell)
-                outcome = worker.call(work, cell.spec, place.environment, Driver.this(), dead_token)
+                outcome = worker.call(work, cell.spec, environment, Driver.this(), dead_token, watch=watch)
         except TerminatedWorkerError:
             worker.stop()
             outcome = Outcome("killed")
+        except _Stalled:
+            where = stall.ask(self.folder, watch.path)
+            worker.stop()
+            outcome = Outcome("stalled", watch.message, where and f"{where}\n{watch.message}\n")
         finally:
             most = place.leave(number)
             if outcome is None:
@@ -142,6 +168,9 @@ class _Feeder:
         beside = most - 1
         if outcome.status == "killed":
             self.queue.lost_worker(cell)
+        elif outcome.status == "stalled":
+            self.queue.settle(cell, failure(self.queue.store, cell, outcome.message, outcome.traceback))
+            stall.clear(Layout(self.queue.store).lease(cell.address))
         elif outcome.status == "out_of_memory" and beside:
             place.out_of_memory(most)
             allowed = place.packing.allowed
@@ -194,13 +223,14 @@ def run_local(
     queue, slots = Queue(store, cells, finished), spread(places, len(cells))
     with (
         _service(places, use_mps, tell) as service,
+        leftovers.folder() as folder,
         warnings.catch_warnings(),
         ThreadPoolExecutor(len(slots)) as threads,
     ):
         # where loky replaces a worker, and the next run was given to it already, the new one takes that over, so
         # nothing is lost and nobody need be told
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
-        feeder = _Feeder(queue, service, tell)
+        feeder = _Feeder(queue, service, folder, tell)
         try:
             feeds, looked = [threads.submit(feeder.feed, *slot) for slot in slots], time.monotonic()
             while not all(feed.done() for feed in feeds):

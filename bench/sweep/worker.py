@@ -12,9 +12,10 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from bench.machine import accelerator
-from bench.sweep import lease
+from bench.sweep import lease, leftovers, stall
 from bench.training.environment import Environment
 from common.specification import Specification
 from results.record import address
@@ -51,15 +52,18 @@ class Outcome:
     traceback: str = ""
 
 
-def prepare_worker() -> None:
+def prepare_worker(folder: Path | None) -> None:
     """Let a worker process live on from run to run: what it has imported and loaded is not read again.
 
     loky replaces a worker that has grown by 300 MB since its first run, if psutil is installed. A run on another data
-    set, or the first on an accelerator, does that without any leak.
+    set, or the first on an accelerator, does that without any leak. folder: of the command, for what its processes
+    share.
     """
     from joblib.externals.loky import process_executor
 
     process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
+    leftovers.use_folder(folder)
+    stall.answer(folder)
 
 
 def import_all() -> None:
@@ -76,6 +80,7 @@ def _watch(driver: Driver) -> None:
     def watch() -> None:
         while lease.process_start(driver.pid) == driver.started:
             time.sleep(1.0)
+        leftovers.remove()  # the driver's folder
         os._exit(3)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -122,7 +127,8 @@ def _execute(spec: Specification, environment: Environment, held: lease.Lease, t
         values = asdict(beat)
         held.tell(**values.pop("load"), **values)
 
-    execute(spec, environment, tell, taken_up)
+    held.watch(lambda: 1)  # importing took its time, but it is begun
+    execute(spec, environment, tell, taken_up, held.watch)
     return Outcome("done")
 
 

@@ -22,6 +22,7 @@ class Environment:
     skip_broken: bool = False  # leave out broken images; the specification's hash of the data says which
     workers: int = 0  # processes that read image files for one run
     capture: str = "auto"  # training steps as captured graphs: "auto" on an accelerator, "off", "trace" (for tests)
+    stall_seconds: float = 0.0  # a run that does not advance for so long is ended; 0: none is
     weights: Path | None = None  # ImageNet weights; None: from torchvision's cache
 
 

@@ -187,11 +187,13 @@ def execute(
     environment: Environment,
     beat: Callable[[Beat], None] = lambda beat: None,
     taken_up: float | None = None,
+    watched: Callable[[Callable[[], int]], None] = lambda advanced: None,
 ) -> None:
     """Train, measure and publish one run; goes on from its checkpoint where there is one.
 
     `beat` is called at most about once a second. taken_up: when the process took up the run, by `time.perf_counter`;
-    None: now. Raises what data, method or store raise.
+    None: now. watched: is given what counts the run's steps and passes, which any thread may call. Raises what data,
+    method or store raise.
     """
     taken_up = time.perf_counter() if taken_up is None else taken_up
     plugins.register(environment.plugins, tell=lambda line: None)  # the driver has told of those left out
@@ -199,7 +201,7 @@ def execute(
     _configure(spec)
     reset_peak_memory(device)
     with accelerator.own_stream(device):
-        _executed(spec, environment, device, beat, taken_up)
+        _executed(spec, environment, device, beat, taken_up, watched)
 
 
 def _executed(
@@ -208,6 +210,7 @@ def _executed(
     device: torch.device,
     beat: Callable[[Beat], None],
     taken_up: float,
+    watched: Callable[[Callable[[], int]], None],
 ) -> None:
     store, where = Store(environment.store), address(spec)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -223,6 +226,7 @@ def _executed(
             # Written by other code, as where a method has got another buffer since: whatever does not fit, start anew.
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
+    watched(lambda: 2 + run.progress.step + run.task.counter.cost + run.task.counter.evaluation)
     with closing(measures.train.loader):
         first_step, made = _train(run, measures, curves, environment, path, past, beat)
         end, arrays = measure.at_the_end(run.method, measures, run.observer, made)
