@@ -77,7 +77,7 @@ def assert_same(one: Run, other: Run) -> None:
     assert state.keys() == others_state.keys()
     assert [name for name in state if not torch.equal(state[name], others_state[name])] == []
     assert one.task.counter.state_dict() == other.task.counter.state_dict()
-    assert vars(one.progress) | {"seconds": 0} == vars(other.progress) | {"seconds": 0}
+    assert vars(one.position) | {"seconds": 0} == vars(other.position) | {"seconds": 0}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_step_does_not_synchronise(method: str, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trainer, "_step", watched)
     trainer.train_epoch(run)
-    assert run.progress.step == 8
+    assert run.position.step == 8
 
 
 def test_captured_graphs_keep_the_outputs_of_earlier_passes() -> None:

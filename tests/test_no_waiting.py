@@ -58,5 +58,5 @@ def test_a_step_waits_for_nothing(method: str, monkeypatch: pytest.MonkeyPatch) 
     run, _ = started(specification(method, "training.epochs=6"))
     for _ in range(6):
         trainer.train_epoch(run)
-    assert run.progress.step
+    assert run.position.step
     assert questions.found == set()

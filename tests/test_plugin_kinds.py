@@ -146,7 +146,7 @@ def test_a_run_with_all_three_resumes_bit_identically(
     real = trainer.train_epoch
 
     def cut(run: Run) -> dict[str, Any]:
-        if run.progress.epoch == 2:
+        if run.position.epoch == 2:
             raise KeyboardInterrupt
         return real(run)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from bench.planning.spec_data import choice_of
 from bench.training.environment import Environment
 from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
-from datasets.base import DataError, DataSet, ImageFiles
-from datasets.image_check import Progress
+from datasets.base import DataError, DataSet, ImageFiles, Report
 from datasets.index import Index
 from datasets.noise import make_noise
 from datasets.noise_models import NOISE_MODELS
@@ -26,7 +25,7 @@ SHOWN_PAIRS = 3  # images of two splits that are the same
 
 
 @contextmanager
-def shown(console: Console, title: str) -> Iterator[Progress]:
+def shown(console: Console, title: str) -> Iterator[Report]:
     """A bar on a terminal, a line for each further tenth elsewhere; nothing where there is nothing to do."""
     if console.is_terminal:
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -37,10 +36,10 @@ def shown(console: Console, title: str) -> Iterator[Progress]:
         yield _lines(console, title)
 
 
-def _lines(console: Console, title: str) -> Callable[[int, int], None]:
+def _lines(console: Console, title: str) -> Report:
     told = 0
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int | None) -> None:
         nonlocal told
         tenth = 10 * done // total if total else 0
         if tenth > told:

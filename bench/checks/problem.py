@@ -141,9 +141,9 @@ class Training:
     def train(self, until: int | None = None, after_epoch: Callable[[], None] = lambda: None) -> Training:
         """Train to the end, or until so many epochs are done."""
         epochs = self.run.spec.epochs
-        while self.run.progress.epoch < (epochs if until is None else until):
+        while self.run.position.epoch < (epochs if until is None else until):
             seen = trainer.train_epoch(self.run)
-            measure.after_epoch(self.run.method, self.measures, self.curves, self.run.progress.epoch, epochs, seen)
+            measure.after_epoch(self.run.method, self.measures, self.curves, self.run.position.epoch, epochs, seen)
             after_epoch()
         return self
 

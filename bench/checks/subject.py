@@ -113,7 +113,7 @@ class Subject:
             found.loose.append(copy.deepcopy(loose_arrays(method)))
             graphs = [name for name, buffer in method.named_buffers() if buffer.requires_grad]
             found.graph = found.graph or (graphs[0] if graphs else None)
-            found.checkpoints[training.run.progress.epoch] = through_file(trainer.state_dict(training.run))
+            found.checkpoints[training.run.position.epoch] = through_file(trainer.state_dict(training.run))
 
         training.run.beat = after_step
         training.train(after_epoch=after_epoch)

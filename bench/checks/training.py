@@ -22,7 +22,7 @@ def loss(subject: Subject) -> str:
     """Every loss is a scalar, and finite."""
     run = subject.base.training.run
     means = subject.base.training.curves["train_loss"]
-    return f"a finite scalar in all {run.progress.step} steps; epoch means from {min(means):.3g} to {max(means):.3g}"
+    return f"a finite scalar in all {run.position.step} steps; epoch means from {min(means):.3g} to {max(means):.3g}"
 
 
 def learning(subject: Subject) -> str:
@@ -34,7 +34,7 @@ def learning(subject: Subject) -> str:
     training = subject.train(EASY)
     accuracy = training.curves["memorisation"]["clean_given"]
     best, last, stages = max(accuracy), accuracy[-1], len(training.run.bounds)
-    seen = f"{last:.1%} training accuracy on a noise-free problem after {training.run.progress.step} steps"
+    seen = f"{last:.1%} training accuracy on a noise-free problem after {training.run.position.step} steps"
     if stages > 1:
         seen += f", {best:.1%} after epoch {accuracy.index(best) + 1} of {EASY.epochs}, in {stages} stages"
     if (best if stages > 1 else last) < WANTED_ACCURACY:

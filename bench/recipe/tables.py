@@ -7,18 +7,20 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 
-def _whole_as_int(value: int | float) -> int | float:
-    """5.0 as 5: what means the same must have the same address."""
-    return int(value) if value == int(value) else value
+def _epochs_or_share(value: int | float) -> int | float:
+    """One rule, methods' too: a whole number counts epochs, one with a point is a share; 1.0 could be either."""
+    if isinstance(value, float) and value >= 1:
+        raise ValueError(f"{value} is no share of the run, which is below 1; epochs are whole numbers: {int(value)}")
+    return 0 if value == 0 else value
 
 
 LARGEST = 10**9  # of counts: far more than any run needs, and safe to calculate with
 
-# a number of epochs, or a float below 1: that share of the run
+# a whole number of epochs, or a float below 1: that share of the run
 Epochs = Annotated[
     int | float,
     Field(ge=0, le=LARGEST),
-    AfterValidator(_whole_as_int),
+    AfterValidator(_epochs_or_share),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST}),
 ]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

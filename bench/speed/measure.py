@@ -146,7 +146,7 @@ def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, le
     spent = seconds(lambda: plain(_FEW_BATCHES), device)
     batches = math.ceil(images / case.batch_size)
     if left < math.inf:
-        longest = max(sides.ours.progress.seconds, left / 2 / (case.repeats + 1))
+        longest = max(sides.ours.position.seconds, left / 2 / (case.repeats + 1))
         fitting = int(longest / spent * _FEW_BATCHES)
         if fitting < min(batches, _LEAST_BATCHES):
             return
@@ -172,7 +172,7 @@ def _time_rounds(sides: Sides, device: torch.device, repeats: int, times: Times)
 
 def _time_round(sides: Sides, device: torch.device, times: Times) -> Round:
     """Our epoch, then the same passes of the bare network, then the others."""
-    counter, progress = sides.ours.task.counter, sides.ours.progress
+    counter, progress = sides.ours.task.counter, sides.ours.position
     trained, forwarded, images = counter.trained, counter.forwarded, progress.samples
     ours = seconds(lambda: trainer.train_epoch(sides.ours), device)
     passes = counter.trained - trained, counter.forwarded - forwarded

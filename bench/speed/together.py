@@ -39,11 +39,11 @@ def train(case: Case, number: int, folder: Path) -> float:
     with accelerator.own_stream(device):
         run, _ = started(case, device, "auto")
         _meet(folder, "ready", number, case.at_once, lambda: time.sleep(_LOOK_SECONDS))
-        before, begun = run.progress.samples, time.perf_counter()
+        before, begun = run.position.samples, time.perf_counter()
         while time.perf_counter() - begun < WINDOW_SECONDS:
             trainer.train_epoch(run)
             accelerator.synchronise(device)
-        rate = (run.progress.samples - before) / (time.perf_counter() - begun)
+        rate = (run.position.samples - before) / (time.perf_counter() - begun)
         # it goes on, so that the last one is not timed alone
         _meet(folder, "timed", number, case.at_once, lambda: trainer.train_epoch(run))
     return rate

@@ -67,7 +67,7 @@ class Capture:
     def train(self, walk: PhaseWalk) -> int:
         """Do the full batches at the start of a phase, as far as they can be captured; returns how many were done."""
         run, steps = walk.run, _full_batches(walk)
-        kind = (walk.phase.name, walk.size, run.progress.stage)
+        kind = (walk.phase.name, walk.size, run.position.stage)
         self.steps += len(walk.walk)
         self._graphs = {other: graph for other, graph in self._graphs.items() if other[2] == kind[2]}
         obstacle = _obstacle(walk, steps) or self._refuted.get(kind)
@@ -143,7 +143,7 @@ class Capture:
         before.check_generators()
         if fingerprint(run) != prints:
             raise NotCapturable("changes what the method keeps beside its tensors, or replaces a tensor, in the step")
-        epoch = run.progress.epoch if noted else None
+        epoch = run.position.epoch if noted else None
         return Graph(replay, tables, passes, prints, epoch, watch.signature, self.recorder.broken)
 
     def _prove(self, walk: PhaseWalk, graph: Graph, first: int) -> str:
@@ -213,7 +213,7 @@ def _still_holds(graph: Graph, walk: PhaseWalk, steps: int) -> bool:
     """Whether Python would do the same as when the graph was recorded."""
     run = walk.run
     return (
-        graph.epoch in (None, run.progress.epoch)
+        graph.epoch in (None, run.position.epoch)
         and graph.tables.fits(walk, steps)
         and graph.fingerprint == fingerprint(run)
     )
@@ -260,7 +260,7 @@ def _device_step(walk: PhaseWalk, tables: EpochTables, noted: set[str]) -> None:
         views=views,
         labels=run.labels[index],
         index=index,
-        epoch=run.progress.epoch + 1,
+        epoch=run.position.epoch + 1,
         step=0,
         progress=0.0,
         observe=tables.observed.observer(rows),

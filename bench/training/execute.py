@@ -226,7 +226,7 @@ def _executed(
             # Written by other code, as where a method has got another buffer since: whatever does not fit, start anew.
             remove_checkpoint(path)
             run, measures = _built(spec, data, device, environment)
-    watched(lambda: 2 + run.progress.step + run.task.counter.cost + run.task.counter.evaluation)
+    watched(lambda: 2 + run.position.step + run.task.counter.cost + run.task.counter.evaluation)
     with closing(measures.train.loader):
         first_step, made = _train(run, measures, curves, environment, path, past, beat)
         end, arrays = measure.at_the_end(run.method, measures, run.observer, made)
@@ -260,14 +260,14 @@ def _train(
     epochs, begun, warned = run.spec.epochs, time.perf_counter(), False
     saved, pulse = begun, Pulse(run, curves, beat)
     run.beat = pulse.tell
-    while run.progress.epoch < epochs:
+    while run.position.epoch < epochs:
         made = {}  # those of an earlier state are needed no more, and they take memory
         with pulse.training():
             seen = trainer.train_epoch(run)
-        made = measure.after_epoch(run.method, measures, curves, run.progress.epoch, epochs, seen)
+        made = measure.after_epoch(run.method, measures, curves, run.position.epoch, epochs, seen)
         pulse.epoch_done()
         now = time.perf_counter()
-        if run.progress.epoch < epochs and now - saved >= environment.checkpoint_seconds:
+        if run.position.epoch < epochs and now - saved >= environment.checkpoint_seconds:
             history = {"seconds": past.seconds + now - begun, "resumes": past.resumes}
             state, saved = {"run": trainer.state_dict(run), "curves": curves, **history}, now
             try:

@@ -47,8 +47,8 @@ class Pulse:
         self.first_step = 0.0
         self._run, self._curves, self._beat, self._told = run, curves, beat, 0.0
         self._epoch_began, self._epochs = 0.0, run.spec.epochs
-        self._passes, self._seconds = run.task.counter.cost, run.progress.seconds
-        self._pace = Pace(run.progress.epoch, self._epochs, run.progress.samples, run.progress.seconds)
+        self._passes, self._seconds = run.task.counter.cost, run.position.seconds
+        self._pace = Pace(run.position.epoch, self._epochs, run.position.samples, run.position.seconds)
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -59,7 +59,7 @@ class Pulse:
 
     def epoch_done(self) -> None:
         """One more epoch is trained and measured."""
-        progress = self._run.progress
+        progress = self._run.position
         self._pace.epoch_done(progress.epoch, progress.samples, progress.seconds)
         self.tell(progress.epoch)
 
@@ -70,8 +70,8 @@ class Pulse:
         if now - self._told <= 1.0:
             return
         self._told = now
-        seconds = run.progress.seconds - self._seconds + (now - self._epoch_began if self._epoch_began else 0.0)
+        seconds = run.position.seconds - self._seconds + (now - self._epoch_began if self._epoch_began else 0.0)
         load = {"passes": run.task.counter.cost - self._passes, "train_seconds": seconds, **_memory(run.labels.device)}
-        rate, left = self._pace.images_per_second(run.progress.samples), self._pace.seconds_left(progress)
+        rate, left = self._pace.images_per_second(run.position.samples), self._pace.seconds_left(progress)
         accuracy = self._curves.get("noisy_validation_accuracy", [None])[-1]
         self._beat(Beat(int(progress), self._epochs, rate, accuracy, left, load))

@@ -66,7 +66,7 @@ def build_record(
     privileges = sorted(info.needs | info.marks)
     privileges += ["pretraining"] * bool(spec.pretrained)
     privileges += ["clean labels"] * (spec.dataset.training_rows == "clean_only")
-    passes = run.task.counter.cost / (run.progress.epoch * run.epoch_images)
+    passes = run.task.counter.cost / (run.position.epoch * run.epoch_images)
     return {
         "format": FORMAT,
         "address": address(spec),
@@ -95,7 +95,7 @@ def build_record(
             "parameters": sum(p.numel() for p in run.method.parameters()),
             "networks": info.networks,
             "passes_per_step": round(passes, 6),
-            "steps": run.progress.step,
+            "steps": run.position.step,
         },
         "privileges": privileges,
     }
@@ -149,8 +149,8 @@ def build_execution(
     execution: Execution = {
         "seconds": seconds,
         "start_seconds": start_seconds,
-        "train_seconds": run.progress.seconds,
-        "images_per_second": run.progress.samples / max(run.progress.seconds, 1e-9),
+        "train_seconds": run.position.seconds,
+        "images_per_second": run.position.samples / max(run.position.seconds, 1e-9),
         "scoring_passes": run.task.counter.evaluation,
         "peak_memory_mib": peak_memory(device),
         "started": started.isoformat(timespec="seconds"),

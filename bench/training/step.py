@@ -25,7 +25,7 @@ Drawn = tuple[Tensor, tuple[Tensor, ...]]  # rows of the training set, and their
 
 
 @dataclass
-class Progress:
+class Position:
     """Where a run stands: plain scalars that a checkpoint holds."""
 
     epoch: int = 0  # epochs done
@@ -49,7 +49,7 @@ class Run:
     streams: Streams
     labels: Tensor
     sampler: Sampler | None = None  # draws the rows of each epoch, where an epoch is not all of them
-    progress: Progress = field(default_factory=Progress)
+    position: Position = field(default_factory=Position)
     optimizers: optim.Optimizers | None = None
     rates_on_device: bool = False  # learning rates are tensors beside the parameters, as a captured step needs them
     captured: Capture | None = None  # replays steps as graphs; None: every step is Python's
@@ -103,7 +103,7 @@ class PhaseWalk:
 
     def progress(self, number: int) -> float:
         """The run's clock at the walk's batch `number`."""
-        return self.run.progress.epoch + (self.part[0] + number / len(self.walk)) / self.part[1]
+        return self.run.position.epoch + (self.part[0] + number / len(self.walk)) / self.part[1]
 
     def batch(self, number: int, drawn: Drawn, draws: Mapping[str, Tensor] | None = None) -> Batch:
         """The walk's batch `number`. draws: the method's draws for it, on the device; None: made now."""
@@ -122,8 +122,8 @@ class PhaseWalk:
             views=views,
             labels=run.labels[index],
             index=index,
-            epoch=run.progress.epoch + 1,
-            step=run.progress.step,
+            epoch=run.position.epoch + 1,
+            step=run.position.step,
             progress=progress,
             observe=run.observer.for_rows(index),
             terms=run.health.add_terms,
@@ -164,7 +164,7 @@ def count_step(run: Run, samples: int, progress: float, rate: float) -> None:
     """What a step does on the host, once it has been asked of the device."""
     run.observer.add_samples(samples)
     run.health.count_step()
-    run.progress.step += 1
-    run.progress.samples += samples
-    run.progress.rate = rate
+    run.position.step += 1
+    run.position.samples += samples
+    run.position.rate = rate
     run.beat(progress)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.recipe.schedules import Settings
 from bench.training import optim
-from bench.training.step import PhaseWalk, Progress, Run, begin, count_step, descend
+from bench.training.step import PhaseWalk, Position, Run, begin, count_step, descend
 from methods.base import Batch
 
 
@@ -34,14 +34,14 @@ def _build_optimizers(run: Run, stage: int) -> None:
     first, last = _schedule_span(run, stage)
     groups = run.method.parameter_groups()
     run.optimizers = optim.build(groups, settings, schedule, first, max(last - first, 1), run.rates_on_device)
-    run.progress.restart_stage = stage
+    run.position.restart_stage = stage
 
 
 def _enter_stages(run: Run, epoch: int) -> None:
     """Start every stage that begins before or at `epoch`, also those of no length."""
-    while run.progress.stage + 1 < len(run.bounds) and run.bounds[run.progress.stage + 1][1] < epoch:
-        run.progress.stage += 1
-        stage = run.progress.stage
+    while run.position.stage + 1 < len(run.bounds) and run.bounds[run.position.stage + 1][1] < epoch:
+        run.position.stage += 1
+        stage = run.position.stage
         run.method.stage_start(stage)
         if stage == 0 or run.bounds[stage][0].restart:
             _build_optimizers(run, stage)
@@ -62,7 +62,7 @@ def _train_phase(run: Run, walk: PhaseWalk) -> None:
 
 def train_epoch(run: Run) -> dict[str, Any]:
     """Train the next epoch; returns the observer's summary with the learning rate. The method must be on its device."""
-    epoch = run.progress.epoch + 1
+    epoch = run.position.epoch + 1
     started = time.perf_counter()
     run.task.seed_epoch(epoch)
     run.method.train()
@@ -76,9 +76,9 @@ def train_epoch(run: Run) -> dict[str, Any]:
     run.health.end_epoch()
     summary = run.observer.end_epoch()
     run.health.saturated = summary.pop("saturated")
-    summary["learning_rate"] = run.progress.rate
-    run.progress.epoch = epoch
-    run.progress.seconds += time.perf_counter() - started
+    summary["learning_rate"] = run.position.rate
+    run.position.epoch = epoch
+    run.position.seconds += time.perf_counter() - started
     return summary
 
 
@@ -86,7 +86,7 @@ def state_dict(run: Run) -> dict[str, Any]:
     """The training state after a whole epoch: tensors and plain scalars."""
     assert run.optimizers is not None
     return {
-        "progress": dict(vars(run.progress)),
+        "progress": dict(vars(run.position)),
         "method": run.method.state_dict(),
         "optimizers": run.optimizers.state_dict(),
         "observer": run.observer.state_dict(),
@@ -98,8 +98,8 @@ def state_dict(run: Run) -> dict[str, Any]:
 def load_state_dict(run: Run, state: Mapping[str, Any]) -> None:
     """Go on where `state_dict` was taken. No generator needs restoring: all are seeded anew at every epoch start."""
     run.method.load_state_dict(state["method"])
-    run.progress = Progress(**state["progress"])
-    _build_optimizers(run, run.progress.restart_stage)
+    run.position = Position(**state["progress"])
+    _build_optimizers(run, run.position.restart_stage)
     assert run.optimizers is not None
     run.optimizers.load_state_dict(state["optimizers"])
     run.observer.load_state_dict(state["observer"])
