@@ -12,9 +12,12 @@ from bench.recipe.schedules import SCHEDULES
 from common.registry import Registry
 from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
+from datasets.views import VIEW_POLICIES
 from methods import registry as methods
 
-REGISTRIES: tuple[Registry[Any], ...] = (DATASETS, NOISE_MODELS, OPTIMIZERS, SCHEDULES, networks.NETWORKS)
+REGISTRIES: tuple[Registry[Any], ...] = (
+    DATASETS, NOISE_MODELS, VIEW_POLICIES, OPTIMIZERS, SCHEDULES, networks.NETWORKS,
+)  # fmt: skip
 
 
 @contextmanager

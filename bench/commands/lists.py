@@ -19,6 +19,7 @@ from bench.recipe.schedules import SCHEDULES, ScheduleKind
 from bench.sweep import terminal
 from datasets import noise_models
 from datasets import registry as datasets
+from datasets.views import VIEW_POLICIES
 from methods import registry as methods
 
 Rows = list[dict[str, Any]]
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     noise = "noise"
+    views = "views"
     optimizers = "optimizers"
     schedules = "schedules"
     networks = "networks"
@@ -117,6 +119,7 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.methods: _methods,
     Kind.datasets: _datasets,
     Kind.noise: _noise,
+    Kind.views: lambda: [{"name": policy.name, "description": policy.description} for policy in VIEW_POLICIES],
     Kind.optimizers: lambda: _kinds(OPTIMIZERS),
     Kind.schedules: lambda: _kinds(SCHEDULES),
     Kind.networks: _networks,
@@ -135,7 +138,7 @@ def list_registered(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """List methods, data sets, noise models, optimisers, schedules, networks or suites.
+    """List methods, data sets, noise models, view policies, optimisers, schedules, networks or suites.
 
     Examples:
 
