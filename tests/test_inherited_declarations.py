@@ -7,11 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ENVIRONMENT, HOME, write_suite
+from torch import nn
 
 from methods import registry
+from methods.base import Stage
+from methods.contract_checks import taken_names
 from methods.declaration import read_file
 from methods.hyper import MethodError, choice, epochs, flag, integer, real
 from results.store import Store
@@ -187,6 +191,76 @@ def test_a_wrong_declaration_is_refused_with_file_and_line(
     assert told in line
     number = 1 + text.splitlines().index(f"    hyper = {declared.splitlines()[0]}")
     assert line.startswith(f"error: {path}, line {number}: class Mine") or case == "from itself"
+
+
+AGAINST_THE_CONTRACT = {
+    "after_step without its batch": (
+        "def after_step(self): pass",
+        "`after_step` is called with batch: def after_step(self, batch)",
+    ),
+    "after_backward without its batch": ("def after_backward(self): pass", "def after_backward(self, batch)"),
+    "one argument too many": ("def predict(self, images, labels): pass", "def predict(self, images)"),
+    "one that must be named": ("def epoch_start(self, epoch, *, rest): pass", "def epoch_start(self, epoch)"),
+    "a share as a stage": (
+        "def stages(self): return [Stage(.5), Stage()]",
+        "Stage(0.5): `epochs` is a whole number, or None for the rest of the run",
+    ),
+    "a stage that ignores its settings": (
+        'def stages(self): return [Stage(1), Stage(optimizer={"lr": 9.0}, restart=False)]',
+        "Stage(restart=False): the optimiser goes on as it is, and would ignore the settings",
+    ),
+}
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+@pytest.mark.parametrize("case", AGAINST_THE_CONTRACT)
+def test_what_is_against_the_contract_is_refused_with_file_and_line(
+    case: str, inherited: bool, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    function, told = AGAINST_THE_CONTRACT[case]
+    named = '    name = "mine"\n    title = "Mine"\n'
+    classes = f"\n\nclass Mine(Parent):\n{named}    {function}\n"
+    if inherited:
+        classes = f"\n\nclass Between(Parent):\n    {function}\n\n\nclass Mine(Between):\n{named}"
+    text = PARENT.replace("import Method", "import Method, Stage") + classes
+    (tmp_path / "plug.py").write_text(text)
+    line = refused("list", "methods", "--plugin", "plug.py")
+    owner, number = "Between" if inherited else "Mine", 1 + text.splitlines().index(f"    {function}")
+    assert line.startswith(f"error: {tmp_path / 'plug.py'}, line {number}: class {owner}: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "def after_step(self, batch, more=None): pass",
+        "def after_step(self, *given): pass",
+        "def stages(self): return [Stage(1), Stage(restart=False), Stage(None, {})]",
+        "def step_draws(self, size): return {}",
+    ],
+)
+def test_what_can_be_called_is_taken(function: str, tmp_path: Path) -> None:
+    text = PARENT.replace("import Method", "import Method, Stage")
+    (tmp_path / "plug.py").write_text(f'{text}\n\nclass Mine(Parent):\n    name = title = "mine"\n    {function}\n')
+    assert [info.name for info in read_file(tmp_path / "plug.py", "plug")] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"epochs": 0.5}, r"Stage\(0\.5\): `epochs` is a whole number"),
+        ({"epochs": True}, r"Stage\(True\): `epochs` is a whole number"),
+        ({"optimizer": {"lr": 1.0}, "restart": False}, r"Stage\(restart=False\): the optimiser goes on as it is"),
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused_where_it_is_made(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(MethodError, match=told):
+        Stage(**given)
+
+
+def test_the_names_of_modules_that_no_hyper_parameter_may_have_are_torchs() -> None:
+    public = {name for name in dir(nn.Module) if not name.startswith("_")}
+    assert public <= taken_names(()).keys()
 
 
 def test_what_is_no_longer_as_it_was_read_is_refused(tmp_path: Path) -> None:

@@ -255,9 +255,9 @@ def test_without_a_ramp_the_average_is_at_first_the_mean_of_all_steps(monkeypatc
     method, seen = training.run.method, [weights(training, "pair.0.")]
     own = method.after_step
 
-    def recorded() -> None:
-        own()
-        if method.turn[0] == 0:
+    def recorded(batch: Batch) -> None:
+        own(batch)
+        if batch.number == 0:
             seen.append(weights(training, "pair.0."))
 
     monkeypatch.setattr(method, "after_step", recorded)

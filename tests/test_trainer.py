@@ -119,7 +119,7 @@ def test_a_restart_builds_optimiser_and_schedule_anew(start: Starter) -> None:
 
 def test_without_a_restart_optimiser_and_schedule_go_on(start: Starter) -> None:
     class GoingOn(TwoStages):
-        parts = (Stage(1), Stage(None, optimizer={"lr": 9.0}, restart=False))
+        parts = (Stage(1), Stage(None, restart=False))
 
     schedule = "training.schedule={name='cosine', update='epoch'}"
     run, plain = start(GoingOn, schedule), start(Probe, schedule)
@@ -236,12 +236,14 @@ def test_hooks_come_after_the_gradients_and_after_the_step(start: Starter) -> No
     calls: list[str] = []
 
     class Hooked(Probe):
-        def after_backward(self) -> None:
+        def after_backward(self, batch: Batch) -> None:
+            assert batch is self.batches[-1]
             assert all(parameter.grad is not None for parameter in self.parameters())
             self.before = [parameter.detach().clone() for parameter in self.parameters()]
             calls.append("backward")
 
-        def after_step(self) -> None:
+        def after_step(self, batch: Batch) -> None:
+            assert batch is self.batches[-1]
             moved = [not torch.equal(a, b) for a, b in zip(self.before, self.parameters(), strict=True)]
             calls.append("step" if any(moved) else "nothing")
 
@@ -255,8 +257,8 @@ def test_a_loss_without_a_gradient_skips_the_step(start: Starter) -> None:
             loss = super().loss(batch)
             return loss if batch.epoch == 1 else loss.detach()
 
-        def after_step(self) -> None:
-            assert self.batches[-1].epoch == 1
+        def after_step(self, batch: Batch) -> None:
+            assert batch.epoch == 1
 
     run = start(Skipping)
     trained(run, 1)

@@ -30,7 +30,7 @@ PROOF_STEPS = 2
 LEAST_STEPS = 2 + PROOF_STEPS  # full batches of a phase below which there is nothing to gain
 TOLERANCE = 0.02  # of the distance that a tensor moved in the two steps
 
-Kind = tuple[str, int, int]  # name of the phase, batch size, stage
+Kind = tuple[str, int, int, int]  # name and number of the phase, batch size, stage
 
 
 @dataclass
@@ -67,9 +67,9 @@ class Capture:
     def train(self, walk: PhaseWalk) -> int:
         """Do the full batches at the start of a phase, as far as they can be captured; returns how many were done."""
         run, steps = walk.run, _full_batches(walk)
-        kind = (walk.phase.name, walk.size, run.position.stage)
+        kind = (walk.phase.name, walk.phase.number, walk.size, run.position.stage)
         self.steps += len(walk.walk)
-        self._graphs = {other: graph for other, graph in self._graphs.items() if other[2] == kind[2]}
+        self._graphs = {other: graph for other, graph in self._graphs.items() if other[-1] == kind[-1]}
         obstacle = _obstacle(walk, steps) or self._refuted.get(kind)
         if obstacle:
             self.reason = obstacle
@@ -266,6 +266,7 @@ def _device_step(walk: PhaseWalk, tables: EpochTables, noted: set[str]) -> None:
         observe=tables.observed.observer(rows),
         terms=run.health.add_known_terms,
         phase=walk.phase.name,
+        number=walk.phase.number,
         draws={name: table.index_select(0, number)[0] for name, table in tables.draws.items()},
     )
     batch.note_in(noted)

@@ -128,6 +128,7 @@ class PhaseWalk:
             observe=run.observer.for_rows(index),
             terms=run.health.add_terms,
             phase=self.phase.name,
+            number=self.phase.number,
             streams=streams,
             draws=draws,
         )
@@ -152,10 +153,10 @@ def descend(run: Run, batch: Batch) -> None:
     gradient = None
     if loss.requires_grad:  # a method may skip a step, as where it selects no sample
         loss.backward()  # type: ignore[no-untyped-call]
-        run.method.after_backward()
+        run.method.after_backward(batch)
         gradient = run.optimizers.gradient_norm()
         run.optimizers.step()
-        run.method.after_step()
+        run.method.after_step(batch)
     run.health.add_step(loss, gradient)
     run.observer.add_loss(loss, len(batch.index))
 
