@@ -76,8 +76,8 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
             return found
         return index.make(module.INFO, sources, read, cache)
     except OSError as fault:
-        hint = "allow it, or let XDG_CACHE_HOME name a folder where it is"
-        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}; {hint}") from None
+        hint = "allow it, make room, or let XDG_CACHE_HOME name a folder where it can be"
+        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename or cache}; {hint}") from None
 
 
 def _may_be_outdated(found: Index) -> bool:

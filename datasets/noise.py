@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from common.errors import unknown
+from common.files import expanded
 from datasets import cifar_n, noise_draw, noise_files, noise_instance, noise_maps
 from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
 from datasets.noise_models import NOISE_MODELS, NoiseInfo, info, title
@@ -98,7 +99,7 @@ def _check_option(model: str, key: str, value: Any) -> Any:
 
 
 def _read_file(dataset: Described, model: str, options: Mapping[str, Any]) -> FloatArray | IntArray:
-    path = Path(options["file"]).expanduser()
+    path = expanded(options["file"])
     if model == "matrix":
         return noise_files.read_matrix(path, dataset.num_classes)
     return noise_files.read_labels(path, options["key"], dataset.num_train, dataset.num_classes)
@@ -246,7 +247,7 @@ def _draw(
         return true.copy(), matrix
     if model == "labels_file":
         if dataset.truth:
-            noise_files.check_truth(Path(options["file"]).expanduser(), true)
+            noise_files.check_truth(expanded(options["file"]), true)
         return _read_file(dataset, model, options).astype(np.int64), None
     if model == "matrix":
         assert matrix is not None
