@@ -77,7 +77,8 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
         return index.make(module.INFO, sources, read, cache)
     except OSError as fault:
         hint = "allow it, make room, or let XDG_CACHE_HOME name a folder where it can be"
-        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename or cache}; {hint}") from None
+        why = f"{fault.strerror}: {fault.filename or cache}"
+        raise DataError(f"{name}: the index cannot be written: {why}; {hint}") from None
 
 
 def _may_be_outdated(found: Index) -> bool:

@@ -64,7 +64,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 @pytest.fixture
 def told(command: Command, disk: Disk, tmp_path: Path) -> Callable[..., None]:
-    """Runs a command with a disk that is full at each of some writes, and then with room."""
+    """Runs a command with a disk that is full at each of some writes (most 0: at one), and then with room."""
 
     def call(make: Callable[[Path], None], out: str, *arguments: object, most: int = 4) -> None:
         def fresh(name: str) -> Path:
@@ -79,7 +79,8 @@ def told(command: Command, disk: Disk, tmp_path: Path) -> Callable[..., None]:
         assert command(*arguments).status == 0
         whole, count = tree(folder), disk.writes
         assert count > 0
-        for number in sorted({1, count, *range(1, count + 1, max(1, count // most))}):
+        some = {1, count, *range(1, count + 1, max(1, count // most))} if most else {count // 2}
+        for number in sorted(some):
             folder = fresh(f"full-at-{number}")
             before = tree(folder)
             disk.writes, disk.full_at = 0, number
@@ -133,4 +134,4 @@ def test_tune(told: Callable[..., None], in_process: list[str]) -> None:
 
 @pytest.mark.slow
 def test_report(told: Callable[..., None]) -> None:
-    told(store, "out", "report", "--out", "out", most=2)
+    told(store, "out", "report", "--out", "out", most=0)

@@ -65,6 +65,7 @@ class Soak:
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     pids: list[int] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
+    usual: set[Path] = field(default_factory=set)  # temporary files that undisturbed runs leave: torch's own caches
 
     def start(self, store: str, log: Path) -> subprocess.Popen[bytes]:
         """The command in a session of its own, with a folder of temporary files of its own."""
@@ -152,7 +153,7 @@ def left_over(soak: Soak, store: Path) -> list[str]:
         return [f"the last start ended with status {command.returncode}"]
     named = re.compile(rf"(sem\.loky-|torch_)({'|'.join(map(str, soak.pids))})[-_]")
     found = [path for path in SHARED_MEMORY.iterdir() if named.match(path.name)] if SHARED_MEMORY.is_dir() else []
-    found += [*(soak.folder / "tmp").iterdir(), *store.rglob(".*.tmp")]
+    found += [*({*(soak.folder / "tmp").iterdir()} - soak.usual), *store.rglob(".*.tmp")]
     found += [path for part in ("leases", "checkpoints") for path in (store / part).glob("*")]
     return [*map(str, found), *(f"process {pid}" for pid in soak.processes())]
 
@@ -178,6 +179,7 @@ def main() -> int:
         print(f"the undisturbed runs failed: see {folder / 'calm.log'}")
         return 1
     expected = kept(folder / "calm")
+    soak.usual = {path for path in (folder / "tmp").iterdir() if not path.name.startswith(("nlb-", "pymp-"))}
     print(f"{len(expected)} runs undisturbed: {time.monotonic() - begun:.0f} s", flush=True)
     faults: Counter[str] = Counter()
     for store in disturbed(soak, given.kills, given.longest):
