@@ -131,12 +131,13 @@ def _path_given(argument: str, before: str) -> str:
     Raises UserError where an option that takes a path is given an empty one, as of a variable that is not set.
     """
     from common.errors import UserError
+    from common.files import expanded
 
     option, separator, value = argument.partition("=")
     if (separator and option in PATH_OPTIONS and not value) or (not argument and before in PATH_OPTIONS):
         raise UserError(f"{option or before}: the path is empty")
     if separator and option in PATH_OPTIONS and value.split("/")[0] == "~":
-        return f"{option}={Path(value).expanduser()}"
+        return f"{option}={expanded(value)}"
     return argument
 
 
@@ -197,6 +198,9 @@ def main() -> None:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except UnicodeEncodeError as fault:
+        name = fault.object[max(0, fault.start - 40) : fault.end + 40]
+        _fail(f"{name!r} cannot be written in the encoding {fault.encoding} of this locale: set PYTHONUTF8=1")
     except OSError as fault:
         if fault.errno not in STORAGE_FAULTS and (fault.errno not in PATH_FAULTS or fault.filename is None):
             raise

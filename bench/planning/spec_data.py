@@ -10,6 +10,7 @@ from bench import networks
 from bench.planning.settings import MethodRow, Noise, Suite, Training, Validation
 from common import specification
 from common.errors import UserError, unknown
+from common.files import expanded
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
@@ -70,7 +71,7 @@ def noise_files(suite: Suite, info: DataSetInfo) -> dict[str, Path]:
     for entry in suite.noise:
         if "file" in entry.options:
             options = noise_models.resolve_options(info, entry.model, entry.options)
-            found[options["sha256"]] = Path(options["file"]).expanduser().absolute()
+            found[options["sha256"]] = expanded(options["file"]).absolute()
     return found
 
 
