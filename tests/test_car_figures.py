@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import HOME
 
-TOOL = Path(__file__).resolve().parent.parent / "tools" / "draw_car.py"
+TOOL = HOME / "tools" / "draw_car.py"
 _spec = importlib.util.spec_from_file_location("draw_car", TOOL)
 assert _spec is not None and _spec.loader is not None
 draw_car = importlib.util.module_from_spec(_spec)

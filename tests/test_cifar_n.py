@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_line import HOME
 from rich.console import Console
 
 from bench.commands import data as data_command
@@ -203,7 +204,7 @@ def test_suites_are_planned_without_the_labels(name: str) -> None:
 @pytest.fixture(scope="module")
 def human_root(cifar_root: Path) -> Path:
     """The directory of the real human labels; the test is skipped where there is none."""
-    for root in (cifar_root, Path(__file__).parents[2] / "shared" / "data"):
+    for root in (cifar_root, HOME.parent / "shared" / "data"):
         if (root / "cifar-n" / "cifar10n.npz").is_file():
             return root
     pytest.skip("the real human labels are needed: no cifar-n/ below NOISY_BENCH_DATA")

@@ -14,6 +14,7 @@ import miniature_cifar
 import numpy as np
 import pytest
 import typer
+from command_line import HOME
 from typer.testing import CliRunner
 
 from bench.commands import data as data_command
@@ -114,7 +115,7 @@ def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_data_modules_do_not_import_torch() -> None:
     modules = "datasets.registry, datasets.noise, datasets.fetch, bench.commands.data, bench.commands.noise"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=HOME, check=False).returncode == 0
 
 
 # ---- pickles ---------------------------------------------------------------------------------------------------------

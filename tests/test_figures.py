@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import HOME
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -25,7 +26,7 @@ from results.statistics import CriticalDifference
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = HOME
 
 
 @pytest.fixture(scope="module")

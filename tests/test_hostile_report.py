@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from command_line import Command
+from command_line import HOME, Command
 
 from reports.errors import ReportError
 from reports.folder import MANIFEST, Folder
@@ -99,7 +99,7 @@ def test_the_policy_names_the_pages_own_script_alone(hostile: Path) -> None:
     assert text.index("Content-Security-Policy") < text.index("<title>")
     assert "unsafe-eval" not in policy[1]
     assert text.count("<script") == 2
-    templates = Path(__file__).parents[1] / "reports" / "templates"
+    templates = HOME / "reports" / "templates"
     assert not re.search(r"\|\s*safe\b|autoescape", (templates / "index.html").read_text())
 
 

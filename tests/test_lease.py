@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from command_line import wait_for
+from command_line import HOME, wait_for
 
 from bench.sweep import lease, worker
 
@@ -77,8 +77,7 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Pa
         "import sys, time; from pathlib import Path; from bench.sweep import lease\n"
         "held = lease.acquire(Path(sys.argv[1]), lambda h: False); print('held', flush=True); time.sleep(60)"
     )
-    home = Path(lease.__file__).parent.parent
-    owner = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, cwd=home)
+    owner = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, cwd=HOME)
     assert owner.stdout is not None
     assert owner.stdout.readline() == b"held\n"
     assert lease.acquire(path, judge) is None

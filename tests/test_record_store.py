@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import HOME
 
 from reports.gather import gather
 from results import store as store_module
@@ -44,7 +45,7 @@ def test_canonical_gives_the_same_address_after_a_round_trip_and_in_another_proc
         "from tests.synthetic_records import make_spec; from results.record import address; "
         "print(address(make_spec('car', 'asymmetric', 0.4, 2)))"
     )
-    env = {**os.environ, "PYTHONHASHSEED": "17", "PYTHONPATH": str(Path(__file__).parents[1])}
+    env = {**os.environ, "PYTHONHASHSEED": "17", "PYTHONPATH": str(HOME)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == address(spec)
 
@@ -440,7 +441,7 @@ def test_a_malformed_plan_is_refused(tmp_path: Path, change: dict[str, Any], mes
 
 
 def test_results_do_not_import_torch() -> None:
-    root = Path(__file__).parents[1]
+    root = HOME
     names = [f"results.{path.stem}" for path in (root / "results").glob("*.py") if path.stem != "__init__"]
     code = f"import sys; {'; '.join(f'import {name}' for name in names)}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

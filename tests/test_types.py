@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NotRequired, get_origin, get_type_hints
 
 import pytest
+from command_line import HOME
 from small_runs import published, specification
 
 from common import plan, record, row
@@ -14,7 +15,7 @@ from common.specification import Specification, as_json, read
 from results import frame
 from results.record import address, canonical
 
-REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+REFERENCE = HOME / "results" / "reference"
 
 
 def reference_records() -> list[dict[str, Any]]:
