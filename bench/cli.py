@@ -14,6 +14,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from results.layout import Layout
+
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 SCRIPT = "noisy-label-bench"
@@ -61,7 +63,7 @@ def _run_quick() -> None:
         run.run("quick")
     except typer.Exit as status:
         failed = status.exit_code == run.EXIT_FAILED_RUN
-    report.show(DEFAULT_OUT, DEFAULT_OUT / "report", report.Wanted())
+    report.show(DEFAULT_OUT, Layout(DEFAULT_OUT).report, report.Wanted())
     if failed:
         raise typer.Exit(run.EXIT_FAILED_RUN)
 

@@ -26,6 +26,7 @@ from datasets.base import DataError, ImageFiles
 from datasets.decode import crop, decode, prepare
 from datasets.loader import THUMBNAIL, Normaliser, batch_bounds
 from datasets.randomness import derive_seed, uniforms
+from datasets.views import VIEW_POLICIES
 
 # Named, because joblib's worker processes have a default of their own. Forked workers share what is in memory.
 _START = "fork" if sys.platform == "linux" else "spawn"
@@ -36,17 +37,31 @@ _NUMBERS = 8  # random numbers of a view: top, left, flip, cut-out (2), jitter (
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a worker must know of a view's policy; it may know no plug-in's. numbers: random numbers of an image."""
+
+    moves: bool
+    numbers: int
+
+    @classmethod
+    def of(cls, kind: str) -> Seen:
+        """Of the policy `kind`. Raises DataError where there is none."""
+        policy = VIEW_POLICIES[kind]
+        return cls(policy.moves, _NUMBERS + policy.numbers if policy.is_random else 0)
+
+
+@dataclass(frozen=True)
 class Order:
     """What a worker is asked for: rows [B] int64, seen as `views`, with the random numbers of the walk `seed`."""
 
     rows: np.ndarray
-    views: tuple[str, ...]
+    views: tuple[Seen, ...]
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What it hands back: a [B, H, W, 3] uint8 tensor and [B, 8] float32 random numbers per view; or what is wrong.
+    """What it hands back: a [B, H, W, 3] uint8 tensor and [B, k] float32 random numbers per view; or what is wrong.
 
     packed: rows, pixels and numbers as arrays, which travel through a pipe where shared memory has no room for tensors.
     """
@@ -133,9 +148,9 @@ class Reader(Dataset[Delivery]):
             raise DataError(f"{self.files.copies}: {why}") from None
         return decode(copy, self.resize)
 
-    def view(self, image: Tensor, kind: str, numbers: np.ndarray) -> Tensor:
+    def view(self, image: Tensor, seen: Seen, numbers: np.ndarray) -> Tensor:
         """[H, W, 3] uint8: the crop that the random numbers of this view say."""
-        if kind == "plain":
+        if not seen.moves:
             return crop(image, self.side).permute(1, 2, 0)
         return crop(image, self.side, numbers[0], numbers[1], self.flip and numbers[2] < 0.5).permute(1, 2, 0)
 
@@ -147,16 +162,16 @@ class Reader(Dataset[Delivery]):
         """The images of the order, in this process's own memory."""
         rows, count = torch.from_numpy(order.rows), len(order.rows)
         pixels = [torch.empty(count, self.side, self.side, 3, dtype=torch.uint8) for _ in order.views]
-        numbers = np.zeros((len(order.views), count, _NUMBERS))
+        numbers = [np.zeros((count, max(_NUMBERS, seen.numbers))) for seen in order.views]
         for place, row in enumerate(order.rows.tolist()):
             try:
                 image = self.image(row)
             except DataError as fault:
                 return Delivery(rows, fault=str(fault))
-            for number, kind in enumerate(order.views):
-                if kind != "plain":
-                    numbers[number, place] = uniforms(derive_seed(order.seed, row, number), _NUMBERS)
-                pixels[number][place] = self.view(image, kind, numbers[number, place])
+            for number, seen in enumerate(order.views):
+                if seen.numbers:
+                    numbers[number][place] = uniforms(derive_seed(order.seed, row, number), seen.numbers)
+                pixels[number][place] = self.view(image, seen, numbers[number][place])
         return Delivery(rows, tuple(pixels), tuple(torch.from_numpy(part).float() for part in numbers))
 
 
@@ -262,7 +277,7 @@ class DiskLoader:
         return map(self._reader.made, orders)
 
     def view(self, kind: str, pixels: Tensor, numbers: Tensor) -> Tensor:
-        """[B, 3, H, W] float32 on the device: the crops of a "plain", "weak" or "strong" view, finished there."""
+        """[B, 3, H, W] float32 on the device: the crops of a view of the policy `kind`, finished there."""
         strengths = augmentation.strengths(self.settings, kind)
         numbers = numbers.to(self.device, non_blocking=True)
         cutout = jitter = None
@@ -270,8 +285,8 @@ class DiskLoader:
             cutout = (numbers[:, 3:5] * self.image_shape[1]).long()
         if strengths["colour_jitter"]:
             jitter = 1 + strengths["colour_jitter"] * (2 * numbers[:, 5:8] - 1)
-        draws = Draws(cutout=cutout, jitter=jitter)
-        return self.normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"])
+        draws = Draws(cutout=cutout, jitter=jitter, numbers=numbers[:, _NUMBERS:])
+        return self.normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"], kind)
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
@@ -282,7 +297,7 @@ class DiskLoader:
     def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(index, normalised images) over all rows in order, cropped in the middle."""
         bounds = batch_bounds(self.num_samples, batch_size)
-        orders = [Order(np.arange(start, stop), ("plain",)) for start, stop in bounds]
+        orders = [Order(np.arange(start, stop), (Seen.of("plain"),)) for start, stop in bounds]
         for found in self.deliveries(orders):
             yield found.rows.to(self.device), self.view("plain", found.pixels[0], found.numbers[0])
 
@@ -321,7 +336,8 @@ class DiskWalk:
         permutation = torch.randperm(count, generator=order)
         index = (permutation if rows is None else rows.cpu()[permutation]).numpy()
         seed = int(torch.randint(2**63 - 1, (), generator=augment))
-        self.orders = [Order(index[start:stop], views, seed) for start, stop in batch_bounds(count, batch_size)]
+        seen = tuple(map(Seen.of, views))
+        self.orders = [Order(index[start:stop], seen, seed) for start, stop in batch_bounds(count, batch_size)]
 
     def __len__(self) -> int:
         return len(self.orders)

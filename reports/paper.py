@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from common.specification import read
 from reports.gather import Section, mean_std
 from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
-from results import published
+from results import noise_names, published
 from results.aggregate import RULES
 from results.inference import TIE
 from results.record import noise_specification
@@ -84,15 +85,15 @@ def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
     cells: dict[tuple[Any, ...], _Ours] = {}
     for section in sections:
         for cell in section.plan["cells"]:
-            spec = cell["spec"]
+            spec = read(cell["spec"])
             protocol = {
-                "dataset": spec["dataset"]["name"], "subset": spec["dataset"].get("subset"),
-                "noise_model": spec["noise"]["model"], "noise_rate": spec["noise"]["rate"],
-                "noise_specification": noise_specification(spec), "network": spec["network"],
-                "epochs": spec["epochs"],
+                "dataset": spec.dataset.name, "subset": spec.dataset.subset,
+                "noise_model": spec.noise.model, "noise_rate": spec.noise.rate,
+                "noise_specification": noise_specification(cell["spec"]), "network": spec.network,
+                "epochs": spec.epochs,
             }  # fmt: skip
             place = cell["dataset"], cell["setting"], cell["method"]
-            cells[section.name, *place] = _Ours(section, *place, spec["method"]["name"], protocol)
+            cells[section.name, *place] = _Ours(section, *place, spec.method.name, protocol)
     return list(cells.values())
 
 
@@ -198,7 +199,7 @@ def _measured(row: Mapping[Any, Any]) -> str:
 
 
 def _noise(row: Mapping[Any, Any]) -> str:
-    model = "own labels" if row["noise_model"] == "own" else str(row["noise_model"]).replace("_", " ")
+    model = noise_names.words(str(row["noise_model"]))
     return model if pd.isna(row["noise_rate"]) else f"{model} {100 * row['noise_rate']:g}%"
 
 

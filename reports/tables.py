@@ -15,6 +15,7 @@ from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, per
 from reports.names import fit
 from results import aggregate, statistics
 from results.aggregate import RULES
+from results.noise_names import is_clean
 from results.record import left_out_text
 from results.statistics import Best
 
@@ -98,7 +99,7 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         notes.append(f"Nothing is bold: {best.reason}.")
     if section.clean_rows:
         notes.append("Rows trained with clean labels are neither ranked nor tested.")
-    noisy = section.frame.loc[section.frame["noise_model"] != "clean", "setting"]
+    noisy = section.frame.loc[~section.frame["noise_model"].map(is_clean), "setting"]
     if (cells["setting"].isin(noisy) & (cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
     notes.append(f"Passes: network passes over each image of an epoch. {_cost_note(section)}")

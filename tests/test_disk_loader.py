@@ -18,7 +18,7 @@ from torch import Tensor
 from datasets import disk_loader, resized
 from datasets.base import DataError, ImageFiles
 from datasets.decode import crop, decode
-from datasets.disk_loader import DiskLoader, Order, usable_workers
+from datasets.disk_loader import DiskLoader, Order, Seen, usable_workers
 from datasets.names import Names
 from tests.miniatures import picture, save
 
@@ -126,14 +126,14 @@ def test_weak_views_are_crops_and_mirrored_crops_of_the_resized_image(files: Ima
             crops[cut.flip(2).numpy().tobytes()] = (top, left, True)
     reader = loader(files)._reader
     seen = {
-        crops[reader[Order(np.array([0]), ("weak",), seed)].pixels[0][0].permute(2, 0, 1).numpy().tobytes()]
+        crops[reader[Order(np.array([0]), (Seen.of("weak"),), seed)].pixels[0][0].permute(2, 0, 1).numpy().tobytes()]
         for seed in range(200)
     }
     assert {top for top, _, _ in seen} == set(range(height - CROP + 1))
     assert {left for _, left, _ in seen} == set(range(width - CROP + 1))
     assert {flipped for _, _, flipped in seen} == {False, True}
     plain = loader(files, flip=False)._reader
-    unflipped = (plain[Order(np.array([0]), ("weak",), seed)].pixels[0][0] for seed in range(50))
+    unflipped = (plain[Order(np.array([0]), (Seen.of("weak"),), seed)].pixels[0][0] for seed in range(50))
     assert not any(crops[pixels.permute(2, 0, 1).numpy().tobytes()][2] for pixels in unflipped)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import leftovers
+from bench.sweep import leftovers
 
 
 @pytest.fixture

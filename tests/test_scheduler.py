@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import finish, kill_all, results, resumes, run, start, wait_for, write_suite
 
-from bench import lease
+from bench.sweep import lease
 from results.store import Store
 
 LONG = 400  # epochs of a run that is still going when the test acts on it
@@ -188,7 +188,7 @@ def test_a_full_disk_fails_the_run_clearly_and_leaves_no_half_record(tmp_path: P
         assert "the disk is full" in output
         store = Store(mount / "out")
         assert store.addresses() == []
-        assert list(store.records_folder.glob("*.json")) == []
+        assert list(store.layout.records.glob("*.json")) == []
         (mount / "ballast").unlink()
         status, output = run("run", "s.toml", "--out", mount / "out", "--jobs", 1, "--retry-failed", cwd=tmp_path)
         assert status == 0, output

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from command_line import results, run, write_suite
 
-from bench import lease, stall
-from bench.lease import Holder
+from bench.sweep import lease, stall
+from bench.sweep.lease import Holder
 from results.store import Store
 
 HANG = """

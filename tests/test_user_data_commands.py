@@ -15,7 +15,7 @@ from PIL import Image
 
 from datasets import disk, folder, image_check, index, registry, resized
 from datasets.base import DataError, ImageFiles
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results import frame
 from results.store import Store
 from tests import command_line

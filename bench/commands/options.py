@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench import log, stall
+from bench.sweep import log, stall
 from common.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]

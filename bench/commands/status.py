@@ -10,13 +10,12 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench import lease
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.progress import states
+from bench.sweep import lease, terminal
+from bench.sweep.progress import states
 from common.errors import UserError
+from common.plan import Plan
 from results import health
-from results.plan import Plan
 from results.record import left_out_text
 from results.store import Store
 
@@ -47,7 +46,7 @@ def status(
         raise UserError(f"--out {out}: no suite was started there (`run SUITE --out {out}` starts one)")
     if suite is not None and suite not in plans:
         raise UserError(f"no suite {suite!r} was started in {out} (started: {', '.join(plans)})")
-    live = lease.live(store.root / "leases", lease.Observer())
+    live = lease.live(store.layout.leases, lease.Observer())
     failures = store.failures()
     records = frame.load(store.root)
     told: dict[str, Counter[str]] = {}

@@ -85,13 +85,13 @@ def test_plans(rounds: Iterator[random.Random], tmp_path: Path) -> None:
         (root / "plans").mkdir(parents=True)
         (root / "plans" / "quick.json").write_text(json.dumps(changed(original, chance)))
         ours.write_plan(original)
-        before = (ours.plans_folder / "quick.json").read_bytes()
+        before = (ours.layout.plans / "quick.json").read_bytes()
         if accepted(lambda root=root, ours=ours: merge([root], ours)):
             accepted(lambda ours=ours: shown(ours.root, False))
             held = {cell["address"] for cell in ours.plan("quick")["cells"]}
             assert {cell["address"] for cell in original["cells"]} <= held
         else:
-            assert (ours.plans_folder / "quick.json").read_bytes() == before
+            assert (ours.layout.plans / "quick.json").read_bytes() == before
         accepted(lambda root=root: shown(root, False))
         for folder in (root, ours.root):
             shutil.rmtree(folder)
