@@ -12,7 +12,7 @@ from command_line import ENVIRONMENT, HOME
 
 @pytest.mark.slow
 def test_a_small_soak_finds_nothing_amiss(tmp_path: Path) -> None:
-    options = ("--runs", "4", "--kills", "2", "--epochs", "3", "--longest", "6", "--folder", str(tmp_path / "soak"))
+    options = ("--runs", "2", "--kills", "2", "--jobs", "2", "--longest", "6", "--folder", str(tmp_path / "soak"))
     done = subprocess.run(
         [sys.executable, str(HOME / "tools" / "soak.py"), *options],
         env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=900,

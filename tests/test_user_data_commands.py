@@ -313,3 +313,19 @@ def test_published_images_are_read_as_before(tmp_path: Path) -> None:
 def test_a_suite_with_a_byte_order_mark_is_read(run: Callable[..., command_line.Ended], tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("\ufeff" + SUITE, encoding="utf-8")
     assert run("--dry-run").status == 0
+
+
+@pytest.mark.parametrize("part", ["class", "name", "path", "split", "column"])
+def test_long_texts_of_a_list_are_cut_where_they_are_shown(command: Command, data: Path, part: str) -> None:
+    long, rows = "x" * 3000, write_images(data)
+    if part == "class":
+        write_list(data, [[path, long, split] for path, _, split in rows])
+    elif part == "name":
+        (data / "classes.txt").write_text(f"a\nb\nc{long}\n")
+    elif part == "column":
+        write_list(data, rows, head=f"path,label,{long}")
+    else:
+        write_list(data, [[long, *row[1:]] if part == "path" else [*row[:2], long] for row in rows])
+    ended = command("data", "check", "folder", "--data", data)
+    assert ended.status in (0, 1)
+    assert max(map(len, (ended.out + ended.err).splitlines())) <= 500
