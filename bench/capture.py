@@ -202,7 +202,7 @@ def _obstacle(walk: PhaseWalk, steps: int) -> str:
         return "images are read from files"
     if walk.streams:
         return "the phase has further streams"
-    if walk.run.spec.get("compile"):
+    if walk.run.spec.compile:
         return "networks are compiled, which captures them alone"
     if walk.run.optimizers.obstacle:
         return walk.run.optimizers.obstacle

@@ -15,12 +15,22 @@ from bench.data import RunData
 from bench.execute import build_run
 from bench.networks.network import Network
 from bench.step import Run
+from common.specification import (
+    Augmentation,
+    Dataset,
+    MethodSettings,
+    Noise,
+    Precision,
+    Specification,
+    Validation,
+)
 from datasets.base import DataSet, Images, IntArray
 from datasets.noise import NoisyLabels
 from datasets.randomness import derive_seed, integers, permutation, uniforms
 from methods import registry as methods
 from methods.hyper import AUTHORS
 from methods.registry import HyperParameter, Value
+from results.record import PROTOCOL
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -42,7 +52,7 @@ class Problem:
     epochs: int = 8
     noise: float = 0.4
     learning_rate: float = 0.05
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     seed: int = 0
     truth: int = 0
 
@@ -94,31 +104,30 @@ def in_short(name: str, declared: HyperParameter, epochs: int, authors: bool = F
     return count if isinstance(default, int) else count / epochs
 
 
-def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> dict[str, Any]:
-    """The specification of a check run, as far as building and training read it."""
-    declared = methods.info(name).hyper
+def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> Specification:
+    """The specification of a check run."""
+    info = methods.info(name)
     authors = hyper.get(AUTHORS) is True
-    defaults = {key: in_short(key, entry, problem.epochs, authors) for key, entry in declared.items()}
-    return {
-        "dataset": {"name": "check"},
-        "noise": {"model": "symmetric", "rate": problem.noise, "options": {}},
-        "noise_rate_error": 0.0,
-        "method": {"name": name, "hyper": {**defaults, **hyper}},
-        "scored": "default",
-        "network": "digits_cnn",
-        "pretrained": False,
-        "optimizer": {"name": "sgd", "lr": problem.learning_rate, "momentum": 0.9, "weight_decay": 5e-4},
-        "schedule": {"name": "cosine", "minimum": 0.0, "warmup": 0, "update": "step"},
-        "augmentation": {
-            "crop_padding": 1, "padding_mode": "zero", "flip": False, "cutout": 0, "colour_jitter": 0.0,
-            "strong_cutout": 3, "strong_colour_jitter": 0.2,
-        },
-        "epochs": problem.epochs,
-        "batch_size": problem.batch_size,
-        "precision": problem.precision,
-        "memorisation_every": 1,
-        "seed": problem.seed,
-    }  # fmt: skip
+    defaults = {key: in_short(key, entry, problem.epochs, authors) for key, entry in info.hyper.items()}
+    return Specification(
+        protocol=PROTOCOL,
+        dataset=Dataset("check", 1, None, Validation("none", 0), "all"),
+        noise=Noise("symmetric", problem.noise, {}, 1),
+        method=MethodSettings(name, info.version, {**defaults, **hyper}),
+        network="digits_cnn",
+        epochs=problem.epochs,
+        batch_size=problem.batch_size,
+        seed=problem.seed,
+        scored="default",
+        noise_rate_error=0.0,
+        optimizer={"name": "sgd", "lr": problem.learning_rate, "momentum": 0.9, "weight_decay": 5e-4},
+        schedule={"name": "cosine", "minimum": 0.0, "warmup": 0, "update": "step"},
+        precision=problem.precision,
+        pretrained=False,
+        threads=1,
+        memorisation_every=1,
+        augmentation=Augmentation(1, "zero", False, 0, 0.0, strong_cutout=3, strong_colour_jitter=0.2),
+    )
 
 
 @dataclass
@@ -131,7 +140,7 @@ class Training:
 
     def train(self, until: int | None = None, after_epoch: Callable[[], None] = lambda: None) -> Training:
         """Train to the end, or until so many epochs are done."""
-        epochs = int(self.run.spec["epochs"])
+        epochs = self.run.spec.epochs
         while self.run.progress.epoch < (epochs if until is None else until):
             seen = trainer.train_epoch(self.run)
             measure.after_epoch(self.run.method, self.measures, self.curves, self.run.progress.epoch, epochs, seen)

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.sampling import draw
+from common.specification import Dataset, Specification
 from datasets import registry
 from datasets.base import DataError, DataSet, HeldOut, ImageSet
 from datasets.disk import Choice
@@ -43,9 +43,9 @@ def _dataset(name: str, root: Path | None, choice: Choice) -> DataSet:
     return registry.load(name, root, choice)
 
 
-def choice_of(part: Mapping[str, Any], skip_broken: bool) -> Choice:
-    """How the data set of a specification's part `dataset` is read."""
-    return Choice(part.get("file"), skip_broken, part.get("copies", False))
+def choice_of(part: Dataset, skip_broken: bool) -> Choice:
+    """How the data set of a specification is read."""
+    return Choice(part.file, skip_broken, part.copies)
 
 
 def subset_rows(name: str, count: int, size: int | None) -> tuple[IntArray, IntArray]:
@@ -56,16 +56,15 @@ def subset_rows(name: str, count: int, size: int | None) -> tuple[IntArray, IntA
     return np.sort(order[:size]), order[size:]
 
 
-def _split(spec: Mapping[str, Any], inside: IntArray, outside: IntArray) -> tuple[IntArray, IntArray]:
+def _split(spec: Specification, inside: IntArray, outside: IntArray) -> tuple[IntArray, IntArray]:
     """Training rows and validation rows; an inside split is drawn by the run's seed, an outside one is fixed."""
-    validation = spec["dataset"]["validation"]
-    source, size = validation["source"], validation["size"]
+    source, size = spec.dataset.validation.source, spec.dataset.validation.size
     if source not in ("inside", "outside"):
         return inside, np.arange(0)
     count = round(size * len(inside)) if size < 1 else int(size)
     if source == "outside":
         return inside, np.sort(outside[:count])
-    order = permutation(derive_seed(int(spec["seed"]), spec["dataset"]["name"], "split"), len(inside))
+    order = permutation(derive_seed(spec.seed, spec.dataset.name, "split"), len(inside))
     return np.sort(inside[order[count:]]), np.sort(inside[order[:count]])
 
 
@@ -74,18 +73,18 @@ def _held_out(dataset: DataSet, noisy: NoisyLabels, rows: IntArray) -> HeldOut:
     return HeldOut(dataset.train.take(rows), noisy.labels[rows], dataset.truth)
 
 
-def _sampled(spec: Mapping[str, Any], given: IntArray, rows: IntArray) -> IntArray:
+def _sampled(spec: Specification, given: IntArray, rows: IntArray) -> IntArray:
     """The fixed subset of a suite whose epochs all walk over the same few batches; drawn by the run's seed."""
-    sampling = spec.get("sampling")
-    if sampling is None or sampling["fresh"]:
+    sampling = spec.sampling
+    if sampling is None or sampling.fresh:
         return rows
-    order = permutation(derive_seed(int(spec["seed"]), spec["dataset"]["name"], "sample"), len(rows))
-    count = int(sampling["batches"]) * int(spec["batch_size"])
-    return np.sort(rows[draw(given[rows], count, bool(sampling["balanced"]), order)])
+    order = permutation(derive_seed(spec.seed, spec.dataset.name, "sample"), len(rows))
+    count = sampling.batches * spec.batch_size
+    return np.sort(rows[draw(given[rows], count, sampling.balanced, order)])
 
 
 def prepare(
-    spec: Mapping[str, Any],
+    spec: Specification,
     root: Path | None,
     noise_files: Mapping[str, Path] | None = None,
     skip_broken: bool = False,
@@ -94,22 +93,22 @@ def prepare(
 
     noise_files: where files of noise lie, by their hash; others are looked for in the current folder.
     """
-    part, noise = spec["dataset"], spec["noise"]
-    dataset = _dataset(part["name"], root, choice_of(part, skip_broken))
-    if dataset.content != part.get("content"):
-        raise DataError(f"{part['name']}: the data have changed since the run was planned, or other images are broken")
-    options = dict(noise["options"])
+    part, noise = spec.dataset, spec.noise
+    dataset = _dataset(part.name, root, choice_of(part, skip_broken))
+    if dataset.content != part.content:
+        raise DataError(f"{part.name}: the data have changed since the run was planned, or other images are broken")
+    options = dict(noise.options)
     if options.get("sha256") in (noise_files or {}):
         options["file"] = str((noise_files or {})[options["sha256"]])
-    noisy = make_noise(dataset, noise["model"], noise["rate"], options, int(spec["seed"]))
-    inside, outside = subset_rows(part["name"], dataset.num_train, part["subset"])
+    noisy = make_noise(dataset, noise.model, noise.rate, options, spec.seed)
+    inside, outside = subset_rows(part.name, dataset.num_train, part.subset)
     rows, held_out = _split(spec, inside, outside)
-    if part["training_rows"] == "clean_only":
+    if part.training_rows == "clean_only":
         rows = rows[noisy.labels[rows] == dataset.train.labels[rows]]
     if not len(rows):
-        raise DataError(f"{part['name']}: no training image is left")
+        raise DataError(f"{part.name}: no training image is left")
     rows = _sampled(spec, noisy.labels, rows)
     validation = _held_out(dataset, noisy, held_out) if len(held_out) else None
-    if part["validation"]["source"] == "official":
+    if part.validation.source == "official":
         validation = dataset.validation
     return RunData(dataset, noisy, rows, dataset.train.take(rows), noisy.labels[rows], validation)

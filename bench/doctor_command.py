@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import lease
 from bench.accelerator import is_cuda
 from bench.doctor import Budget, Fault, Skipped
-from results.record import Record
+from common.record import Record
 from results.store import Store
 
 ENTRY = Path(__file__).resolve().parent.parent / "run_benchmark.py"

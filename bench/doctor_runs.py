@@ -10,7 +10,8 @@ from bench import doctor_images, mps
 from bench.doctor import Fault, Skipped
 from bench.doctor_command import Runs, all_ended, ended, kill_worker, record_of, started, write
 from bench.doctor_machine import cores
-from results.record import Record, dumps, result
+from common.record import Record
+from results.record import dumps, result
 
 FIRST_SECONDS = 5.0  # the least that a first run takes: processes that import torch
 HANGS_AFTER = 30.0  # seconds without an end are a fault, not a small budget

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from common.record import Calibration, Final
 from datasets.loader import Loader
 from methods.base import Method
 
@@ -72,10 +73,7 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor, how: str) -> float:
     return _mean([float(F.cross_entropy(one, labels)) for one in scored_members(logits, how)])
 
 
-Bins = dict[str, list[float]]
-
-
-def _calibration(logits: Tensor, labels: Tensor) -> Bins:
+def _calibration(logits: Tensor, labels: Tensor) -> Calibration:
     """Confidence, accuracy and count in equal-width bins of the top probability (after Guo et al. 2017)."""
     confidence, predicted = logits.softmax(1).max(1)
     right = (predicted == labels).double()
@@ -90,21 +88,25 @@ def _calibration(logits: Tensor, labels: Tensor) -> Bins:
     }
 
 
-def _calibration_error(bins: Bins) -> float:
+def _calibration_error(bins: Calibration) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy, weighted by the bins' counts."""
     gaps = (abs(c - a) * n for c, a, n in zip(bins["confidence"], bins["accuracy"], bins["count"], strict=True))
     return sum(gaps) / sum(bins["count"])
 
 
-def _pooled(binned: Sequence[Bins]) -> Bins:
+def _pooled(binned: Sequence[Calibration]) -> Calibration:
     """The bins of all members together: means weighted by each member's count, and the mean count."""
     counts = [_mean(column) for column in zip(*(one["count"] for one in binned), strict=True)]
-    found = {"count": counts}
-    for key in ("confidence", "accuracy"):
-        weighted = [[v * n for v, n in zip(one[key], one["count"], strict=True)] for one in binned]
+
+    def pooled(values: list[list[float]]) -> list[float]:
+        weighted = [
+            [v * n for v, n in zip(own, one["count"], strict=True)] for own, one in zip(values, binned, strict=True)
+        ]
         means = [_mean(column) for column in zip(*weighted, strict=True)]
-        found[key] = [value / count if count else 0.0 for value, count in zip(means, counts, strict=True)]
-    return found
+        return [value / count if count else 0.0 for value, count in zip(means, counts, strict=True)]
+
+    confidence, accuracy = ([one["confidence"] for one in binned], [one["accuracy"] for one in binned])
+    return {"count": counts, "confidence": pooled(confidence), "accuracy": pooled(accuracy)}
 
 
 def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
@@ -113,13 +115,13 @@ def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     return cells.reshape(num_classes, num_classes).double()
 
 
-def final_scores(logits: Tensor, labels: Tensor, how: str) -> dict[str, Any]:
+def final_scores(logits: Tensor, labels: Tensor, how: str) -> Final:
     """The `final` part of a record: accuracy, per class, confusion, calibration, NLL; members and ensemble apart."""
     num_classes = logits.shape[-1]
     members = scored_members(logits, how)
     table = torch.stack([confusion(one.argmax(1), labels, num_classes) for one in members]).mean(0)
     binned = [_calibration(one, labels) for one in members]
-    found: dict[str, Any] = {
+    found: Final = {
         "test_accuracy": accuracy(logits, labels, how),
         "per_class_accuracy": (table.diagonal() / table.sum(1).clamp_min(1)).tolist(),
         "confusion": table.tolist(),

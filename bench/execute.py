@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -26,6 +26,8 @@ from bench.sampling import Sampler
 from bench.seeds import Streams
 from bench.step import Run
 from bench.task import NetworkSettings, RunTask, evaluation_batch
+from common.record import Curves
+from common.specification import Specification, as_json
 from datasets.base import HeldOut, ImageSet, IntArray
 from datasets.loader import open_loader
 from methods import registry as methods
@@ -43,12 +45,12 @@ class Past:
 
 
 def _opener(
-    spec: Mapping[str, Any], data: RunData, device: torch.device, workers: int
+    spec: Specification, data: RunData, device: torch.device, workers: int
 ) -> Callable[[ImageSet, IntArray | None, bool], measure.Labelled]:
     """What opens a set of images with its given labels (None: the true ones); the truth may be unknown."""
 
     def opened(images: ImageSet, given: IntArray | None, truth: bool) -> measure.Labelled:
-        settings = spec["augmentation"]
+        settings = as_json(spec.augmentation)
         # workers that read the training set stay; it is read over and over
         stay = images is data.train
         loader = open_loader(images, data.dataset.mean, data.dataset.std, settings, device, workers, persistent=stay)
@@ -59,17 +61,19 @@ def _opener(
     return opened
 
 
-def _facts(spec: Mapping[str, Any], data: RunData) -> dict[str, Any]:
+def _facts(spec: Specification, data: RunData) -> dict[str, Any]:
     """What a method may be told; None: what nobody knows.
 
     A suite's `noise_rate` stands for the expected rate; its `noise_rate_error` makes rate and matrix wrong by the same
     factor.
     """
-    expected, known = spec.get("noise_rate", data.noise.expected_rate), data.noise.expected_matrix
-    kind = spec["noise"]["model"]
+    expected, known = data.noise.expected_rate, data.noise.expected_matrix
+    if spec.noise_rate is not None:
+        expected = spec.noise_rate
+    kind = spec.noise.model
     if expected is None:
         return {"noise_rate": None, "noise_kind": kind, "matrix": None}
-    told = min(max(expected + spec["noise_rate_error"], 0.0), 1.0)
+    told = min(max(expected + spec.noise_rate_error, 0.0), 1.0)
     if known is None or data.noise.expected_rate is None:
         return {"noise_rate": told, "noise_kind": kind, "matrix": None}
     matrix = torch.from_numpy(known).float()
@@ -80,14 +84,14 @@ def _facts(spec: Mapping[str, Any], data: RunData) -> dict[str, Any]:
     return {"noise_rate": told, "noise_kind": kind, "matrix": matrix}
 
 
-def build_method(spec: Mapping[str, Any], task: RunTask, device: torch.device) -> Method:
+def build_method(spec: Specification, task: RunTask, device: torch.device) -> Method:
     """The method of a specification, on the device, with its hyper-parameters."""
-    made = methods.load(spec["method"]["name"])(task, **spec["method"]["hyper"])
+    made = methods.load(spec.method.name)(task, **spec.method.hyper)
     return made.to(device)
 
 
 def _measures(
-    spec: Mapping[str, Any],
+    spec: Specification,
     data: RunData,
     train: measure.Labelled,
     opened: Callable[[ImageSet, IntArray | None, bool], measure.Labelled],
@@ -101,16 +105,16 @@ def _measures(
         train=train,
         test=opened(data.dataset.test, None, True),
         validation=held_out(data.validation),
-        scored=members if spec["scored"] == "default" else spec["scored"],
+        scored=members if spec.scored == "default" else spec.scored,
         batch_size=evaluation_batch(device, train.loader.image_shape),
-        memorisation_every=spec["memorisation_every"],
+        memorisation_every=spec.memorisation_every,
         further={name: opened(images, None, True) for name, images in data.dataset.further_tests.items()},
         top5=data.dataset.top5,
     )
 
 
 def build_run(
-    spec: Mapping[str, Any],
+    spec: Specification,
     data: RunData,
     device: torch.device,
     workers: int = 0,
@@ -128,27 +132,27 @@ def build_run(
     task = RunTask(
         labels=train.labels,
         num_classes=data.dataset.num_classes,
-        epochs=int(spec["epochs"]),
-        batch_size=int(spec["batch_size"]),
+        epochs=spec.epochs,
+        batch_size=spec.batch_size,
         settings=NetworkSettings(
-            spec["network"],
-            spec["pretrained"],
+            spec.network,
+            spec.pretrained,
             train.loader.image_shape,
-            spec["precision"],
-            spec.get("compile", False),
+            spec.precision,
+            spec.compile,
             weights,
         ),
         loader=train.loader,
         streams=streams,
         facts=_facts(spec, data),
-        needs=methods.info(spec["method"]["name"]).needs,
+        needs=methods.info(spec.method.name).needs,
         device=device,
     )
     method = build_method(spec, task, device)
     observer = Observer(train.labels, None if train.true is None else train.labels != train.true)
     measures = _measures(spec, data, train, opened, type(method).members, device)
-    sampling = spec.get("sampling")
-    sampler = Sampler(data.given, sampling) if sampling is not None and sampling["fresh"] else None
+    sampling = spec.sampling
+    sampler = Sampler(data.given, sampling) if sampling is not None and sampling.fresh else None
     captured = make_capture(capture, device, tell)
     if captured is not None:
         task.scores = CapturedScores(captured.recorder)
@@ -160,14 +164,14 @@ def build_run(
     return run, measures
 
 
-def _configure(spec: Mapping[str, Any]) -> None:
-    torch.set_num_threads(int(spec["threads"]))
+def _configure(spec: Specification) -> None:
+    torch.set_num_threads(spec.threads)
     # NumPy's and scikit-learn's libraries would take all cores in every run; their last digits follow the number too.
-    threadpool_limits(int(spec["threads"]))
+    threadpool_limits(spec.threads)
 
 
 def _built(
-    spec: Mapping[str, Any], data: RunData, device: torch.device, environment: Environment
+    spec: Specification, data: RunData, device: torch.device, environment: Environment
 ) -> tuple[Run, measure.Measures]:
     return build_run(spec, data, device, environment.workers, environment.weights, environment.capture, _warn)
 
@@ -177,7 +181,7 @@ def _warn(line: str) -> None:
 
 
 def execute(
-    spec: Mapping[str, Any],
+    spec: Specification,
     environment: Environment,
     beat: Callable[[Beat], None] = lambda beat: None,
     taken_up: float | None = None,
@@ -197,7 +201,7 @@ def execute(
 
 
 def _executed(
-    spec: Mapping[str, Any],
+    spec: Specification,
     environment: Environment,
     device: torch.device,
     beat: Callable[[Beat], None],
@@ -219,8 +223,8 @@ def _executed(
             run, measures = _built(spec, data, device, environment)
     with closing(measures.train.loader):
         first_step, made = _train(run, measures, curves, environment, path, past, beat)
-        parts, arrays = measure.at_the_end(run.method, measures, run.observer, made)
-    record = build_record(spec, data, run, curves, parts)
+        end, arrays = measure.at_the_end(run.method, measures, run.observer, made)
+    record = build_record(spec, data, run, cast(Curves, curves), end)
     seconds = past.seconds + time.perf_counter() - clock
     record["execution"] = build_execution(run, device, started, seconds, past.resumes, first_step - taken_up)
     rows, pixels = measure.thumbnails(arrays, measures.train.loader)
@@ -247,7 +251,7 @@ def _train(
     Returns when the first step was done, by `time.perf_counter`, and the predictions made after the last epoch.
     """
     made: measure.Predictions = {}
-    epochs, begun, warned = int(run.spec["epochs"]), time.perf_counter(), False
+    epochs, begun, warned = run.spec.epochs, time.perf_counter(), False
     saved, pulse = begun, Pulse(run, curves, beat)
     run.beat = pulse.tell
     while run.progress.epoch < epochs:

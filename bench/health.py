@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.task import NotCapturable
+from common.record import Extent, Measured
 
 ROOM = 16_384  # steps of an epoch that are kept; of a longer one, the last so many
 DIGITS = 6
@@ -97,15 +98,13 @@ class StepHealth:
             text += f"; the step before: {', '.join(parts)}, gradient's length {gradients[step - 1]:.3g}"
         return f"{text}); {ADVICE}"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Measured:
         """The record's measurements: medians of the epochs' medians, and the largest step of the run."""
         epochs = self.epochs
-        found: dict[str, Any] = {
-            name: _summary(epochs[f"{name}_median"], epochs[f"{name}_largest"]) for name in ("loss", "gradient")
-        }
         skipped = epochs["skipped"]
         return {
-            **found,
+            "loss": _summary(epochs["loss_median"], epochs["loss_largest"]),
+            "gradient": _summary(epochs["gradient_median"], epochs["gradient_largest"]),
             "skipped": round(sum(skipped) / len(skipped), DIGITS) if skipped else 0.0,
             "saturated": {name: round(share, DIGITS) for name, share in self.saturated.items()},
             "epochs": epochs,
@@ -135,7 +134,7 @@ def _largest(terms: Mapping[str, list[float]], step: int) -> list[str]:
     return [f"{name} {found[name]:.3g}" for name in order[:NAMED]]
 
 
-def _summary(medians: list[float], largest: list[float]) -> dict[str, Any]:
+def _summary(medians: list[float], largest: list[float]) -> Extent:
     """The median of the epochs' medians, the largest step, and its epoch, counted from 1."""
     if not largest:
         return {"median": 0.0, "largest": 0.0, "largest_epoch": 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from bench import evaluation
 from bench.detection import decision_scores, detection_scores
 from bench.observe import Observer
+from common.record import Detection, Final, Scores, Selected
 from datasets.loader import Loader
 from methods.base import Method
 
@@ -51,17 +52,27 @@ class Measures:
     top5: bool = False
 
 
-Curves = dict[str, Any]
+Written: TypeAlias = dict[str, Any]
+"""The curves of a run that goes on; at its end they are `common.record.Curves`."""
+
+@dataclass(frozen=True)
+class End:
+    """The parts of a record that are known after the last epoch."""
+
+    final: Final
+    detection: Detection
+
+
 Predictions = dict[str, Tensor]  # [M, n, K] logits of one state of the method, by what they are of
 TRAIN, TEST = "train", "test"
 
 
-def _append(curves: Curves, name: str, value: Any) -> None:
+def _append(curves: Written, name: str, value: Any) -> None:
     curves.setdefault(name, []).append(value)
 
 
 def after_epoch(
-    method: Method, measures: Measures, curves: Curves, epoch: int, epochs: int, seen: Mapping[str, Any]
+    method: Method, measures: Measures, curves: Written, epoch: int, epochs: int, seen: Mapping[str, Any]
 ) -> Predictions:
     """Add one epoch to `curves`; memorisation, where the truth is known, every few epochs and at the last.
 
@@ -86,7 +97,7 @@ def after_epoch(
     return made
 
 
-def _test(method: Method, measures: Measures, curves: Curves) -> Predictions:
+def _test(method: Method, measures: Measures, curves: Written) -> Predictions:
     how, labels = measures.scored, measures.test.labels
     logits = evaluation.predictions(method, measures.test.loader, measures.batch_size)
     made = {TEST: logits}
@@ -110,7 +121,7 @@ def _further_key(name: str) -> str:
     return f"further {name}"
 
 
-def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Curves) -> None:
+def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Written) -> None:
     logits = evaluation.predictions(method, held_out.loader, measures.batch_size)
     if held_out.noisy:
         accuracy = evaluation.accuracy(logits, held_out.labels, measures.scored)
@@ -119,11 +130,11 @@ def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Cu
         _append(curves, "clean_validation_accuracy", evaluation.accuracy(logits, held_out.true, measures.scored))
 
 
-def selections(curves: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def selections(curves: Mapping[str, Any]) -> dict[str, Selected]:
     """The test accuracy that each selection rule of the design reports; ties go to the earliest epoch."""
     accuracy = curves["test_accuracy"]
     count = min(LAST_EPOCHS, len(accuracy))
-    found = {
+    found: dict[str, Selected] = {
         "last": {"epoch": len(accuracy), "test_accuracy": accuracy[-1]},
         "last_mean": {"epochs": count, "test_accuracy": sum(accuracy[-count:]) / count},
         "best_test": _best(accuracy, accuracy),
@@ -134,7 +145,7 @@ def selections(curves: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _best(by: list[float], accuracy: list[float]) -> dict[str, Any]:
+def _best(by: list[float], accuracy: list[float]) -> Selected:
     position = max(range(len(by)), key=by.__getitem__)
     return {"epoch": position + 1, "test_accuracy": accuracy[position]}
 
@@ -147,8 +158,8 @@ def _predicted_matrix(predicted: Tensor, true: Tensor, num_classes: int) -> list
 
 def at_the_end(
     method: Method, measures: Measures, observer: Observer, made: Mapping[str, Tensor]
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The record's `final` and `detection` parts, and the per-sample arrays of the .npz beside it.
+) -> tuple[End, dict[str, np.ndarray]]:
+    """The record's parts that are known at the end, and the per-sample arrays of the .npz beside it.
 
     made: what `after_epoch` returned after the last epoch; only what is missing there is predicted now. Where the true
     labels are not known, there is no array `true`, and `detection` is empty.
@@ -191,23 +202,23 @@ def at_the_end(
     if train_logits.numel() <= KEPT_PROBABILITIES:
         arrays["train_probability"] = train_logits.softmax(1).half()
     plain = {name: _array(values) for name, values in arrays.items()}
-    return {"final": final, "detection": _detection(plain)}, plain
+    return End(final, _detection(plain)), plain
 
 
-def _further(logits: Tensor, measures: Measures, test: Labelled) -> dict[str, float]:
+def _further(logits: Tensor, measures: Measures, test: Labelled) -> Scores:
     """What a record says of a test set beside the first."""
-    found = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
+    found: Scores = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
     if measures.top5:
         found["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
     return found
 
 
-def _detection(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _detection(arrays: Mapping[str, np.ndarray]) -> Detection:
     """The record's `detection` part; empty where nobody knows which labels are wrong."""
     if "true" not in arrays:
         return {}
     mislabelled = arrays["given"] != arrays["true"]
-    found: dict[str, Any] = {
+    found: Detection = {
         "given_label_last": detection_scores(arrays["given_probability_last"], mislabelled),
         "given_label_mean": detection_scores(arrays["given_probability_mean"], mislabelled),
     }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+from typing import Literal, cast, get_args
 
 from bench import accelerator
 from bench.processor import cpuinfo
+from common.errors import UserError
+from common.specification import Precision
 
 
 @functools.cache
@@ -18,7 +21,15 @@ def cpu_has_fast_bfloat16() -> bool:
     return bool(words & {"amx_bf16", "bf16"}) or {"avx512_bf16", "AuthenticAMD"} <= words
 
 
-def resolve_precision(precision: str, device: str) -> str:
+def asked_precision(text: str) -> Precision | Literal["auto"]:
+    """What --precision says. Raises UserError where it is none."""
+    for known in ("auto", *get_args(Precision)):
+        if text == known:
+            return cast(Precision | Literal["auto"], known)
+    raise UserError(f"--precision {text!r}: accepted: auto, fp32, bf16")
+
+
+def resolve_precision(precision: Precision | Literal["auto"], device: str) -> Precision:
     """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") is faster with it."""
     if precision != "auto":
         return precision

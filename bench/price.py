@@ -12,9 +12,10 @@ from typing import Any
 from bench.accelerator import is_cuda
 from bench.spec import Cell
 from bench.workload import image_shape, training_passes
+from common.record import Record
+from common.specification import Specification, read
 from datasets import registry as datasets
 from methods import registry as methods
-from results.record import Record
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Estimate:
     probed: bool = False
 
 
-def _machine_key(spec: Mapping[str, Any]) -> tuple[Any, ...]:
-    return spec["network"], image_shape(spec), spec["precision"], spec["threads"]
+def _machine_key(spec: Specification) -> tuple[Any, ...]:
+    return spec.network, image_shape(spec), spec.precision, spec.threads
 
 
 def of_device(records: Iterable[Record], device: str, card: str | None = None) -> list[Record]:
@@ -41,16 +42,16 @@ def rates(records: Iterable[Record], device: str, card: str | None = None) -> di
     """Passes per second of runs recorded on a device, by method and by network alone (method None); see `of_device`."""
     seen: dict[tuple[Any, ...], list[float]] = {}
     for record in of_device(records, device, card):
-        spec, execution = record["spec"], record["execution"]
-        if spec["dataset"]["name"] not in datasets.DATASETS:
+        spec, execution = read(record["spec"]), record["execution"]
+        if spec.dataset.name not in datasets.DATASETS:
             continue
-        if spec["method"]["name"] not in methods.registered():
+        if spec.method.name not in methods.registered():
             continue
         work = training_passes(spec)
         if not work:  # of own images, whose number only they tell
             continue
         rate = work / max(execution["seconds"], 1e-9)
-        for method in (spec["method"]["name"], None):
+        for method in (spec.method.name, None):
             seen.setdefault((method, *_machine_key(spec)), []).append(rate)
     return {key: sorted(values)[len(values) // 2] for key, values in seen.items()}
 
@@ -83,7 +84,7 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 def known_rate(cell: Cell, known: Mapping[tuple[Any, ...], float]) -> float | None:
     """Passes per second from records of the cell's method, else of its network; None where there are none."""
     key = _machine_key(cell.spec)
-    return known.get((cell.spec["method"]["name"], *key), known.get((None, *key)))
+    return known.get((cell.spec.method.name, *key), known.get((None, *key)))
 
 
 def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping[tuple[Any, ...], float]) -> Estimate:
@@ -93,7 +94,7 @@ def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping
         return Estimate(None, "not known of own images")
     key = _machine_key(cell.spec)
     for rate, source in (
-        (known.get((cell.spec["method"]["name"], *key)), "records of the method"),
+        (known.get((cell.spec.method.name, *key)), "records of the method"),
         (known.get((None, *key)), "records of the network"),
         (probed.get(key), "a probe"),
     ):
@@ -117,7 +118,7 @@ def probe(
     return found
 
 
-def _probed(spec: Mapping[str, Any], image_shape: tuple[int, int, int], device: str, beside: int) -> float:
+def _probed(spec: Specification, image_shape: tuple[int, int, int], device: str, beside: int) -> float:
     from joblib.externals.loky import ProcessPoolExecutor
 
     from bench.speed.references import probe_rate
@@ -129,7 +130,7 @@ def _probed(spec: Mapping[str, Any], image_shape: tuple[int, int, int], device: 
         # once to start, that none measures while another still imports
         for count in (5, steps) if beside > 1 else (steps,):
             running = [
-                worker.submit(probe_rate, spec["network"], shape, spec["batch_size"], spec["precision"], device, count)
+                worker.submit(probe_rate, spec.network, shape, spec.batch_size, spec.precision, device, count)
                 for worker in workers
             ]
             measured = [future.result() for future in running]

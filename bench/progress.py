@@ -22,8 +22,8 @@ from bench import lease, log
 from bench.lease import Holder
 from bench.spec import Cell
 from bench.worker import Outcome
+from common.record import Collapse, Record
 from results import health
-from results.record import Record
 from results.store import Store, StoreError
 
 _REFRESH_SECONDS = 1.0
@@ -43,7 +43,7 @@ def validation_result(record: Record) -> str:
     return told + _collapsed(health.collapse_on_validation(record["curves"], record["data"]["num_classes"]))
 
 
-def _collapsed(found: health.Collapse | None) -> str:
+def _collapsed(found: Collapse | None) -> str:
     return "" if found is None else f"; collapsed: {health.collapse_text(found)}"
 
 

@@ -46,7 +46,7 @@ class Pulse:
         """curves: the run's, to which every epoch adds."""
         self.first_step = 0.0
         self._run, self._curves, self._beat, self._told = run, curves, beat, 0.0
-        self._epoch_began, self._epochs = 0.0, int(run.spec["epochs"])
+        self._epoch_began, self._epochs = 0.0, run.spec.epochs
         self._passes, self._seconds = run.task.counter.cost, run.progress.seconds
         self._pace = Pace(run.progress.epoch, self._epochs, run.progress.samples, run.progress.seconds)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from common.record import Record
 from datasets import noise, registry
 from datasets.base import DataError, DataSet
-from results.record import Record
 
 DATA_SETS = ("digits", "cifar10", "cifar100")
 """Data sets that are read in a second."""
@@ -25,7 +25,7 @@ def redrawer(root: Path | None = None) -> Callable[[Record], str | None]:
     clean: dict[str, DataSet | None] = {}
     drawn: dict[str, str | None] = {}
 
-    def fingerprint(spec: dict[str, Any]) -> str | None:
+    def fingerprint(spec: Mapping[str, Any]) -> str | None:
         name, model = spec["dataset"]["name"], spec["noise"]
         if name not in DATA_SETS or spec["dataset"].get("version") != registry.info(name).version:
             return None

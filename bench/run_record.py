@@ -9,9 +9,7 @@ import platform
 import resource
 import socket
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,22 +18,32 @@ from bench import accelerator, measure, networks
 from bench.data import RunData
 from bench.processor import processor_name
 from bench.step import Run
+from common.record import Captured, Curves, DataFacts, Execution, Record
+from common.specification import Specification
 from datasets import registry as datasets
-from datasets.base import DataSet
 from datasets.noise import title as noise_title
 from methods import registry as methods
 from results import health
 from results.record import FORMAT, address
 
 
-def _real_world(dataset: DataSet) -> dict[str, Any]:
-    """What must be said of data that are not as clean as a benchmark's; nothing of those that are.
+def _data_facts(data: RunData) -> DataFacts:
+    """How many images there were; what must be said of data that are not as clean as a benchmark's, only of those.
 
     true_labels: "unknown" where the true classes of the training images are; test_labels: "given" where the test images
     have no better ones; skipped: how many images were left out, by what was wrong with them. adjusted: how many were
     turned, laid on grey or scaled.
     """
-    found: dict[str, Any] = {} if dataset.truth else {"true_labels": "unknown"}
+    dataset = data.dataset
+    found: DataFacts = {
+        "num_train": len(data.rows),
+        "num_validation": 0 if data.validation is None else len(data.validation.images.labels),
+        "num_test": len(dataset.test.labels),
+        "num_classes": dataset.num_classes,
+        "class_names": list(dataset.class_names),
+    }
+    if not dataset.truth:
+        found["true_labels"] = "unknown"
     if not dataset.test_truth:
         found["test_labels"] = "given"
     if dataset.skipped:
@@ -48,33 +56,26 @@ def _real_world(dataset: DataSet) -> dict[str, Any]:
 
 
 def build_record(
-    spec: Mapping[str, Any], data: RunData, run: Run, curves: dict[str, Any], parts: dict[str, Any]
-) -> dict[str, Any]:
-    """The record without `execution`; `parts` are its `final` and `detection`."""
-    info = methods.info(spec["method"]["name"])
-    noise = spec["noise"]
+    spec: Specification, data: RunData, run: Run, curves: Curves, end: measure.End
+) -> Record:
+    """The record without `execution`."""
+    info = methods.info(spec.method.name)
+    noise = spec.noise
     privileges = sorted(info.needs | info.marks)
-    privileges += ["pretraining"] * bool(spec["pretrained"])
-    privileges += ["clean labels"] * (spec["dataset"]["training_rows"] == "clean_only")
+    privileges += ["pretraining"] * bool(spec.pretrained)
+    privileges += ["clean labels"] * (spec.dataset.training_rows == "clean_only")
     passes = run.task.counter.cost / (run.progress.epoch * run.epoch_images)
     return {
         "format": FORMAT,
         "address": address(spec),
-        "spec": dict(spec),
+        "spec": spec.as_json(),
         "titles": {
             "method": info.title,
-            "dataset": data.dataset.title or datasets.DATASETS[spec["dataset"]["name"]].title,
-            "noise": noise_title(noise["model"], noise["rate"], noise["options"]),
-            "network": networks.NETWORKS[spec["network"]].title,
+            "dataset": data.dataset.title or datasets.DATASETS[spec.dataset.name].title,
+            "noise": noise_title(noise.model, noise.rate, noise.options),
+            "network": networks.NETWORKS[spec.network].title,
         },
-        "data": {
-            "num_train": len(data.rows),
-            "num_validation": 0 if data.validation is None else len(data.validation.images.labels),
-            "num_test": len(data.dataset.test.labels),
-            "num_classes": data.dataset.num_classes,
-            "class_names": list(data.dataset.class_names),
-            **_real_world(data.dataset),
-        },
+        "data": _data_facts(data),
         "noise": {
             "fingerprint": data.noise.fingerprint,
             "nominal_rate": data.noise.nominal_rate,
@@ -86,7 +87,8 @@ def build_record(
         "curves": curves,
         "selection": measure.selections(curves),
         "health": {**run.health.summary(), **health.judge(curves, data.dataset.num_classes)},
-        **parts,
+        "final": end.final,
+        "detection": end.detection,
         "cost": {
             "parameters": sum(p.numel() for p in run.method.parameters()),
             "networks": info.networks,
@@ -136,13 +138,13 @@ def build_execution(
     seconds: float,
     resumes: int,
     start_seconds: float,
-) -> dict[str, Any]:
+) -> Execution:
     """All that may differ between two executions of one specification.
 
     start_seconds: from taking the run up until its first step was done, in this execution.
     """
     name = accelerator.name(device) if accelerator.is_cuda(device) else processor_name()
-    return {
+    execution: Execution = {
         "seconds": seconds,
         "start_seconds": start_seconds,
         "train_seconds": run.progress.seconds,
@@ -157,18 +159,19 @@ def build_execution(
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
         "commit": _commit(),
         "resumes": resumes,
-        **captured_share(run),
     }
+    captured = captured_share(run)
+    return execution if captured is None else {**execution, "captured": captured}
 
 
-def captured_share(run: Run) -> dict[str, Any]:
-    """What `execution` says of captured steps: nothing where none was tried.
+def captured_share(run: Run) -> Captured | None:
+    """What `execution` says of captured steps; None where none was tried.
 
     share: of the steps of this execution, those replayed; difference: the largest that a proof found, as a share of the
     distance moved; reason: why further ones were not, "" where none could have been.
     """
     done = run.captured
     if done is None:
-        return {}
+        return None
     share = done.replayed / max(done.steps, 1)
-    return {"captured": {"share": round(share, 6), "difference": done.difference, "reason": done.reason}}
+    return {"share": round(share, 6), "difference": done.difference, "reason": done.reason}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
+
+from common.specification import Sampling
 
 IntArray = npt.NDArray[np.int64]
 
@@ -42,10 +41,10 @@ def draw(labels: IntArray, count: int, balanced: bool, order: IntArray) -> IntAr
 
 
 class Sampler:
-    """Draws the rows of each epoch anew; settings: `batches` and `balanced`."""
+    """Draws the rows of each epoch anew; """
 
-    def __init__(self, labels: IntArray, settings: Mapping[str, Any]) -> None:
-        self._labels, self._batches, self._balanced = labels, int(settings["batches"]), bool(settings["balanced"])
+    def __init__(self, labels: IntArray, settings: Sampling) -> None:
+        self._labels, self._batches, self._balanced = labels, settings.batches, settings.balanced
 
     def count(self, batch_size: int) -> int:
         """How many rows an epoch has, where the training set is large enough."""

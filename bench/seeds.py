@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 
+from common.specification import Specification, as_json
 from datasets.randomness import derive_seed
 from results.record import canonical
 
@@ -16,11 +15,11 @@ from results.record import canonical
 class Streams:
     """The seeds of one run, by purpose and epoch."""
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
+    def __init__(self, spec: Specification) -> None:
         # what a noise file is called is no part of the noise; the hash of its content is
-        options = {key: value for key, value in spec["noise"]["options"].items() if key not in ("file", "key")}
-        noise = canonical({**spec["noise"], "options": options})
-        self._root = derive_seed(int(spec["seed"]), spec["dataset"]["name"], noise)
+        options = {key: value for key, value in spec.noise.options.items() if key not in ("file", "key")}
+        noise = canonical({**as_json(spec.noise), "options": options})
+        self._root = derive_seed(spec.seed, spec.dataset.name, noise)
 
     def seed(self, purpose: str, number: int = 0) -> int:
         """A 63-bit seed."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bench.tables import Count, Fraction, Table
+from common.specification import Precision
 
 MOST_SEEDS = 1000  # all runs of a suite are planned in memory
 
@@ -95,7 +96,7 @@ class Training(Table):
     schedule: dict[str, Any] = Field({}, description="the learning rate over the run: a `name`, and what this needs")
     augmentation: Augmentation = Field(Augmentation(), description="what is done to the images")
     sampling: Sampling | None = Field(None, description="epochs of a fixed number of batches; none: of all images")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    precision: Precision | Literal["auto"] = Field(
         "auto", description="auto: bf16 where the device is faster with it, resolved when the run is planned"
     )
     threads: Count = Field(1, description="torch threads of a run; never follows --jobs")
@@ -122,7 +123,7 @@ class TrainingOverride(Table):
     schedule: dict[str, Any] | None = Field(None, description="replaces the whole schedule")
     augmentation: dict[str, Any] = Field({}, description="keys of `training.augmentation`; the others stay")
     sampling: dict[str, Any] | None = Field(None, description="replaces the whole sampling")
-    precision: Literal["auto", "fp32", "bf16"] | None = Field(None, description="another precision")
+    precision: Precision | Literal["auto"] | None = Field(None, description="another precision")
 
 
 class When(Table):

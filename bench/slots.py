@@ -125,8 +125,8 @@ class Place:
 def sight(cell: Cell, holder: lease.Holder) -> Sight:
     """What the holder of a run's lease tells."""
     spec = cell.spec
-    network = (spec["network"], spec["dataset"]["name"], spec["batch_size"], spec["precision"])
-    kind = (network, spec["method"]["name"])
+    network = (spec.network, spec.dataset.name, spec.batch_size, spec.precision)
+    kind = (network, spec.method.name)
     measured = (holder.passes, holder.train_seconds, holder.memory, holder.memory_used, holder.memory_total)
     return Sight(cell.address, kind, holder.epoch, *measured)
 

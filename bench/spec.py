@@ -1,4 +1,4 @@
-"""From a suite to run specifications: one plain, complete dictionary a run, which is also the run's address."""
+"""From a suite to the specifications of its runs, each complete: nothing of a run is decided anywhere else."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ from bench.suite import with_kinds
 from bench.validation import Place, validate_part
 from bench.workload import epoch_images
 from common.errors import UserError
+from common.plan import Plan
+from common.specification import MethodSettings, Noise, Sampling, Specification, as_json
 from datasets import noise as noise_models
 from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
 from datasets.registry import Described
 from methods import registry as methods
 from results.record import PROTOCOL, address
-
-Spec = dict[str, Any]
-
-_SHARED_KEYS = ("network", "pretrained", "epochs", "batch_size", "threads", "memorisation_every")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Cell:
     row: str
     title: str
     setting: str
-    spec: Spec
+    spec: Specification
 
     @property
     def address(self) -> str:
@@ -50,7 +48,7 @@ class Cell:
 
     @property
     def seed(self) -> int:
-        return int(self.spec["seed"])
+        return self.spec.seed
 
     @property
     def label(self) -> str:
@@ -147,16 +145,15 @@ def cells(
     for noise in settings:
         for name, row in suite.methods.items():
             cell = _cell(suite, data, name, row, noise, where, device)
-            found.extend(Cell(cell.row, cell.title, cell.setting, {**cell.spec, "seed": seed}) for seed in range(seeds))
+            found.extend(replace(cell, spec=replace(cell.spec, seed=seed)) for seed in range(seeds))
     found.sort(key=lambda cell: cell.seed)
     return found, warnings
 
 
-def _cell(
-    suite: Suite, data: Described, name: str, row: MethodRow, noise: dict[str, Any], where: str, device: str
-) -> Cell:
+def _cell(suite: Suite, data: Described, name: str, row: MethodRow, noise: Noise, where: str, device: str) -> Cell:
+    """The run of a row in a setting, at seed 0."""
     info = methods.info(row.method or name)
-    number = _matching(row, suite.data.name, noise["model"], noise["rate"])
+    number = _matching(row, suite.data.name, noise.model, noise.rate)
     when = None if number is None else row.when[number]
     training = _training(suite, name, number, where)
     augmentation = augmentation_settings(training, data.info, where)
@@ -165,32 +162,35 @@ def _cell(
         hyper = methods.resolve(info.name, {**row.hyper, **(when.hyper if when else {})})
     except methods.MethodError as fault:
         raise methods.MethodError(f"{where}: {fault}") from None
-    values = training.model_dump(mode="json")
-    dataset = dataset_settings(suite, data, row, f"{where}: methods.{name}")
-    if values["memorisation_every"] is None:
-        images = epoch_images({**values, "dataset": dataset}, data.info)
-        values["memorisation_every"] = memorisation.default_interval(training.epochs, images)
-    spec = {
-        "protocol": PROTOCOL,
-        "dataset": dataset,
-        "noise": noise,
-        "method": {"name": info.name, "version": info.version, "hyper": hyper},
-        "scored": row.scored,
-        "noise_rate_error": suite.noise_rate_error if row.noise_rate_error is None else row.noise_rate_error,
-        "optimizer": OPTIMIZER.specified(training.optimizer, Place(where)),
-        "schedule": SCHEDULE.specified(training.schedule, Place(where)),
-        "precision": resolve_precision(training.precision, device),
-        **{key: values[key] for key in _SHARED_KEYS},
-        "augmentation": augmentation,
-        **({"sampling": values["sampling"]} if values["sampling"] is not None else {}),
-        **({"compile": True} if values["compile"] else {}),
-        **(told_rate(suite, data.info, f"{where}: methods.{name}") if "noise_rate" in info.needs else {}),
-    }
-    setting = noise_models.title(noise["model"], noise["rate"], noise["options"])
-    return Cell(name, row.title or info.title, setting, spec)
+    spec = Specification(
+        protocol=PROTOCOL,
+        dataset=dataset_settings(suite, data, row, f"{where}: methods.{name}"),
+        noise=noise,
+        method=MethodSettings(info.name, info.version, hyper),
+        network=training.network,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        seed=0,
+        scored=row.scored,
+        noise_rate_error=suite.noise_rate_error if row.noise_rate_error is None else row.noise_rate_error,
+        optimizer=OPTIMIZER.specified(training.optimizer, Place(where)),
+        schedule=SCHEDULE.specified(training.schedule, Place(where)),
+        precision=resolve_precision(training.precision, device),
+        pretrained=training.pretrained,
+        threads=training.threads,
+        memorisation_every=training.memorisation_every or 1,
+        augmentation=augmentation,
+        sampling=None if training.sampling is None else Sampling(**training.sampling.model_dump()),
+        compile=training.compile,
+        noise_rate=told_rate(suite, data.info, f"{where}: methods.{name}") if "noise_rate" in info.needs else None,
+    )
+    if training.memorisation_every is None:
+        every = memorisation.default_interval(training.epochs, epoch_images(spec, data.info))
+        spec = replace(spec, memorisation_every=every)
+    return Cell(name, row.title or info.title, noise_models.title(noise.model, noise.rate, noise.options), spec)
 
 
-def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False) -> dict[str, Any]:
+def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False) -> Plan:
     """The plan of a started suite, as it is kept in the store: what each table's cells are, run or not.
 
     tuning: the cells are trials of `tune`, which reports leave out.
@@ -209,14 +209,14 @@ def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False)
         "cells": [
             {
                 "address": cell.address,
-                "dataset": cell.spec["dataset"]["name"],
-                "noise": cell.spec["noise"],
+                "dataset": cell.spec.dataset.name,
+                "noise": as_json(cell.spec.noise),
                 "method": cell.row,
                 "title": cell.title,
                 "setting": cell.setting,
                 "seed": cell.seed,
-                "network": cell.spec["network"],
-                "spec": cell.spec,
+                "network": cell.spec.network,
+                "spec": cell.spec.as_json(),
             }
             for cell in planned
         ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench import networks
 from bench.settings import MethodRow, Noise, Suite, Training, Validation
+from common import specification
 from common.errors import UserError, unknown
 from datasets import noise as noise_models
 from datasets import registry as datasets
@@ -15,11 +16,10 @@ from datasets.base import DataError, DataSetInfo
 from datasets.disk import Choice
 from datasets.registry import Described
 
-NoiseSettings = dict[str, Any]
 OWN = "folder"  # the data set of a user's own images
 
 
-def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[NoiseSettings, tuple[str, ...]]]:
+def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[specification.Noise, tuple[str, ...]]]:
     """The noise part of a specification for each rate of a suite's entry, with warnings. Raises UserError, DataError.
 
     All options are there with their defaults; of a file, its name without the folder and the hash of what it holds, so
@@ -35,7 +35,7 @@ def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[NoiseSetti
         options = noise_models.resolve_options(info, entry.model, entry.options)
         if "file" in options:
             options["file"] = Path(options["file"]).name
-        yield {"model": entry.model, "rate": rate, "options": options, "version": declared.version}, warnings
+        yield specification.Noise(entry.model, rate, options, declared.version), warnings
 
 
 def describe(suite: Suite, where: str, root: Path | None = None, skip_broken: bool = False) -> Described:
@@ -74,18 +74,18 @@ def noise_files(suite: Suite, info: DataSetInfo) -> dict[str, Path]:
     return found
 
 
-def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[NoiseSettings], list[str]]:
+def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[specification.Noise], list[str]]:
     """The noise parts of all settings of a suite, and warnings.
 
     Raises UserError, DataError; also where two settings have one title, as tables and records go by titles.
     """
-    found: list[NoiseSettings] = []
+    found: list[specification.Noise] = []
     titles: set[str] = set()
     warnings: list[str] = []
     for entry in suite.noise:
         try:
             for settings, raised in noise_settings(entry, info):
-                title = noise_models.title(settings["model"], settings["rate"], settings["options"])
+                title = noise_models.title(settings.model, settings.rate, settings.options)
                 if title in titles:
                     raise UserError(
                         f"key 'noise': {title!r} stands in the suite twice; settings need titles of their own: other "
@@ -99,10 +99,10 @@ def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[Noise
     return found, warnings
 
 
-def _validation_settings(validation: Validation) -> dict[str, Any]:
+def _validation_settings(validation: Validation) -> specification.Validation:
     """The settings that say which images are held out; no size where it is not used."""
     sized = validation.source in ("inside", "outside")
-    return {"source": validation.source, "size": validation.size if sized else 0}
+    return specification.Validation(validation.source, validation.size if sized else 0)
 
 
 def check_validation(suite: Suite, info: DataSetInfo, where: str) -> None:
@@ -126,33 +126,31 @@ def check_validation(suite: Suite, info: DataSetInfo, where: str) -> None:
         raise UserError(f"{where}: key 'data.validation.size' = {validation.size}: {accepted}")
 
 
-def augmentation_settings(training: Training, info: DataSetInfo, where: str) -> dict[str, Any]:
+def augmentation_settings(training: Training, info: DataSetInfo, where: str) -> specification.Augmentation:
     """The augmentation of a specification; `resize` and `crop` stand there only where images are files."""
-    values = training.augmentation.model_dump(mode="json")
-    sizes = {"resize": info.resize, "crop": info.image_shape[0]}
+    found = specification.Augmentation(**training.augmentation.model_dump())
     if info.resize is None:
-        for key in sizes:
-            if values.pop(key) is not None:
+        for key in ("resize", "crop"):
+            if getattr(found, key) is not None:
                 raise UserError(f"{where}: key 'training.augmentation.{key}': the images of {info.name!r} are no files")
-        return values
-    values |= {key: usual for key, usual in sizes.items() if values[key] is None}
-    if values["crop"] > values["resize"]:
-        raise UserError(
-            f"{where}: key 'training.augmentation.crop' = {values['crop']}: must be at most resize = {values['resize']}"
-        )
-    if values["crop_padding"]:
+        return found
+    resize = info.resize if found.resize is None else found.resize
+    crop = info.image_shape[0] if found.crop is None else found.crop
+    if crop > resize:
+        raise UserError(f"{where}: key 'training.augmentation.crop' = {crop}: must be at most resize = {resize}")
+    if found.crop_padding:
         raise UserError(
             f"{where}: key 'training.augmentation.crop_padding': the images of {info.name!r} are files; use resize and "
             "crop"
         )
-    return values
+    return replace(found, resize=resize, crop=crop)
 
 
-def check_images(info: DataSetInfo, training: Training, augmentation: Mapping[str, Any], where: str) -> None:
+def check_images(info: DataSetInfo, training: Training, augmentation: specification.Augmentation, where: str) -> None:
     """Refuse a network or an augmentation that cannot take the data set's images."""
     height, width, channels = info.image_shape
-    if "crop" in augmentation:
-        height = width = augmentation["crop"]
+    if augmentation.crop is not None:
+        height = width = augmentation.crop
     try:
         networks.check(training.network, (channels, height, width), training.pretrained)
     except UserError as fault:
@@ -165,31 +163,27 @@ def check_images(info: DataSetInfo, training: Training, augmentation: Mapping[st
         )
 
 
-def told_rate(suite: Suite, info: DataSetInfo, where: str) -> dict[str, float]:
-    """For a method that is told the noise rate: the one that stands for the expected rate, where it is not known."""
+def told_rate(suite: Suite, info: DataSetInfo, where: str) -> float | None:
+    """For a method that is told the noise rate: the one that stands for the expected rate; None: that itself."""
     told = suite.noise_rate
     if told is None and not info.truth:
         told = info.estimated_rate
         if told is None:
             raise UserError(f"{where}: key 'noise_rate' is missing: the method is told it, and nobody has estimated it")
-    return {} if told is None else {"noise_rate": told}
+    return told
 
 
-def dataset_settings(suite: Suite, data: Described, row: MethodRow, where: str) -> dict[str, Any]:
-    """The part `dataset` of a specification; keys for image files stand there only where they are used."""
+def dataset_settings(suite: Suite, data: Described, row: MethodRow, where: str) -> specification.Dataset:
+    """The data set of a specification."""
     if row.training_rows == "clean_only" and not data.info.truth:
         raise UserError(f"{where}: training_rows = 'clean_only': the true labels of {data.info.name!r} are not known")
-    found = {
-        "name": suite.data.name,
-        "version": data.info.version,
-        "subset": suite.data.subset,
-        "validation": _validation_settings(suite.data.validation),
-        "training_rows": row.training_rows,
-    }
-    if data.content is not None:
-        found["content"] = data.content
-    if suite.data.file is not None:
-        found["file"] = suite.data.file
-    if suite.data.copies:
-        found["copies"] = True
-    return found
+    return specification.Dataset(
+        name=suite.data.name,
+        version=data.info.version,
+        subset=suite.data.subset,
+        validation=_validation_settings(suite.data.validation),
+        training_rows=row.training_rows,
+        content=data.content,
+        file=suite.data.file,
+        copies=suite.data.copies,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Generator, Tensor
 
@@ -14,6 +14,7 @@ from bench.observe import Observer
 from bench.sampling import Sampler
 from bench.seeds import Streams
 from bench.task import RunTask
+from common.specification import Specification
 from datasets.loader import Loader, Walk
 from methods.base import Batch, Method, Phase, Stage
 
@@ -40,7 +41,7 @@ class Progress:
 class Run:
     """Everything that a training run holds. `spec` is read for optimizer, schedule, epochs and batch size."""
 
-    spec: Mapping[str, Any]
+    spec: Specification
     method: Method
     task: RunTask
     loader: Loader
@@ -59,10 +60,10 @@ class Run:
         """Images of an epoch, each counted once however many phases walk over it."""
         if self.sampler is None:
             return len(self.labels)
-        return self.sampler.count(int(self.spec["batch_size"]))
+        return self.sampler.count(self.spec.batch_size)
 
     def __post_init__(self) -> None:
-        self.bounds = stage_bounds(self.method.stages(), int(self.spec["epochs"]))
+        self.bounds = stage_bounds(self.method.stages(), self.spec.epochs)
         self.health = StepHealth(self.labels.device)
 
 
@@ -135,7 +136,7 @@ class PhaseWalk:
 
 def begin(run: Run, phase: Phase, part: tuple[int, int], generators: tuple[Generator, Generator]) -> PhaseWalk:
     """The `part[0]`-th of `part[1]` phases of the epoch, before its first batch."""
-    size = phase.batch_size or int(run.spec["batch_size"])
+    size = phase.batch_size or run.spec.batch_size
     rows = phase.rows if run.sampler is None else run.sampler.rows(phase.rows, size, generators[0])
     walk = run.loader.walk(rows, size, run.method.views, *generators)
     streams = {name: _repeated(run, rows, size, *generators) for name, (rows, size) in phase.streams.items()}

@@ -12,9 +12,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from bench import networks
-from bench.networks.network import Network, PassCounter, Precision
+from bench.networks.network import Network, PassCounter
 from bench.seeds import Streams
 from common.errors import UserError
+from common.specification import Precision
 from datasets.loader import Loader
 
 if TYPE_CHECKING:

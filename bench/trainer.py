@@ -24,7 +24,7 @@ def _schedule_span(run: Run, stage: int) -> tuple[int, int]:
 
 def _stage_settings(run: Run) -> list[tuple[Settings, Settings]]:
     """The settings of optimiser and schedule in each stage. Raises MethodError naming method, stage and key."""
-    optimizer, schedule, where = run.spec["optimizer"], run.spec["schedule"], f"method {run.method.name!r}"
+    optimizer, schedule, where = run.spec.optimizer, run.spec.schedule, f"method {run.method.name!r}"
     stages = [stage.optimizer for stage, _, _ in run.bounds]
     return [optim.of_stage(optimizer, schedule, own, f"{where}, stage {n}") for n, own in enumerate(stages, 1)]
 

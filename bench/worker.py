@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bench import accelerator, lease
 from bench.environment import Environment
+from common.specification import Specification
 from results.record import address
 from results.store import Store, StoreError
 
@@ -81,7 +81,7 @@ def _watch(driver: Driver) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def work(spec: Mapping[str, Any], environment: Environment, driver: Driver | None, dead_token: str = "") -> Outcome:
+def work(spec: Specification, environment: Environment, driver: Driver | None, dead_token: str = "") -> Outcome:
     """Execute one run unless it is done or somebody else is at it. Never raises for a fault of the run itself.
 
     dead_token: a lease that the driver has watched long enough to know that its holder is gone.
@@ -119,7 +119,7 @@ def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
     return lambda holder: holder.token == dead_token or observer.is_dead(holder)
 
 
-def _execute(spec: Mapping[str, Any], environment: Environment, held: lease.Lease, taken_up: float) -> Outcome:
+def _execute(spec: Specification, environment: Environment, held: lease.Lease, taken_up: float) -> Outcome:
     from bench.execute import execute  # imports torch, which a driver never needs
     from bench.pulse import Beat
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from common.record import Record
 from reports.gather import Material, Section
 from reports.model import Cell, Column, Table, percent_cell, words
 from results import health
@@ -61,17 +62,18 @@ def run_details(sections: Iterable[Section]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _results(record: dict[str, Any], run: dict[Any, Any]) -> dict[str, Any]:
+def _results(record: Record, run: dict[Any, Any]) -> dict[str, Any]:
     selection = record["selection"]
     chosen = [[rule.title, selection[name]["test_accuracy"]] for name, rule in RULES.items() if name in selection]
     return {"test accuracy": chosen, "noisy labels": run["fingerprint"], "wrong labels": record["noise"]["actual_rate"],
             "health": _health(record), "cost": record["cost"]}  # fmt: skip
 
 
-def _health(record: dict[str, Any]) -> dict[str, Any]:
+def _health(record: Record) -> dict[str, Any]:
     """What is known of how the run went: all but its values by epoch, or what its curves tell of an older one."""
-    measured = record.get("health", {"loss": "not measured", "gradient": "not measured"})
-    return health.of_record(record) | {name: value for name, value in measured.items() if name != "epochs"}
+    measured = record.get("health")
+    shown = {"loss": "not measured", "gradient": "not measured"} if measured is None else dict(measured)
+    return {**health.of_record(record), **{name: value for name, value in shown.items() if name != "epochs"}}
 
 
 def facts(material: Material) -> list[tuple[str, str]]:

@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from common.record import Record
 from results.plain import read_regular
-from results.record import Record, StoreError
+from results.record import StoreError
 from results.sources import Report, Source, read_files
 from results.store import replace_file
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from common.plan import Plan
+from common.record import Record
 from results.plain import read_regular
-from results.plan import Plan
-from results.record import Record, StoreError
+from results.record import StoreError
 from results.store import Store, read_plan, read_record, storage
 from results.validation import loads
 

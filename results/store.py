@@ -14,15 +14,17 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
 from common import files
+from common.plan import Plan
+from common.record import Record
 from results.arrays import Arrays, load_npz, npz_bytes
 from results.plain import parse, read_regular, shown
-from results.plan import Plan, check_plan, is_suite_name, joined
-from results.record import Record, StoreError, dumps
+from results.plan import check_plan, is_suite_name, joined
+from results.record import StoreError, dumps
 from results.validation import loads, validate
 
 __all__ = ["Store", "StoreError", "damage"]
@@ -103,7 +105,7 @@ def read_plan(path: Path, suite: str) -> Plan:
     check_plan(plan, str(path))
     if not is_suite_name(suite):
         raise StoreError(f"{path}: {shown(suite)} is no name of a suite")
-    return {**plan, "suite": suite}
+    return cast(Plan, {**plan, "suite": suite})
 
 
 def damage(path: Path) -> str | None:

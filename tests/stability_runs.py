@@ -84,7 +84,7 @@ class Followed:
 
     def epoch_means(self, values: list[float]) -> list[float]:
         """Means of the steps of each epoch; all have the same number of steps here."""
-        size = len(values) // int(self.run.spec["epochs"])
+        size = len(values) // self.run.spec.epochs
         return [sum(values[start : start + size]) / size for start in range(0, len(values), size)]
 
     def predictions(self) -> Tensor:

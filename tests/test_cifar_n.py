@@ -196,7 +196,7 @@ def test_suites_are_planned_without_the_labels(name: str) -> None:
     path = suite.locate(name)
     [part] = suite.parts(suite.read(path), str(path))
     cells, _ = spec.cells(part, str(path), "cpu", 2)
-    assert {cell.spec["noise"]["model"] for cell in cells} <= set(cifar_n.LABELS)
+    assert {cell.spec.noise.model for cell in cells} <= set(cifar_n.LABELS)
     assert (part.purpose == "compare") == name.endswith("lite")
 
 

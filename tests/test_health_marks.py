@@ -13,13 +13,13 @@ from planted_collapse import COLLAPSING, DIVERGING
 
 from bench import tune
 from bench.progress import result, validation_result
+from common.record import Record
 from reports.build import build_report, chapter
 from reports.gather import gather, sections
 from reports.health_table import health_table
 from reports.model import Table
 from reports.paper import paper_tables
 from reports.render import latex, markdown
-from results.record import Record
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
 from tests.test_health import MEASURED

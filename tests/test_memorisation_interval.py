@@ -89,10 +89,10 @@ def planned(*assignments: str) -> list[spec.Cell]:
 def test_a_suite_that_does_not_say_gets_one_interval_for_all_its_methods() -> None:
     for assignments in ((), ("training.epochs=20",), ("data.validation={source='inside', size=0.2}",)):
         cells = planned(*assignments)
-        expected = default_interval(cells[0].spec["epochs"], epoch_images(cells[0].spec))
-        assert {cell.spec["memorisation_every"] for cell in cells} == {expected}
-    assert [cell.spec["memorisation_every"] for cell in planned("training.epochs=20")] == [2, 2]
-    assert [cell.spec["memorisation_every"] for cell in planned("training.memorisation_every=7")] == [7, 7]
+        expected = default_interval(cells[0].spec.epochs, epoch_images(cells[0].spec))
+        assert {cell.spec.memorisation_every for cell in cells} == {expected}
+    assert [cell.spec.memorisation_every for cell in planned("training.epochs=20")] == [2, 2]
+    assert [cell.spec.memorisation_every for cell in planned("training.memorisation_every=7")] == [7, 7]
 
 
 def test_no_method_passes_through_fewer_networks_than_are_scored() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,10 @@ from small_runs import published, specification
 from bench import checkpoint
 from bench.commands.sweep import plan_suite
 from bench.environment import checkpoint_path
+from common.specification import Specification
 from methods.cross_entropy import CrossEntropy
 from results.record import address, dumps, result
 from results.store import Store
-
-Spec = dict[str, Any]
 
 
 class Stopped(Exception):
@@ -47,7 +47,7 @@ def stop_after_save(number: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checkpoint, "save", saving)
 
 
-def stopped(store: Path, spec: Spec, number: int = 1) -> Path:
+def stopped(store: Path, spec: Specification, number: int = 1) -> Path:
     """Execute a run until its `number`-th checkpoint, one an epoch; returns the checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after_save(number, patch)
@@ -81,7 +81,7 @@ RUNS = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_stopped_after_any_epoch_goes_on_bit_identically(name: str, tmp_path: Path) -> None:
-    spec = RUNS[name] | {"epochs": 4}
+    spec = replace(RUNS[name], epochs=4)
     published(tmp_path / "whole", spec)
     expected = outcome(tmp_path / "whole")
     for epochs in (1, 2, 3):
@@ -93,7 +93,7 @@ def test_a_run_stopped_after_any_epoch_goes_on_bit_identically(name: str, tmp_pa
 
 
 def test_a_run_stopped_many_times_counts_its_resumes(tmp_path: Path) -> None:
-    spec = RUNS["two networks"] | {"epochs": 4}
+    spec = replace(RUNS["two networks"], epochs=4)
     for _ in range(3):
         stopped(tmp_path / "often", spec)
     record = published(tmp_path / "often", spec)
@@ -129,7 +129,7 @@ def test_a_run_that_ends_inside_an_epoch_goes_on_from_the_last_checkpoint(
 def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(
     fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = RUNS["one network"] | {"epochs": 4}
+    spec = replace(RUNS["one network"], epochs=4)
     published(tmp_path / "whole", spec)
     path, save, seen = checkpoint_path(tmp_path / "full", address(spec)), torch.save, []
 

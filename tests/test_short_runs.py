@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_the_end_of_a_run_says_what_scoring_everything_anew_would_say(method: st
 def cells(*methods: str, seeds: int = 2, **changes: Any) -> list[Cell]:
     """Cells as a plan has them: by seed, then row."""
     return [
-        Cell(name, name, "symmetric 50%", {**specification(name), **changes, "seed": seed})
+        Cell(name, name, "symmetric 50%", replace(specification(name), **changes, seed=seed))
         for seed in range(seeds)
         for name in methods
     ]
@@ -101,7 +102,7 @@ def test_epochs_and_networks_count() -> None:
 
 
 def record(cell: Cell, seconds: float) -> dict[str, Any]:
-    return {"spec": cell.spec, "execution": {"device": "cpu", "seconds": seconds}}
+    return {"spec": cell.spec.as_json(), "execution": {"device": "cpu", "seconds": seconds}}
 
 
 def test_what_records_tell_counts_more_than_what_is_counted() -> None:

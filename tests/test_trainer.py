@@ -32,7 +32,7 @@ def probe(run: Run) -> Any:
 
 def trained(run: Run, epochs: int | None = None) -> list[dict[str, Any]]:
     """Train to the end or for so many epochs; the epochs' summaries."""
-    last = int(run.spec["epochs"]) if epochs is None else run.progress.epoch + epochs
+    last = run.spec.epochs if epochs is None else run.progress.epoch + epochs
     return [trainer.train_epoch(run) for _ in range(last - run.progress.epoch)]
 
 

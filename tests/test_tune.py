@@ -231,9 +231,9 @@ def test_a_search_is_resumed_extended_and_becomes_a_suite(
     planned = [plan_suite(str(file), [], "cross_entropy,elr", 1, {}, "cpu") for file in (tmp_path / "s.toml", path)]
     (plain, elr, *_), (same, tuned, *_) = (part.cells for part in planned)
     assert plain.spec == same.spec
-    assert tuned.spec["method"]["hyper"]["penalty"] == float(chosen["penalty"])
-    assert tuned.spec["seed"] == 0
-    changed = {key for key in elr.spec if elr.spec[key] != tuned.spec[key]}
+    assert tuned.spec.method.hyper["penalty"] == float(chosen["penalty"])
+    assert tuned.spec.seed == 0
+    changed = {key for key, value in vars(elr.spec).items() if value != getattr(tuned.spec, key)}
     assert changed <= {"method", "optimizer"}
     assert planned[1].parts[0].title == "Tiny (tuned)"
 

@@ -117,10 +117,10 @@ def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], 
         for model in own_models:
             make_noise(dataset, model, 0.0, {}, 0)
         if choice.copies:
-            own = [cell.spec for cell in cells if cell.spec["dataset"]["name"] == part.data.name]
-            for resize in sorted({spec["augmentation"]["resize"] for spec in own}):
+            own = [cell.spec for cell in cells if cell.spec.dataset.name == part.data.name]
+            for resize in sorted({size for spec in own if (size := spec.augmentation.resize) is not None}):
                 _make_copies(console, dataset, resize)
-    for network in sorted({cell.spec["network"] for cell in cells if cell.spec["pretrained"]}):
+    for network in sorted({cell.spec.network for cell in cells if cell.spec.pretrained}):
         from bench.networks.imagenet import find_weights  # imports torch
 
         find_weights(network, environment.weights)

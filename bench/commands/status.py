@@ -14,8 +14,8 @@ from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
 from bench.progress import states
 from common.errors import UserError
+from common.plan import Plan
 from results import health
-from results.plan import Plan
 from results.store import Store
 
 if TYPE_CHECKING:

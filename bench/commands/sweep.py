@@ -176,7 +176,7 @@ def execute_plan(
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     store = Store(environment.store)
     if any(not store.has(cell.address) for cell in planned.cells):
-        plugins.prove(cell.spec["method"]["name"] for cell in planned.cells)
+        plugins.prove(cell.spec.method.name for cell in planned.cells)
         # Missing or broken files are found before anything is written.
         make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells, planned.tuning))
