@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 import registries
+import torch
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import plugins
+from bench import networks, plugins
 from bench.api.planned import plan_suite
 from bench.training import execute, trainer
 from bench.training.environment import Environment
@@ -248,5 +250,70 @@ def test_a_function_that_gives_no_network_is_told(suite: Path, command: Command,
     path.write_text(path.read_text().replace("return Network([", "return nn.Sequential(*["))
     ended = command("run", suite, "--plugin", "plug.py", "--methods", "elr")
     assert ended.status == 1
-    told = f"{path}: network 'narrow': gave Sequential, not bench.networks.network.Network"
+    told = f"{path}: network 'narrow': gave Sequential, neither bench.networks.network.Network nor another"
     assert told in " ".join(ended.out.split())
+
+
+OWN = '''
+def narrow(num_classes, image_shape):
+    import torch
+    from torch import nn
+
+    from methods.base import Network
+
+    class Forked(Network):
+        def __init__(self):
+            super().__init__()
+            inputs = image_shape[0] * image_shape[1] * image_shape[2]
+            self.left, self.right = nn.Linear(inputs, 8), nn.Linear(inputs, 16)
+            self.head = nn.Linear(24, num_classes)
+            self.feature_size = 24
+
+        @property
+        def blocks(self):
+            return nn.ModuleList([nn.ModuleList([self.left, self.right]), self.head])
+
+        def features(self, images):
+            flat = images.flatten(1)
+            return torch.cat([self.left(flat), self.right(flat)], 1).relu()
+
+        def classify(self, features):
+            return self.head(features)
+
+    return Forked()
+'''
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_with_passes_of_its_own_is_used_like_others(
+    precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[str, Any] = {}
+    exec(OWN, names)
+    info = networks.NetworkInfo("forked", "Forked", "two branches", names["narrow"], (1, 8, 8))
+    monkeypatch.setitem(networks.NETWORKS._entries, "forked", info)
+    torch.manual_seed(0)
+    network = networks.build("forked", 3, (1, 8, 8), precision=precision, channels_last=True)
+    images = torch.rand(5, 1, 8, 8)
+    features = network.features(images)
+    assert (features.shape, features.dtype, network.feature_size) == ((5, 24), torch.float32, 24)
+    assert torch.equal(network(images), network.classify(features))
+    assert network.classify(features).dtype == torch.float32
+    assert network.counter.trained == 10
+    plain = names["narrow"](3, (1, 8, 8))
+    plain.load_state_dict({name.removeprefix("own."): value for name, value in network.state_dict().items()})
+    assert torch.allclose(plain(images), network(images), atol=1e-6 if precision == "fp32" else 0.05)
+    before = copy.deepcopy(network.state_dict())
+    network.reinitialise(network.blocks[-1], torch.Generator().manual_seed(1))
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"own.head.weight", "own.head.bias"}
+
+
+def test_a_run_with_a_network_of_passes_of_its_own(suite: Path, command: Command, in_process: list[str]) -> None:
+    path = suite.parent / "plug.py"
+    text = path.read_text()
+    start = text.index("def narrow(")
+    path.write_text(text[:start] + OWN.lstrip() + text[text.index("\n\nOPTIMIZERS", start) :])
+    ended = command("run", suite, "--plugin", "plug.py", "--methods", "elr")
+    assert ended.status == 0, ended.out + ended.err
+    assert in_process

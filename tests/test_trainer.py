@@ -229,6 +229,46 @@ def test_a_stream_is_reshuffled_and_repeated_until_the_walk_ends(start: Starter)
         assert inner.views[0].shape == (len(inner.index), 1, 8, 8)
 
 
+@pytest.mark.parametrize(
+    ("phase", "told"),
+    [
+        (Phase(torch.tensor([1, 2, 1])), "`rows` with 2 different of 3; a row may stand in it once"),
+        (Phase(torch.tensor([1, 100])), "`rows` with row 100; they go from 0 to 99"),
+        (Phase(torch.tensor([-1, 5])), "`rows` with row -1; they go from 0 to 99"),
+        (Phase(torch.ones(100, dtype=torch.bool)), r"`rows` of torch\.bool \[100\]; they must be \[n\] int64"),
+        (Phase(batch_size=-3), "a batch size of -3"),
+        (Phase(streams={"rest": (torch.tensor([4, 4]), 2)}), r"`streams\['rest'\]` with 1 different of 2"),
+        (Phase(streams={"rest": (torch.tensor([4]), 0)}), "a batch size of 0"),
+    ],
+)
+def test_a_phase_over_wrong_rows_is_refused_with_file_and_line(phase: Phase, told: str, start: Starter) -> None:
+    class Wrong(Phases):
+        parts = (phase,)
+
+    with pytest.raises(MethodError, match=rf"\.py, line \d+: Wrong\.epoch_start: a phase has {told}"):
+        trained(start(Wrong), 1)
+
+
+def test_a_batch_has_the_number_of_its_phase(start: Starter) -> None:
+    class Numbered(Phases):
+        parts = (Phase(torch.arange(10), number=1, streams={"rest": (torch.arange(20, 30), 5)}), Phase(number=2))
+
+    run = start(Numbered)
+    trained(run, 1)
+    batches = probe(run).batches
+    assert [batch.number for batch in batches] == [1] + [2] * (len(batches) - 1)
+    assert batches[0].streams["rest"].number == 1
+
+
+def test_a_stage_that_ignores_its_settings_is_told_with_file_and_line(start: Starter) -> None:
+    class Ignoring(Probe):
+        def stages(self) -> Sequence[Stage]:
+            return [Stage(1), Stage(optimizer={"lr": 9.0}, restart=bool(self.task.epochs < 0))]
+
+    with pytest.raises(MethodError, match=r"test_trainer\.py, line \d+: Ignoring\.stages: Stage\(restart=False\): the"):
+        start(Ignoring)
+
+
 # --- steps
 
 
