@@ -22,8 +22,8 @@ from reports.names import fit
 from reports.texts import legible
 from results.store import Store
 from tests.browser import Browser, browser, missing
+from tests.results.test_strangers import at, put, strange, tree
 from tests.synthetic_records import make_plan, make_record, make_spec, make_store
-from tests.test_strangers import at, put, strange, tree
 
 OWN = "document.title='owned'"
 SCRIPT = f"\"'></title></style></script><script>{OWN}</script><img src=x onerror=\"{OWN}\">"

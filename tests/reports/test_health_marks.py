@@ -21,8 +21,8 @@ from reports.model import Table
 from reports.paper import paper_tables
 from reports.render import latex, markdown
 from results.store import Store
+from tests.results.test_health import MEASURED
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
-from tests.test_health import MEASURED
 
 HELD_OUT = 'name = "digits"\nvalidation = { source = "inside", size = 0.2 }\n'
 DIVERGED = "Traceback (most recent call last):\nFloatingPointError: the loss is not finite in epoch 2, step 24\n"

@@ -1,7 +1,7 @@
 """Every loss against numbers that public reference implementations gave (`NOISY_BENCH_GOLDEN`).
 
 Each case goes through the pure function, in float64 and float32, and through `Method.loss` with a network that returns
-the given logits. `pytest tests/test_golden.py -s` prints the largest errors.
+the given logits. `pytest tests/methods/test_golden.py -s` prints the largest errors.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench.commands import image_files
+from bench.api import image_files
 from bench.commands.data_check import check_files
 from datasets import disk, image_check, index_checks, registry
 from datasets.base import DataError, ImageFiles

@@ -2,7 +2,7 @@
 
 What runs by default stays within some minutes of one core. The full grid is an hour's work:
 
-    NOISY_BENCH_STABILITY=full pytest -m slow tests/test_stability.py
+    NOISY_BENCH_STABILITY=full pytest -m slow tests/bench/training/test_stability.py
 
 It has every network that takes 32 x 32 images at both learning rates, with and without warm-up, in batches of 32. By
 default the small ones have that, and the larger ones learning rate .1 without warm-up, the hardest, in batches of 8;
