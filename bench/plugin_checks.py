@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bench.networks import NetworkInfo
-from bench.optimizers import OptimizerKind
-from bench.schedules import ScheduleKind
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import ScheduleKind
 from common.errors import UserError
 from common.registry import resolve
 from datasets.views import ViewPolicy
@@ -30,8 +30,8 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
     """The model of a kind's settings: one that extends what every such kind is told."""
     from pydantic import PydanticUserError
 
-    from bench import kind_settings
-    from bench.tables import Table
+    from bench.recipe import settings as kind_settings
+    from bench.recipe.tables import Table
 
     needed: type[Table] = getattr(kind_settings, base)
     try:
@@ -39,7 +39,7 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
     except (ImportError, AttributeError, ValueError) as fault:
         raise UserError(f"{where}: `settings` = {entry.settings!r}: {fault}") from None
     if not (isinstance(model, type) and issubclass(model, needed)):
-        raise UserError(f"{where}: `settings` must be a subclass of bench.kind_settings.{base}")
+        raise UserError(f"{where}: `settings` must be a subclass of bench.recipe.settings.{base}")
     fields: list[str] = list(model.model_fields)
     for key in fields:
         if key in RESERVED:
@@ -70,7 +70,7 @@ def check_view_policy(entry: Any, where: str) -> ViewPolicy:
 def check_optimizer(entry: Any, where: str) -> OptimizerKind:
     """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
     if not isinstance(entry, OptimizerKind):
-        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.optimizers.OptimizerKind")
+        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.recipe.optimizers.OptimizerKind")
     here = f"{where}: optimizer {entry.name!r}"
     _check_names(entry, here)
     _check_settings(entry, "OptimizerSettings", here)
@@ -82,7 +82,7 @@ def check_optimizer(entry: Any, where: str) -> OptimizerKind:
 def check_schedule(entry: Any, where: str) -> ScheduleKind:
     """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
     if not isinstance(entry, ScheduleKind):
-        raise UserError(f"{where}: SCHEDULES must be a list of bench.schedules.ScheduleKind")
+        raise UserError(f"{where}: SCHEDULES must be a list of bench.recipe.schedules.ScheduleKind")
     here = f"{where}: schedule {entry.name!r}"
     _check_names(entry, here)
     _check_settings(entry, "ScheduleSettings", here)

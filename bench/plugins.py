@@ -7,22 +7,19 @@ registered. An entry point names a module (`my_package.my_methods`) in one of th
 
 from __future__ import annotations
 
-import ast
 import functools
-import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bench.networks import NETWORKS
-from bench.optimizers import OPTIMIZERS
 from bench.plugin_checks import check_network, check_optimizer, check_schedule, check_view_policy
-from bench.schedules import SCHEDULES
+from bench.recipe.optimizers import OPTIMIZERS
+from bench.recipe.schedules import SCHEDULES
 from common.errors import UserError, unknown
 from datasets.base import DataError
 from datasets.data_sets import DATASETS
@@ -30,8 +27,9 @@ from datasets.noise_models import NOISE_MODELS
 from datasets.plugin import check_dataset, check_noise_model
 from datasets.views import VIEW_POLICIES
 from methods import registry as methods
-from methods.declaration import parse, read_file
+from methods.declaration import read_file
 from methods.registry import MethodError
+from methods.sources import assigned, module_file, parse
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def add_file(path: Path) -> None:
     path = path.resolve()
     module = methods.module_name(path)
     found = read_file(path, module)
-    lists = _assigned(path) & _LISTS.keys()
+    lists = assigned(parse(path).body).keys() & _LISTS.keys()
     if not found and not lists:
         raise UserError(
             f"{path}: declares nothing: no method (a subclass of methods.base.Method with a literal `name`), no list "
@@ -134,15 +132,6 @@ def prove(names: Iterable[str]) -> None:
                     raise unknown("view policy", view, known, f"{path}: `views`", error=MethodError)
 
 
-def _assigned(path: Path) -> set[str]:
-    """The names that the file assigns at its top level."""
-    found: set[str] = set()
-    for node in parse(path).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return found
-
-
 def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
     """Register the entries of a module's lists of these names. Raises UserError or DataError."""
     for name in sorted(names):
@@ -164,11 +153,7 @@ def _add_entry_point(group: str, point: EntryPoint) -> None:
 
 def _source(module: str) -> Path:
     """The source file of a module that is not imported, nor its package. Raises UserError where there is none."""
-    parts = module.split(".")
-    found: ModuleSpec | None = importlib.util.find_spec(parts[0])
-    for count in range(2, len(parts) + 1):
-        places = None if found is None else found.submodule_search_locations
-        found = None if places is None else PathFinder.find_spec(".".join(parts[:count]), list(places))
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
+    found = module_file(module)
+    if found is None:
         raise UserError(f"there is no Python file of a module {module!r}")
-    return Path(found.origin).resolve()
+    return found

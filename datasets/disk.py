@@ -84,8 +84,9 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
             return found
         return index.make(info, sources, read, cache)
     except OSError as fault:
-        hint = "allow it, or let XDG_CACHE_HOME name a folder where it is"
-        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}; {hint}") from None
+        hint = "allow it, make room, or let XDG_CACHE_HOME name a folder where it can be"
+        why = f"{fault.strerror}: {fault.filename or cache}"
+        raise DataError(f"{name}: the index cannot be written: {why}; {hint}") from None
 
 
 def _may_be_outdated(found: Index) -> bool:

@@ -6,16 +6,19 @@ sampler, and each sample has random numbers of its own.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from datasets import augmentation, resized
 from datasets.augmentation import Draws
@@ -27,6 +30,9 @@ from datasets.views import VIEW_POLICIES
 
 # Named, because joblib's worker processes have a default of their own. Forked workers share what is in memory.
 _START = "fork" if sys.platform == "linux" else "spawn"
+SHARED_MEMORY = Path("/dev/shm")
+_SPARE = 2 * 2**20  # bytes of it that are left to the semaphores of whoever starts processes
+_OF_A_QUEUE = 16 * 2**10  # bytes that its semaphores take at most
 _NUMBERS = 8  # random numbers of a view: top, left, flip, cut-out (2), jitter (3)
 
 
@@ -55,17 +61,69 @@ class Order:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What it hands back: a [B, H, W, 3] uint8 tensor and [B, k] float32 random numbers per view; or what is wrong."""
+    """What it hands back: a [B, H, W, 3] uint8 tensor and [B, k] float32 random numbers per view; or what is wrong.
+
+    packed: rows, pixels and numbers as arrays, which travel through a pipe where shared memory has no room for tensors.
+    """
 
     rows: Tensor
     pixels: tuple[Tensor, ...] = ()
     numbers: tuple[Tensor, ...] = ()
     fault: str = ""
+    packed: tuple[np.ndarray, ...] = ()
+
+    def shared(self) -> Delivery:
+        """The same in memory that the main process can see, or packed.
+
+        Left to torch, tensors are shared by a thread beside the worker. There a full /dev/shm ends in a message on the
+        screen, and the main process waits for ever.
+        """
+        parts = (self.rows, *self.pixels, *self.numbers)
+        if sum(part.nbytes for part in parts) + _SPARE <= _room():
+            try:
+                for part in parts:
+                    part.share_memory_()  # type: ignore[no-untyped-call]
+                return self
+            except (RuntimeError, OSError):  # others took the room meanwhile, or too many files are open
+                pass
+        nothing = torch.empty(0, dtype=torch.int64)
+        return Delivery(nothing, fault=self.fault, packed=tuple(part.numpy().copy() for part in parts))
+
+    def unpacked(self) -> Delivery:
+        """With tensors again."""
+        if not self.packed:
+            return self
+        rows, *parts = (torch.from_numpy(part) for part in self.packed)
+        views = len(parts) // 2
+        return Delivery(rows, tuple(parts[:views]), tuple(parts[views:]), self.fault)
 
     def pin_memory(self) -> Delivery:
         """The same in page-locked memory, from which an accelerator copies while others compute; torch calls it."""
+        if self.packed:
+            return self
         pixels, numbers = (tuple(part.pin_memory() for part in parts) for parts in (self.pixels, self.numbers))
         return Delivery(self.rows.pin_memory(), pixels, numbers, self.fault)
+
+
+def _room() -> float:
+    """Bytes free in shared memory; infinite where the system keeps it elsewhere."""
+    try:
+        return shutil.disk_usage(SHARED_MEMORY).free
+    except OSError:
+        return math.inf
+
+
+_told: set[str] = set()
+
+
+def _tell(line: str) -> None:
+    """Warn once a process: it may read many sets of images."""
+    if line not in _told:
+        _told.add(line)
+        print(f"warning: {line}", file=sys.stderr, flush=True)
+
+
+_NO_ROOM = f"{SHARED_MEMORY} is too small or full (a container's --shm-size)"
 
 
 class Reader(Dataset[Delivery]):
@@ -97,6 +155,11 @@ class Reader(Dataset[Delivery]):
         return crop(image, self.side, numbers[0], numbers[1], self.flip and numbers[2] < 0.5).permute(1, 2, 0)
 
     def __getitem__(self, order: Order) -> Delivery:
+        made = self.made(order)
+        return made if get_worker_info() is None else made.shared()
+
+    def made(self, order: Order) -> Delivery:
+        """The images of the order, in this process's own memory."""
         rows, count = torch.from_numpy(order.rows), len(order.rows)
         pixels = [torch.empty(count, self.side, self.side, 3, dtype=torch.uint8) for _ in order.views]
         numbers = [np.zeros((count, max(_NUMBERS, seen.numbers))) for seen in order.views]
@@ -196,12 +259,22 @@ class DiskLoader:
         feed = self._feed()
         feed.busy, feed.orders.orders = True, orders
         try:
-            for delivery in feed.loader:
+            for delivery in self._delivered(feed, orders):
+                if delivery.packed:
+                    _tell(f"{_NO_ROOM}: images are read through pipes, which is slower")
                 if delivery.fault:
                     raise DataError(delivery.fault)
-                yield delivery
+                yield delivery.unpacked()
         finally:
             feed.busy, feed.orders.orders = False, ()
+
+    def _delivered(self, feed: _Feed, orders: Sequence[Order]) -> Iterable[Delivery]:
+        started = self.persistent and feed.loader._iterator is not None
+        if self.workers == 0 or started or _room() >= _OF_A_QUEUE * (self.workers + 4):
+            return iter(feed.loader)
+        # not even the queues between the processes have room
+        _tell(f"{_NO_ROOM}: images are read without further processes, which is slower")
+        return map(self._reader.made, orders)
 
     def view(self, kind: str, pixels: Tensor, numbers: Tensor) -> Tensor:
         """[B, 3, H, W] float32 on the device: the crops of a view of the policy `kind`, finished there."""

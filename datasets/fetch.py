@@ -14,16 +14,13 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from datasets import official
-from datasets.base import DataError
+from datasets.base import DataError, Report
 from datasets.data_sets import DATASETS
 from datasets.official import Layout
-
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all (None: not known)
 
 TRIES = 5  # attempts in a row that bring no byte
 PAUSE = 2.0  # seconds between two attempts
@@ -46,18 +43,18 @@ def _total(response: Any, start: int) -> int | None:
     return start + int(length) if length is not None and length.isdigit() else None
 
 
-def _receive(response: Any, stream: BinaryIO, done: int, progress: Progress) -> bool:
+def _receive(response: Any, stream: BinaryIO, done: int, report: Report) -> bool:
     """Append an answer's body to the file. Returns whether the file is whole."""
     total = _total(response, done)
-    progress(done, total)
+    report(done, total)
     while chunk := response.read(_CHUNK):
         stream.write(chunk)
         done += len(chunk)
-        progress(done, total)
+        report(done, total)
     return total is None or done >= total
 
 
-def _attempt(url: str, part: Path, progress: Progress) -> bool:
+def _attempt(url: str, part: Path, report: Report) -> bool:
     """Ask for what `part` lacks and append it. Returns whether the file is whole; network faults are raised."""
     done = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "noisy-label-bench", "Accept-Encoding": "identity"}
@@ -80,10 +77,10 @@ def _attempt(url: str, part: Path, progress: Progress) -> bool:
             part.unlink()
             return False
         with part.open("ab" if resumed else "wb") as stream:
-            return _receive(response, stream, done if resumed else 0, progress)
+            return _receive(response, stream, done if resumed else 0, report)
 
 
-def download(url: str, part: Path, progress: Progress = _silent) -> None:
+def download(url: str, part: Path, report: Report = _silent) -> None:
     """Bring the file at `url` to `part`, going on from what `part` holds already.
 
     Raises DataError, one line, where the server refuses or the connection fails TRIES times in a row without a byte;
@@ -94,7 +91,7 @@ def download(url: str, part: Path, progress: Progress = _silent) -> None:
         before = part.stat().st_size if part.exists() else 0
         reason = "the connection broke off"
         try:
-            if _attempt(url, part, progress):
+            if _attempt(url, part, report):
                 return
         except (ValueError, http.client.InvalidURL):
             raise DataError(f"{url}: not a usable address") from None
@@ -147,7 +144,7 @@ def _install(layout: Layout, archive: Path, folder: Path) -> None:
             path.replace(folder / path.name)
 
 
-def fetch(name: str, root: Path, url: str | None = None, progress: Progress = _silent) -> Path:
+def fetch(name: str, root: Path, url: str | None = None, report: Report = _silent) -> Path:
     """Make sure that the data set lies complete below `root`, downloading it where needed. Returns its folder.
 
     url: where to download from instead of the public address (the archive's MD5 must be the published one still).
@@ -175,7 +172,7 @@ def fetch(name: str, root: Path, url: str | None = None, progress: Progress = _s
         if archive.is_file() and _md5(archive) == layout.archive_md5:
             _install(layout, archive, folder)
             return folder
-        download(address, part, progress)
+        download(address, part, report)
         found = _md5(part)
         if found != layout.archive_md5:
             part.unlink()

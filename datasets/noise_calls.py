@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from common.files import expanded
 from datasets import noise_draw, noise_maps
 from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
 from datasets.noise_contract import Drawn, Facts, NoisePlugin, Options, Uniforms
@@ -46,7 +47,7 @@ def content(model: NoisePlugin, facts: Facts, options: Mapping[str, Any]) -> Flo
     assert model.read is not None
     where, origin = _place(model, "read")
     with told(where, origin):
-        found: Any = np.asarray(model.read(Path(options["file"]).expanduser(), options, facts))
+        found: Any = np.asarray(model.read(expanded(options["file"]), options, facts))
     if found.dtype.kind not in "iuf":
         raise DataError(f"{where} gave {found.dtype}, expected numbers")
     numbers: FloatArray | IntArray = found

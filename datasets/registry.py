@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.files import expanded
 from datasets import disk, official
 from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
 from datasets.data_contract import Choice
@@ -26,18 +28,23 @@ ROOT_VARIABLE = "NOISY_BENCH_DATA"
 def default_root() -> Path:
     """Where data lie unless told otherwise: the environment's NOISY_BENCH_DATA, else a per-user cache folder."""
     named = os.environ.get(ROOT_VARIABLE)
-    return Path(named).expanduser() if named else user_cache()
+    return expanded(named) if named else user_cache()
 
 
 def user_cache() -> Path:
-    """The per-user cache folder."""
+    """The per-user cache folder; below that of temporary files for a user who has no home."""
     if sys.platform == "win32":
         cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
-        cache = str(Path.home() / "Library" / "Caches")
+        cache = str(expanded("~/Library/Caches"))
     else:
         cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "noisy-label-bench"
+    if cache:
+        return Path(cache) / "noisy-label-bench"
+    try:
+        return Path.home() / ".cache" / "noisy-label-bench"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"noisy-label-bench-{os.getuid()}"
 
 
 def info(name: str) -> DataSetInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import flag, real
 from methods.sce import reverse_cross_entropy
 
 
@@ -30,9 +31,9 @@ class NormalizedAndReverse(Method):
     year = 2020
     reference = "Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020"
     hyper = {
-        "alpha": {"default": 1.0, "bounds": (0.0, 100.0), "source": "HanxunH/Active-Passive-Losses, CIFAR-10"},
-        "beta": {"default": 1.0, "bounds": (0.0, 100.0), "source": "HanxunH/Active-Passive-Losses, CIFAR-10"},
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
+        "alpha": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
+        "beta": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
+        "authors_behaviour": flag(False, source="the paper has no clamp"),
     }
     alpha: float
     beta: float
@@ -53,8 +54,8 @@ class NormalizedAndAbsolute(Method):
     year = 2020
     reference = "Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020"
     hyper = {
-        "alpha": {"default": 1.0, "bounds": (0.0, 100.0), "source": "HanxunH/Active-Passive-Losses, CIFAR-10"},
-        "beta": {"default": 1.0, "bounds": (0.0, 100.0), "source": "HanxunH/Active-Passive-Losses, CIFAR-10"},
+        "alpha": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
+        "beta": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
     }
     alpha: float
     beta: float

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from methods.registry import HyperParameter, in_epochs, resolve_hyper
+from methods.contract_checks import EPOCHS, IGNORED
+from methods.registry import HyperParameter, MethodError, in_epochs, resolve_hyper
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Batch:
     observe: `observe(logits, **values)` reports the logits [B, K] of the un-mixed first view and named per-sample
         values [B] (`confidence=h`, `selected=mask`); everything is detached. `observe(logits, batch)` reports for a
         further stream.
-    phase: name of the phase. streams: batches of the phase's further streams by name.
+    phase, number: name and number of the phase. streams: batches of the phase's further streams by name.
     draws: what `Method.step_draws` gave for this step, on the training device.
     terms: `terms(cross_entropy=a, penalty=b)` names scalars that the loss is the sum of: a run that is no longer finite
         says which were the largest. A loss need not tell.
@@ -39,6 +41,7 @@ class Batch:
     progress: float
     observe: Callable[..., None]
     phase: str = ""
+    number: int = 0
     streams: Mapping[str, Batch] = field(default_factory=dict)
     draws: Mapping[str, Tensor] = field(default_factory=dict)
     terms: Callable[..., None] = lambda **terms: None
@@ -46,8 +49,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Phase:
-    """One shuffled walk over `rows` ([n] int64; None: all rows) within an epoch.
+    """One shuffled walk over `rows` ([n] int64, each row once; None: all rows) within an epoch.
 
+    name, number: for the method's own use, such as which of its networks learns; the batches have them too.
     Each further stream (rows, batch size) is reshuffled and repeated until the walk ends.
     """
 
@@ -55,6 +59,7 @@ class Phase:
     batch_size: int | None = None
     name: str = ""
     streams: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,18 @@ class Stage:
     """A stretch of `epochs` (None: the rest of the run).
 
     optimizer: settings over the suite's (`name`, `lr`, ..., and `schedule` as a table of its own).
-    restart: optimiser and schedule are built anew after `stage_start`.
+    restart: optimiser and schedule are built anew after `stage_start`; without it they go on, and take no settings.
     """
 
     epochs: int | None = None
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     restart: bool = True
+
+    def __post_init__(self) -> None:
+        if type(self.epochs) not in (int, NoneType):
+            raise MethodError(f"Stage({self.epochs!r}): {EPOCHS}")
+        if self.optimizer and not self.restart:
+            raise MethodError(f"Stage(restart=False): {IGNORED}")
 
 
 class Network(Protocol):
@@ -183,11 +194,11 @@ class Method(nn.Module):
         """Groups for the optimiser; a group may name its own `optimizer`, settings, and `schedule: False`."""
         return [{"params": list(self.parameters())}]
 
-    def after_backward(self) -> None:
-        """Called between backward pass and optimiser step."""
+    def after_backward(self, batch: Batch) -> None:
+        """Called between backward pass and optimiser step, with the batch of the step."""
 
-    def after_step(self) -> None:
-        """Called after the optimiser step."""
+    def after_step(self, batch: Batch) -> None:
+        """Called after the optimiser step, with the batch of the step."""
 
     def predict(self, images: Tensor) -> Tensor:
         """Logits [B, K] of the images, or [M, B, K] with a row per member (see `members`)."""

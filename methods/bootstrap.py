@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import flag, real
 
 
 def clipped_log_softmax(logits: Tensor, clip: float) -> Tensor:
@@ -46,33 +47,23 @@ class SoftBootstrap(Method):
     year = 2015
     reference = "Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop"
     hyper = {
-        "beta": {"default": 0.95, "bounds": (0.0, 1.0), "source": "the paper"},
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
+        "beta": real(0.95, 0, 1, source="the paper"),
+        "authors_behaviour": flag(False, source="the paper has no clamp"),
     }
     beta: float
     authors_behaviour: bool
+    losses = staticmethod(bootstrap_soft_losses)
 
     def loss(self, batch: Batch) -> Tensor:
         logits = self.network(batch.views[0])
         batch.observe(logits)
-        return bootstrap_soft_losses(logits, batch.labels, self.beta, 1e-7 if self.authors_behaviour else 0.0).mean()
+        return self.losses(logits, batch.labels, self.beta, 1e-7 if self.authors_behaviour else 0.0).mean()
 
 
-class HardBootstrap(Method):
+class HardBootstrap(SoftBootstrap):
     """The target is the given label mixed with the class the network finds likeliest; clamps as in `SoftBootstrap`."""
 
     name = "bootstrap_hard"
     title = "Bootstrap (hard)"
-    year = 2015
-    reference = "Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop"
-    hyper = {
-        "beta": {"default": 0.8, "bounds": (0.0, 1.0), "source": "the paper"},
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
-    }
-    beta: float
-    authors_behaviour: bool
-
-    def loss(self, batch: Batch) -> Tensor:
-        logits = self.network(batch.views[0])
-        batch.observe(logits)
-        return bootstrap_hard_losses(logits, batch.labels, self.beta, 1e-7 if self.authors_behaviour else 0.0).mean()
+    hyper = {**SoftBootstrap.hyper, "beta": real(0.8, 0, 1, source="the paper")}
+    losses = staticmethod(bootstrap_hard_losses)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, initialised_linear
+from methods.hyper import choice, epochs, flag, real
 
 BISECTIONS = 40  # of the optimal confidence: more than float32 can tell apart
 
@@ -129,65 +130,47 @@ class ConfidenceAdaptiveRegularization(Method):
     version = 2  # the branch's bounded logit, and the start of correction
     reference = "Lu, Bo, He, Confidence Adaptive Regularization for Deep Learning with Noisy Labels, arXiv 2108.08212"
     hyper = {
-        "penalty": {
-            "default": 10.0,
-            "bounds": (0.0, 1000.0),
-            "scale": "log",
-            "source": "inferred: MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)",
-        },
-        "auxiliary": {
-            "default": 0.1,
-            "bounds": (0.0, 10.0),
-            "source": "inferred: MacLLL/NAL has it for Clothing1M and WebVision only (beta)",
-        },
-        "momentum": {
-            "default": 0.9,
-            "bounds": (0.0, 1.0),
-            "search": (0.7, 0.99),  # the range of NAL's grid
-            "source": "inferred: MacLLL/NAL, CIFAR (m)",
-        },
-        "threshold": {"default": 0.0, "bounds": (0.0, 1.0), "source": "inferred: MacLLL/NAL (delta)"},
-        "start": {
-            "default": 0.6,
-            "authors": 0.12,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "search": (0.1, 0.8),
-            "source": "this suite, by noisy validation (docs/car.md); authors: NAL on CIFAR, 60 of 500 epochs (es)",
-        },
-        "update_every": {
-            "default": 1,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "search": None,
-            "source": "inferred: the abstract speaks of estimation in each iteration",
-        },
-        "target_floor": {"default": 1e-4, "bounds": (0.0, 0.1), "search": None, "source": "MacLLL/NAL"},
-        "confidence": {
-            "default": "learned",
-            "choices": ("learned", "one", "optimal"),
-            "source": "the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
-        },
-        "branch_features": {
-            "default": "unit",
-            "authors": "plain",
-            "choices": ("unit", "plain"),
-            "source": "this suite, because features of any length let one step saturate h; authors: plain",
-        },
-        "branch_gradient": {
-            "default": False,
-            "authors": True,
-            "source": "this suite, because the penalty's gradient keeps the network from learning; authors: on",
-        },
-        "logit_bound": {
-            "default": 10.0,
-            "authors": 0.0,
-            "bounds": (0.0, 1000.0),
-            "search": None,
-            "source": "this suite, because where h = 1 is best its logit has no finite optimum; authors: none (0)",
-        },
-        "correct_targets": {"default": True, "source": "the method; off is for ablations"},
-        "authors_behaviour": {"default": False, "source": "this suite, because the authors' branch collapses"},
+        "penalty": real(10.0, 0, 1000, scale="log", source="inferred: MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)"),
+        "auxiliary": real(0.1, 0, 10, source="inferred: MacLLL/NAL has it for Clothing1M and WebVision only (beta)"),
+        "momentum": real(0.9, 0, 1, search=(0.7, 0.99), source="inferred: MacLLL/NAL, CIFAR (m)"),  # NAL's grid
+        "threshold": real(0.0, 0, 1, source="inferred: MacLLL/NAL (delta)"),
+        "start": epochs(
+            0.6,
+            search=(0.1, 0.8),
+            authors=0.12,
+            source="this suite, by noisy validation (docs/car.md); authors: NAL on CIFAR, 60 of 500 epochs (es)",
+        ),
+        "update_every": epochs(
+            1, 1, search=None, source="inferred: the abstract speaks of estimation in each iteration"
+        ),
+        "target_floor": real(1e-4, 0, 0.1, search=None, source="MacLLL/NAL"),
+        "confidence": choice(
+            "learned",
+            "one",
+            "optimal",
+            source="the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
+        ),
+        "branch_features": choice(
+            "unit",
+            "plain",
+            authors="plain",
+            source="this suite, because features of any length let one step saturate h; authors: plain",
+        ),
+        "branch_gradient": flag(
+            False,
+            authors=True,
+            source="this suite, because the penalty's gradient keeps the network from learning; authors: on",
+        ),
+        "logit_bound": real(
+            10.0,
+            0,
+            1000,
+            search=None,
+            authors=0.0,
+            source="this suite, because where h = 1 is best its logit has no finite optimum; authors: none (0)",
+        ),
+        "correct_targets": flag(True, source="the method; off is for ablations"),
+        "authors_behaviour": flag(False, source="this suite, because the authors' branch collapses"),
     }
     penalty: float
     auxiliary: float

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Phase
+from methods.base import Batch, Method
+from methods.hyper import epochs, real
 
 
 def critical_gradients(
@@ -40,18 +41,8 @@ class CriticalGradients(Method):
     reference = "Xia et al., Robust Early-Learning: Hindering the Memorization of Noisy Labels, ICLR 2021"
     needs = frozenset({"noise_rate"})
     hyper = {
-        "rate": {
-            "default": None,
-            "type": "float",
-            "bounds": (0.0, 0.99),
-            "source": "the paper: the noise rate, where not given",
-        },
-        "gradual": {
-            "default": 0,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "xiaoboxia/CDR as it runs: constant",
-        },
+        "rate": real(None, 0, 0.99, source="the paper: the noise rate, where not given"),
+        "gradual": epochs(0, source="xiaoboxia/CDR as it runs: constant"),
     }
     rate: float | None
     gradual: int
@@ -59,19 +50,14 @@ class CriticalGradients(Method):
     def build(self) -> None:
         super().build()
         self.noise_rate: float = self.task.known("noise_rate") if self.rate is None else self.rate
-        self.epoch = 1
-
-    def epoch_start(self, epoch: int) -> Sequence[Phase]:
-        self.epoch = epoch
-        return super().epoch_start(epoch)
 
     def loss(self, batch: Batch) -> Tensor:
         logits = self.network(batch.views[0])
         batch.observe(logits)
         return F.cross_entropy(logits, batch.labels)
 
-    def after_backward(self) -> None:
-        done = min(1.0, (self.epoch - 1) / self.gradual) if self.gradual else 1.0
+    def after_backward(self, batch: Batch) -> None:
+        done = min(1.0, (batch.epoch - 1) / self.gradual) if self.gradual else 1.0
         weights = [w for w in self.network.parameters() if w.grad is not None and w.dim() in (2, 4)]
         with torch.no_grad():
             gradients = critical_gradients(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from methods.base import Batch, Method
+from methods.base import Batch
+from methods.hyper import epochs, flag, real
+from methods.two_networks import TwoNetworks, traded
 
 
 def forget_rate(epoch: int, rate: float, gradual: int, exponent: float = 1.0) -> float:
@@ -23,16 +24,6 @@ def kept_count(batch_size: int, forget: float) -> int:
     return int((1 - forget) * batch_size)
 
 
-def smallest(losses: Tensor, count: int) -> Tensor:
-    """[count] int64: positions of the `count` smallest of `losses` [B], smallest first."""
-    return torch.argsort(losses.detach(), stable=True)[:count]
-
-
-def chosen(picks: Tensor, size: int) -> Tensor:
-    """[size] float32: 1 at the positions in `picks`, else 0."""
-    return torch.zeros(size, device=picks.device).scatter_(0, picks, 1.0)
-
-
 def co_teaching_loss(
     logits_1: Tensor, logits_2: Tensor, labels: Tensor, kept: int, authors_behaviour: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -44,12 +35,12 @@ def co_teaching_loss(
     """
     losses_1 = F.cross_entropy(logits_1, labels, reduction="none")
     losses_2 = F.cross_entropy(logits_2, labels, reduction="none")
-    picks_1, picks_2 = smallest(losses_1, kept), smallest(losses_2, kept)
+    loss_1, loss_2, picks_1, picks_2 = traded(losses_1, losses_2, kept)
     again = kept if authors_behaviour else 1
-    return losses_1[picks_2].mean() / again, losses_2[picks_1].mean() / again, picks_1, picks_2
+    return loss_1 / again, loss_2 / again, picks_1, picks_2
 
 
-class CoTeaching(Method):
+class CoTeaching(TwoNetworks):
     """Two networks; each learns from the samples of a batch that the other finds easiest.
 
     The share left out grows from 0 to the noise rate over the first `gradual` epochs (the authors' loops count epochs
@@ -65,23 +56,12 @@ class CoTeaching(Method):
         "Han et al., Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels, NeurIPS 2018"
     )
     needs = frozenset({"noise_rate"})
-    networks = 2
     passes_per_step = 2.0
     hyper = {
-        "forget_rate": {
-            "default": None,
-            "type": "float",
-            "bounds": (0.0, 1.0),
-            "source": "bhanML/Co-teaching: the noise rate (tau), where not given",
-        },
-        "gradual": {
-            "default": 10,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "bhanML/Co-teaching: 10 of 200 epochs (T_k)",
-        },
-        "exponent": {"default": 1.0, "bounds": (0.0, 10.0), "source": "bhanML/Co-teaching (c)"},
-        "authors_behaviour": {"default": False, "source": "the paper divides once"},
+        "forget_rate": real(None, 0, 1, source="bhanML/Co-teaching: the noise rate (tau), where not given"),
+        "gradual": epochs(10, source="bhanML/Co-teaching: 10 of 200 epochs (T_k)"),
+        "exponent": real(1.0, 0, 10, source="bhanML/Co-teaching (c)"),
+        "authors_behaviour": flag(False, source="the paper divides once"),
     }
     forget_rate: float | None
     gradual: int
@@ -89,22 +69,19 @@ class CoTeaching(Method):
     authors_behaviour: bool
 
     def build(self) -> None:
-        self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+        super().build()
         self.rate: float = self.task.known("noise_rate") if self.forget_rate is None else self.forget_rate
 
-    def parameter_groups(self) -> list[dict[str, object]]:
-        # A group for each network: clipping the norm of one must not depend on the other.
-        return [{"params": list(network.parameters())} for network in self.pair]
+    def forget(self, epoch: int) -> float:
+        """The share of a batch that is left out in epoch `epoch` (from 1)."""
+        return forget_rate(epoch, self.rate, self.gradual, self.exponent)
+
+    def kept(self, batch: Batch) -> int:
+        """How many samples of the batch are kept, at least one."""
+        return max(1, kept_count(len(batch.labels), self.forget(batch.epoch)))
 
     def loss(self, batch: Batch) -> Tensor:
-        logits_1, logits_2 = (network(batch.views[0]) for network in self.pair)
-        size = len(batch.labels)
-        kept = max(1, kept_count(size, forget_rate(batch.epoch, self.rate, self.gradual, self.exponent)))
-        loss_1, loss_2, picks_1, picks_2 = co_teaching_loss(
-            logits_1, logits_2, batch.labels, kept, self.authors_behaviour
-        )
-        batch.observe((logits_1 + logits_2) / 2, selected=(chosen(picks_1, size) + chosen(picks_2, size)) / 2)
+        logits = self.answers(batch)
+        loss_1, loss_2, *picks = co_teaching_loss(*logits, batch.labels, self.kept(batch), self.authors_behaviour)
+        self.observe_trade(batch, logits, (picks[0], picks[1]))
         return loss_1 + loss_2
-
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.stack([network(images) for network in self.pair])

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch
-from methods.co_teaching import CoTeaching, forget_rate, kept_count
+from methods.co_teaching import CoTeaching, kept_count
+from methods.hyper import epochs, flag, real
 
 AGREEING_STEPS = 5000  # up to this count the authors train on a whole batch that the networks agree on
 
@@ -84,45 +85,23 @@ class CoTeachingPlus(CoTeaching):
     title = "Co-teaching+"
     year = 2019
     reference = "Yu et al., How does Disagreement Help Generalization against Label Corruption?, ICML 2019"
-    needs = frozenset({"noise_rate"})
-    networks = 2
-    passes_per_step = 2.0
     hyper = {
-        "forget_rate": {
-            "default": None,
-            "type": "float",
-            "bounds": (0.0, 1.0),
-            "source": "xingruiyu/coteaching_plus: the noise rate (tau), where not given",
-        },
-        "gradual": {
-            "default": 10,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "xingruiyu/coteaching_plus: 10 of 200 epochs (E_k)",
-        },
-        "exponent": {"default": 1.0, "bounds": (0.0, 10.0), "source": "xingruiyu/coteaching_plus: linear"},
-        "warm_up": {
-            "default": 0.1,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "xingruiyu/coteaching_plus, CIFAR-10: 20 of 200 epochs (CIFAR-100: 5)",
-        },
-        "authors_behaviour": {"default": False, "source": "the paper"},
+        **CoTeaching.hyper,
+        "forget_rate": real(None, 0, 1, source="xingruiyu/coteaching_plus: the noise rate (tau), where not given"),
+        "gradual": epochs(10, source="xingruiyu/coteaching_plus: 10 of 200 epochs (E_k)"),
+        "exponent": real(1.0, 0, 10, source="xingruiyu/coteaching_plus: linear"),
+        "warm_up": epochs(0.1, source="xingruiyu/coteaching_plus, CIFAR-10: 20 of 200 epochs (CIFAR-100: 5)"),
+        "authors_behaviour": flag(False, source="the paper"),
     }
     warm_up: int
 
     def loss(self, batch: Batch) -> Tensor:
         if batch.epoch <= self.warm_up:
             return super().loss(batch)
-        logits_1, logits_2 = (network(batch.views[0]) for network in self.pair)
+        logits_1, logits_2 = self.answers(batch)
         iteration = batch.epoch * self.number_in_epoch(batch) if self.authors_behaviour else 0
         loss_1, loss_2, order_1, order_2, kept = co_teaching_plus_loss(
-            logits_1,
-            logits_2,
-            batch.labels,
-            forget_rate(batch.epoch, self.rate, self.gradual, self.exponent),
-            iteration,
-            self.authors_behaviour,
+            logits_1, logits_2, batch.labels, self.forget(batch.epoch), iteration, self.authors_behaviour
         )
         within = (torch.arange(len(batch.labels), device=kept.device) < kept).float()
         selected = torch.zeros_like(within).scatter_add_(0, order_1, within / 2).scatter_add_(0, order_2, within / 2)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, Phase
+from methods.hyper import epochs, flag, real
 
 EPSILON = 1e-8  # added to p inside the logarithms of the regulariser, which would else be unbounded below
 
@@ -52,27 +53,12 @@ class Cores(Method):
     year = 2021
     reference = "Cheng et al., Learning with Instance-Dependent Label Noise: A Sample Sieve Approach, ICLR 2021"
     hyper = {
-        "beta": {"default": 2.0, "bounds": (0.0, 100.0), "source": "haochenglouis/cores"},
-        "warm_up": {
-            "default": 0.1,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: 10 of 100 epochs",
-        },
-        "ramp": {
-            "default": 0.3,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: 30 of 100 epochs",
-        },
-        "select_after": {
-            "default": 0.31,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: after epoch 30 of 100, counted from 0",
-        },
-        "use_prior": {"default": True, "source": "the paper; uniform where false"},
-        "divide": {"default": True, "source": "haochenglouis/cores: learning rate over 1 + beta"},
+        "beta": real(2.0, 0, 100, source="haochenglouis/cores"),
+        "warm_up": epochs(0.1, source="haochenglouis/cores: 10 of the 100 epochs of phase 1"),
+        "ramp": epochs(0.3, source="haochenglouis/cores: 30 of the 100 epochs of phase 1"),
+        "select_after": epochs(0.31, source="haochenglouis/cores: after epoch 30 of 100, counted from 0"),
+        "use_prior": flag(True, source="the paper; uniform where false"),
+        "divide": flag(True, source="haochenglouis/cores: learning rate over 1 + beta"),
     }
     beta: float
     warm_up: int

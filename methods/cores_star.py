@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Phase, Stage
 from methods.cores import Cores
+from methods.hyper import epochs, real
 from methods.semi_supervised import rows_where
 
 
@@ -38,38 +39,11 @@ class CoresStar(Cores):
     passes_per_step = 1.1  # 1 in the sieve; then 2 for each kept sample
     views = ("weak", "strong")
     hyper = {
-        "beta": {"default": 2.0, "bounds": (0.0, 100.0), "source": "haochenglouis/cores"},
-        "warm_up": {
-            "default": 0.1,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: 10 of the 100 epochs of phase 1",
-        },
-        "ramp": {
-            "default": 0.3,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: 30 of the 100 epochs of phase 1",
-        },
-        "select_after": {
-            "default": 0.31,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "haochenglouis/cores: after epoch 30 of the 100 of phase 1, counted from 0",
-        },
-        "use_prior": {"default": True, "source": "the paper; uniform where false"},
-        "divide": {"default": True, "source": "haochenglouis/cores: learning rate over 1 + beta"},
-        "sieve": {
-            "default": 0.41,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "haochenglouis/cores: the division of epoch 40 of phase 1, counted from 0",
-        },
-        "consistency": {
-            "default": 0.4,
-            "bounds": (0.0, 100.0),
-            "source": "haochenglouis/cores, resnet34_ins_0.4 (ratio_unsup; .2 at 20%, .9 at 60%)",
-        },
+        **Cores.hyper,
+        "sieve": epochs(0.41, 1, source="haochenglouis/cores: the division of epoch 40 of phase 1, counted from 0"),
+        "consistency": real(
+            0.4, 0, 100, source="haochenglouis/cores, resnet34_ins_0.4 (ratio_unsup; .2 at 20%, .9 at 60%)"
+        ),
     }
     sieve: int
     consistency: float

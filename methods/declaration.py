@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from methods.hyper import HyperParameter, MethodError, check_declarations
+from methods.contract_checks import check_class, functions, is_contract, taken_names, whole_number_annotated_float
+from methods.hyper import WHOLE_DEFAULT, HyperParameter, MethodError, check_declaration, check_is_dictionary
+from methods.reading import MISSING, Unreadable, attribute
+from methods.sources import Class, State, assigned, line_of_descent, noting, read, state_of
 
 
 @dataclass(frozen=True)
@@ -32,92 +34,115 @@ class MethodInfo:
     has_loss: bool = True
 
 
-_REQUIRED = ("name", "title", "year", "reference")
-_LITERALS = (*_REQUIRED, "version", "needs", "marks", "networks", "passes_per_step", "hyper")
+_OWN = ("name", "title")  # what no class has from its parent
+_REQUIRED = (*_OWN, "year", "reference")
+LITERALS = (*_REQUIRED, "version", "needs", "marks", "networks", "passes_per_step", "hyper")
+"""The class attributes that are read. A class has those that it does not set from its parents, as in Python."""
 _KINDS = {"name": str, "title": str, "year": int, "reference": str, "version": int, "networks": int}
 FACTS = ("noise_rate", "noise_kind", "matrix")
 """What a method may declare that it needs to know."""
 
 
-def parse(path: Path) -> ast.Module:
-    """The syntax tree of a file. Raises MethodError with one line where it cannot be read or is no Python."""
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError, ValueError) as fault:
-        line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
-        raise MethodError(f"{path}: not valid Python{line}: {getattr(fault, 'msg', fault)}") from None
-    except OSError as fault:
-        raise MethodError(f"{path}: {fault.strerror}") from None
+_known: dict[tuple[Path, str], tuple[dict[Path, State], tuple[MethodInfo, ...]]] = {}
 
 
 def read_file(path: Path, module: str) -> list[MethodInfo]:
-    """The methods that the file at `path` declares. Raises MethodError naming file and fault."""
+    """The methods that the file at `path` declares. Raises MethodError naming file, line and fault.
+
+    Read once for each state of the file and of those that its classes come from: planning a suite asks many times.
+    """
+    held = _known.get((path, module))
+    if held is None or any(_state(file) != state for file, state in held[0].items()):
+        with noting() as files:
+            found = tuple(_methods(path, module))
+        held = _known[path, module] = {file: state_of(file) for file in files}, found
+    return list(held[1])
+
+
+def _state(path: Path) -> State | None:
     try:
-        state = path.stat()
-    except OSError as fault:
-        raise MethodError(f"{path}: {fault.strerror}") from None
-    return list(_read_file(path, module, (state.st_ino, state.st_mtime_ns, state.st_size)))
+        return state_of(path)
+    except MethodError:
+        return None
 
 
-@functools.cache
-def _read_file(path: Path, module: str, state: tuple[int, ...]) -> tuple[MethodInfo, ...]:
-    """Parsed once for each state of the file: planning a suite asks for every method many times."""
-    found = []
-    for node in parse(path).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        where = f"{path}: class {node.name}"
-        bases = [ast.unparse(base).split(".")[-1] for base in node.bases]
-        strange = not set(bases) - {"object", "Module", "ABC"}
-        declared = _declarations(node.body, where, strict=not strange)
-        missing = [key for key in _REQUIRED if key not in declared]
-        if "name" not in declared or (strange and missing):
-            continue  # another class of the file
-        if strange:
-            raise MethodError(f"{where} is not a subclass of methods.base.Method")
-        if missing:
-            raise MethodError(f"{where} lacks {', '.join(f'`{key}`' for key in missing)}")
-        literals = _checked(declared, where)
-        has_loss = bases != ["Method"] or "loss" in _defined(node.body)
-        found.append(MethodInfo(class_name=node.name, module=module, path=path, has_loss=has_loss, **literals))
-    return tuple(found)
+def _methods(path: Path, module: str) -> list[MethodInfo]:
+    source = read(path, module)
+    try:
+        found = [_info((source, node)) for node in source.classes() if "name" in assigned(node.body)]
+    except RecursionError:
+        raise MethodError(f"{path}: its classes, or what they declare, come from themselves") from None
+    return [info for info in found if info is not None]
 
 
-def _defined(body: Iterable[ast.stmt]) -> set[str]:
+def _info(one: Class) -> MethodInfo | None:
+    """What a class with a name says of itself; None: it is no method."""
+    source, node = one
+    where = f"{source.path}, line {node.lineno}: class {node.name}"
+    descent = list(line_of_descent(one))
+    lineage = [each for each in descent if each is not None]
+    known = None not in descent
+    is_method = not known or any(map(is_contract, lineage))
+    declared = _declarations(one, is_method)
+    missing = [key for key in _REQUIRED if key not in declared]
+    if "name" not in declared or (missing and not is_method):
+        return None  # another class of the file
+    if not is_method:
+        raise MethodError(f"{where} is not a subclass of methods.base.Method")
+    if missing:
+        raise MethodError(f"{where} lacks {', '.join(f'`{key}`' for key in missing)}")
+    check_class(lineage)
+    literals = _checked(declared, one)
+    _check_hyper(literals.get("hyper", {}), one, lineage)
+    has_loss = not known or any("loss" in _defined(each) for each in lineage if not is_contract(each))
+    return MethodInfo(class_name=node.name, module=source.module, path=source.path, has_loss=has_loss, **literals)
+
+
+def _defined(one: Class) -> set[str]:
     """The functions of a class body, and the names that are assigned in it."""
-    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
-    return names | {target.id for target in targets if isinstance(target, ast.Name)}
+    return functions(one).keys() | assigned(one[1].body).keys()
 
 
-def _literal(node: ast.expr) -> Any:
-    """The value of a literal; `frozenset(...)` of a literal is admitted too."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "frozenset":
-        return frozenset(ast.literal_eval(node.args[0])) if node.args else frozenset()
-    return ast.literal_eval(node)
-
-
-def _declarations(body: Iterable[ast.stmt], where: str, strict: bool) -> dict[str, Any]:
-    """The literals of a class body. strict: raise MethodError for one that is no literal; else leave it out."""
+def _declarations(one: Class, strict: bool) -> dict[str, Any]:
+    """The literals of a class and of its parents. strict: raise MethodError for one that is none; else leave it out."""
     found: dict[str, Any] = {}
-    for statement in body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, value = statement.targets[0], statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            target, value = statement.target, statement.value
-        else:
+    for key in LITERALS:
+        if key in _OWN and key not in assigned(one[1].body):
             continue
-        if isinstance(target, ast.Name) and target.id in _LITERALS:
-            try:
-                found[target.id] = _literal(value)
-            except (ValueError, TypeError):
-                if strict:
-                    raise MethodError(f"{where}: `{target.id}` must be a plain literal") from None
+        try:
+            given = attribute(one, key)
+        except Unreadable as fault:
+            if strict:
+                here = f"{fault.place}: class {one[1].name}"
+                raise MethodError(f"{here}: `{key}` must be a plain literal, and {fault}") from None
+            continue
+        if given is not MISSING:
+            found[key] = given
     return found
 
 
-def _checked(declared: dict[str, Any], where: str) -> dict[str, Any]:
+def _check_hyper(hyper: Any, one: Class, lineage: Sequence[Class]) -> None:
+    """Raise MethodError, naming the line, unless the hyper-parameters are well declared and hide nothing."""
+    source, node = one
+    own = assigned(node.body).get("hyper", node)
+    check_is_dictionary(hyper, f"{source.path}, line {own.lineno}: class {node.name}")
+    keys = own.keys if isinstance(own, ast.Dict) else []
+    lines = {key.value: key.lineno for key in keys if isinstance(key, ast.Constant)}
+    taken = taken_names(lineage)
+    for name, declared in hyper.items():
+        where = f"{source.path}, line {lines.get(name, own.lineno)}: class {node.name}"
+        check_declaration(name, declared, hyper, where)
+        if name in taken:
+            raise MethodError(f"{where}: hyper-parameter {name!r} would hide the attribute `{name}`, {taken[name]}")
+        whole = type(declared["default"]) is int and not {"unit", "type"} & declared.keys()
+        if whole and whole_number_annotated_float(name, lineage):
+            raise MethodError(f"{where}: hyper-parameter {name!r} {WHOLE_DEFAULT.format(declared['default'])}")
+
+
+def _checked(declared: dict[str, Any], one: Class) -> dict[str, Any]:
     """The literals of a method, if each is of its kind. Raises MethodError."""
+    source, node = one
+    where = f"{source.path}, line {node.lineno}: class {node.name}"
     for key, kind in _KINDS.items():
         if key in declared and type(declared[key]) is not kind:
             raise MethodError(f"{where}: `{key}` = {declared[key]!r}: must be of type {kind.__name__}")
@@ -132,5 +157,17 @@ def _checked(declared: dict[str, Any], where: str) -> dict[str, Any]:
         declared[key] = frozenset(given)
     if unknown := sorted(declared["needs"] - set(FACTS)):
         raise MethodError(f"{where}: `needs` has the unknown fact {unknown[0]!r} (accepted: {', '.join(FACTS)})")
-    check_declarations(declared.get("hyper", {}), where)
     return declared
+
+
+def check_as_read(found: type, info: MethodInfo) -> None:
+    """Raise MethodError where an imported class has other values than were read from its source."""
+    for key in LITERALS:
+        own, read_as = getattr(found, key, None), getattr(info, key)
+        if isinstance(read_as, frozenset) and isinstance(own, set | tuple | list):
+            own = frozenset(own)
+        if own != read_as:
+            raise MethodError(
+                f"{info.path}: class {info.class_name}: `{key}` = {own!r} was read from its source as {read_as!r}: "
+                "it must be told in the class body"
+            )

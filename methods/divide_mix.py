@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from methods.base import Batch, Method, Phase
+from methods.base import Batch, Phase
+from methods.hyper import epochs, flag, integer, real
 from methods.semi_supervised import (
     larger_share,
     linear_ramp,
@@ -25,6 +26,7 @@ from methods.semi_supervised import (
     soft_cross_entropy,
     squared_difference,
 )
+from methods.two_networks import TwoNetworks
 
 
 def normalised_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ def confidence_penalty(logits: Tensor) -> Tensor:
     return (log_p.exp() * log_p).sum(1).mean()
 
 
-class DivideMix(Method):
+class DivideMix(TwoNetworks):
     """After `warm_up` epochs of cross-entropy, a mixture fitted to the losses of one network divides the samples for
     the other: those held to be clean keep a refined label, the others get one guessed by both networks (MixMatch).
 
@@ -92,36 +94,22 @@ class DivideMix(Method):
     year = 2020
     reference = "Li, Socher, Hoi, DivideMix: Learning with Noisy Labels as Semi-supervised Learning, ICLR 2020"
     marks = frozenset({"ensemble", "mixup"})
-    networks = 2
     passes_per_step = 12.0  # 2 in warm-up; later 2 and, a network, 10 for each clean sample: here half of all are
     members = "ensemble"
     views = ("weak", "weak")
     hyper = {
-        "warm_up": {
-            "default": 10,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "LiJunnan1992/DivideMix, CIFAR-10 (CIFAR-100: 30)",
-        },
-        "threshold": {"default": 0.5, "bounds": (0.0, 1.0), "source": "LiJunnan1992/DivideMix (tau)"},
-        "temperature": {"default": 0.5, "bounds": (0.1, 1.0), "source": "LiJunnan1992/DivideMix (T)"},
-        "alpha": {"default": 4.0, "bounds": (0.01, 100.0), "source": "LiJunnan1992/DivideMix, CIFAR"},
-        "guessed_weight": {
-            "default": 25.0,
-            "bounds": (0.0, 1000.0),
-            "source": "LiJunnan1992/DivideMix (lambda_u; of 0, 25, 50, 150 by noise)",
-        },
-        "ramp": {"default": 16, "unit": "epochs", "bounds": (0, 100000), "source": "LiJunnan1992/DivideMix"},
-        "average_last": {
-            "default": 1,
-            "bounds": (1, 100),
-            "search": None,
-            "source": "LiJunnan1992/DivideMix: losses of one epoch (at 90% noise the mean of 5)",
-        },
-        "confident_warm_up": {
-            "default": True,
-            "source": "LiJunnan1992/DivideMix: false for asymmetric noise, whose warm-up penalises confidence",
-        },
+        "warm_up": epochs(10, source="LiJunnan1992/DivideMix, CIFAR-10 (CIFAR-100: 30)"),
+        "threshold": real(0.5, 0, 1, source="LiJunnan1992/DivideMix (tau)"),
+        "temperature": real(0.5, 0.1, 1, source="LiJunnan1992/DivideMix (T)"),
+        "alpha": real(4.0, 0.01, 100, source="LiJunnan1992/DivideMix, CIFAR"),
+        "guessed_weight": real(25.0, 0, 1000, source="LiJunnan1992/DivideMix (lambda_u; of 0, 25, 50, 150 by noise)"),
+        "ramp": epochs(16, source="LiJunnan1992/DivideMix"),
+        "average_last": integer(
+            1, 1, 100, search=None, source="LiJunnan1992/DivideMix: losses of one epoch (at 90% noise the mean of 5)"
+        ),
+        "confident_warm_up": flag(
+            True, source="LiJunnan1992/DivideMix: false for asymmetric noise, whose warm-up penalises confidence"
+        ),
     }
     warm_up: int
     threshold: float
@@ -135,17 +123,13 @@ class DivideMix(Method):
     past: Tensor
 
     def build(self) -> None:
-        self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+        super().build()
         self.register_buffer("clean", torch.ones(2, self.task.num_samples))
         self.register_buffer("past", torch.zeros(self.average_last, 2, self.task.num_samples))
 
-    def parameter_groups(self) -> list[dict[str, object]]:
-        # A group for each network: clipping the norm of one must not depend on the other.
-        return [{"params": list(network.parameters())} for network in self.pair]
-
     def epoch_start(self, epoch: int) -> Sequence[Phase]:
         if epoch <= self.warm_up:
-            return [Phase(name="warm 0"), Phase(name="warm 1")]
+            return [Phase(name="warm", number=number) for number in (0, 1)]
         done = epoch - 1 - self.warm_up
         for number, network in enumerate(self.pair):
             self.past[done % self.average_last, number] = normalised_losses(self.task.logits(network), self.task.labels)
@@ -157,16 +141,15 @@ class DivideMix(Method):
         """The phase of network `number`: the samples that the other network holds to be clean, and the rest."""
         clean = self.clean[1 - number] > self.threshold
         streams = {"rest": (rows_where(~clean), self.task.batch_size)}
-        return Phase(rows_where(clean), name=f"divided {number}", streams=streams)
+        return Phase(rows_where(clean), name="divided", number=number, streams=streams)
 
     def loss(self, batch: Batch) -> Tensor:
-        kind, _, number = batch.phase.partition(" ")
-        if kind == "warm":
-            logits: Tensor = self.pair[int(number)](batch.views[0])
+        if batch.phase == "warm":
+            logits: Tensor = self.pair[batch.number](batch.views[0])
             batch.observe(logits)
             loss = F.cross_entropy(logits, batch.labels)
             return loss if self.confident_warm_up else loss + confidence_penalty(logits)
-        return self.semi_supervised_loss(batch, int(number))
+        return self.semi_supervised_loss(batch, batch.number)
 
     def semi_supervised_loss(self, batch: Batch, number: int) -> Tensor:
         """The loss of network `number` on a batch of clean samples and, where there are any, one of the rest."""
@@ -201,9 +184,6 @@ class DivideMix(Method):
         for network in networks[1:]:
             network.train()
         return answers, mean_probability(answers)
-
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.stack([network(images) for network in self.pair])
 
     def clean_scores(self) -> Tensor | None:
         return self.clean.mean(0) if self.warm_up < self.task.epochs else None

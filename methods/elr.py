@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import real
 
 CLAMP = 1e-4  # probabilities are kept inside [CLAMP, 1 - CLAMP], as in the authors' code
 
@@ -41,19 +42,9 @@ class EarlyLearningRegularization(Method):
     year = 2020
     reference = "Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020"
     hyper = {
-        "momentum": {
-            "default": 0.7,
-            "bounds": (0.0, 1.0),
-            "search": (0.5, 0.99),  # this range and the next: the authors' grid
-            "source": "shengliu66/ELR, CIFAR-10 symmetric (beta)",
-        },
-        "penalty": {
-            "default": 3.0,
-            "bounds": (0.0, 100.0),
-            "search": (1.0, 10.0),
-            "scale": "log",
-            "source": "shengliu66/ELR, CIFAR-10 symmetric (lambda)",
-        },
+        # searched are the authors' grids
+        "momentum": real(0.7, 0, 1, search=(0.5, 0.99), source="shengliu66/ELR, CIFAR-10 symmetric (beta)"),
+        "penalty": real(3.0, 0, 100, scale="log", search=(1.0, 10.0), source="shengliu66/ELR, CIFAR-10 (lambda)"),
     }
     momentum: float
     penalty: float

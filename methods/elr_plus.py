@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from methods.base import Batch, Method, Phase
-from methods.elr import CLAMP
+from methods.base import Batch, Phase
+from methods.elr import CLAMP, EarlyLearningRegularization
+from methods.hyper import epochs, flag, real
 from methods.semi_supervised import larger_share, mixed, network_clock, sigmoid_ramp, soft_cross_entropy
+from methods.two_networks import TwoNetworks
 
 
 def elr_plus_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float, reweight: bool) -> Tensor:
@@ -34,7 +36,7 @@ def average_weights(averages: Iterable[Tensor], weights: Iterable[Tensor], momen
         average.lerp_(weight, 1 - momentum)
 
 
-class EarlyLearningRegularizationPlus(Method):
+class EarlyLearningRegularizationPlus(TwoNetworks):
     """Each network learns on mixed images with the ELR term, its targets coming from the other's averaged weights.
 
     In an epoch one network walks over all samples, then the other. A target moves towards the prediction that the
@@ -52,43 +54,17 @@ class EarlyLearningRegularizationPlus(Method):
     year = 2020
     reference = "Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020"
     marks = frozenset({"ensemble", "mixup"})
-    networks = 2
     passes_per_step = 4.0
     members = "ensemble"
     hyper = {
-        "momentum": {
-            "default": 0.7,
-            "bounds": (0.0, 1.0),
-            "search": (0.5, 0.99),  # this range and the next: the authors' grid
-            "source": "shengliu66/ELR, CIFAR-10 symmetric (beta)",
-        },
-        "penalty": {
-            "default": 3.0,
-            "bounds": (0.0, 100.0),
-            "search": (1.0, 10.0),
-            "scale": "log",
-            "source": "shengliu66/ELR, CIFAR-10 symmetric (lambda)",
-        },
-        "penalty_ramp": {
-            "default": 0,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "shengliu66/ELR, CIFAR-10 (CIFAR-100: 40,000 steps, 102 epochs)",
-        },
-        "average": {
-            "default": 0.997,
-            "bounds": (0.0, 1.0),
-            "search": None,
-            "source": "shengliu66/ELR, CIFAR (gamma; Clothing1M: .9999)",
-        },
-        "average_ramp": {
-            "default": 0.51,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "shengliu66/ELR, CIFAR-10: 40,000 steps, 102 of 200 epochs (Clothing1M, WebVision: no ramp)",
-        },
-        "alpha": {"default": 1.0, "bounds": (0.01, 100.0), "source": "shengliu66/ELR, CIFAR (mixup)"},
-        "reweight": {"default": False, "source": "shengliu66/ELR: true for CIFAR-100 only"},
+        **EarlyLearningRegularization.hyper,
+        "penalty_ramp": epochs(0, source="shengliu66/ELR, CIFAR-10 (CIFAR-100: 40,000 steps, 102 epochs)"),
+        "average": real(0.997, 0, 1, search=None, source="shengliu66/ELR, CIFAR (gamma; Clothing1M: .9999)"),
+        "average_ramp": epochs(
+            0.51, source="shengliu66/ELR, CIFAR-10: 40,000 steps, 102 of 200 epochs (Clothing1M, WebVision: no ramp)"
+        ),
+        "alpha": real(1.0, 0.01, 100, source="shengliu66/ELR, CIFAR (mixup)"),
+        "reweight": flag(False, source="shengliu66/ELR: true for CIFAR-100 only"),
     }
     momentum: float
     penalty: float
@@ -99,26 +75,22 @@ class EarlyLearningRegularizationPlus(Method):
     reweight: bool
     steps: Tensor
     targets: Tensor
-    turn: tuple[int, float]
 
     def build(self) -> None:
-        self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+        super().build()
         self.averages = copy.deepcopy(self.pair).requires_grad_(False)
         self.register_buffer("steps", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("targets", torch.zeros(2, self.task.num_samples, self.task.num_classes))
 
-    def parameter_groups(self) -> list[dict[str, object]]:
-        # A group for each network: clipping the norm of one must not depend on the other.
-        return [{"params": list(network.parameters())} for network in self.pair]
-
     def epoch_start(self, epoch: int) -> Sequence[Phase]:
-        return [Phase(name="0"), Phase(name="1")]
+        return [Phase(number=0), Phase(number=1)]
+
+    def clock(self, batch: Batch) -> float:
+        """The run's clock as the network that learns sees it."""
+        return network_clock(batch.progress, batch.epoch, batch.number, 2)
 
     def loss(self, batch: Batch) -> Tensor:
-        number = int(batch.phase)
-        clock = network_clock(batch.progress, batch.epoch, number, 2)
-        self.turn = (number, clock)  # for `after_step` of this very step
-        images = batch.views[0]
+        number, images = batch.number, batch.views[0]
         with torch.no_grad():
             answers = self.averages[1 - number](images)
         batch.observe(answers)
@@ -131,18 +103,15 @@ class EarlyLearningRegularizationPlus(Method):
             self.pair[number](mixed(images, partner, share)),
             mixed(labels, partner, share),
             mixed(targets, partner, share),
-            self.penalty * sigmoid_ramp(clock, self.penalty_ramp),
+            self.penalty * sigmoid_ramp(self.clock(batch), self.penalty_ramp),
             self.reweight,
         )
 
-    def after_step(self) -> None:
-        number, clock = self.turn
+    def after_step(self, batch: Batch) -> None:
+        number = batch.number
         if self.average_ramp > 0:
-            momentum: float | Tensor = self.average * sigmoid_ramp(clock, self.average_ramp)
+            momentum: float | Tensor = self.average * sigmoid_ramp(self.clock(batch), self.average_ramp)
         else:
             self.steps[number] += 1
             momentum = (1 - 1 / (self.steps[number] + 1)).clamp_max(self.average)
         average_weights(self.averages[number].parameters(), self.pair[number].parameters(), momentum)
-
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.stack([network(images) for network in self.pair])

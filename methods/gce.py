@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Batch, Method, Phase
+from methods.hyper import epochs, real
 
 
 def gce_losses(logits: Tensor, labels: Tensor, q: float, floor: float = 0.0) -> Tensor:
@@ -48,8 +49,8 @@ class GeneralizedCrossEntropy(Method):
     year = 2018
     reference = "Zhang, Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks, NeurIPS 2018"
     hyper = {
-        "q": {"default": 0.7, "bounds": (0.001, 1.0), "source": "the paper"},
-        "floor": {"default": 0.0, "bounds": (0.0, 0.1), "source": "the paper has none"},
+        "q": real(0.7, 0.001, 1, source="the paper"),
+        "floor": real(0.0, 0, 0.1, source="the paper has none"),
     }
     q: float
     floor: float
@@ -73,20 +74,10 @@ class TruncatedGeneralizedCrossEntropy(Method):
     year = 2018
     reference = "Zhang, Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks, NeurIPS 2018"
     hyper = {
-        "q": {"default": 0.7, "bounds": (0.001, 1.0), "source": "the paper"},
-        "k": {"default": 0.5, "bounds": (0.0, 1.0), "source": "the paper"},
-        "start": {
-            "default": 0.333,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "AlanChou/Truncated-Loss, CIFAR-10: 40 of 120 epochs",
-        },
-        "every": {
-            "default": 0.083,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "AlanChou/Truncated-Loss, CIFAR-10: 10 of 120 epochs",
-        },
+        "q": GeneralizedCrossEntropy.hyper["q"],
+        "k": real(0.5, 0, 1, source="the paper"),
+        "start": epochs(0.333, 1, source="AlanChou/Truncated-Loss, CIFAR-10: 40 of 120 epochs"),
+        "every": epochs(0.083, 1, source="AlanChou/Truncated-Loss, CIFAR-10: 10 of 120 epochs"),
     }
     q: float
     k: float

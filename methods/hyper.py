@@ -1,9 +1,14 @@
-"""Hyper-parameters: how a method declares them, and how given values are checked against the declaration."""
+"""Hyper-parameters: how a method declares them, and how given values are checked against the declaration.
+
+`real`, `integer`, `epochs`, `choice` and `flag` make a declaration in one line. A declaration is read from the source,
+where these five are known by name (`methods.reading`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+import keyword
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NotRequired, TypedDict, Unpack, cast
 
 from common.errors import unknown
 
@@ -15,14 +20,14 @@ class MethodError(Exception):
 
 
 class HyperParameter(TypedDict):
-    """The declaration of one hyper-parameter, a plain dictionary literal in the class body.
+    """The declaration of one hyper-parameter, as the functions below make it; a dictionary literal does as well.
 
     `default` fixes the type (bool, int, float or str); where it is None, `type` names it ("int", "float", "str").
     `unit = "epochs"`: a whole number of epochs, or a float between 0 and 1 as that share of the run; `type` is then
     "int", and need not be named.
     `source` says where the default comes from (paper, repository, or "inferred").
     `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
-    at all. `bench.search` says what it does where they are absent.
+    at all. `bench.tuning.search` says what it does where they are absent.
     `authors`: the default in place of `default` where `authors_behaviour`, a switch of the same method, is on.
     """
 
@@ -36,6 +41,52 @@ class HyperParameter(TypedDict):
     search: NotRequired[tuple[float, float] | None]
     authors: NotRequired[Value]
 
+
+class Further(TypedDict, total=False):
+    """What a declaration of a number may say beside its default, bounds and source: see `HyperParameter`."""
+
+    scale: Literal["linear", "log"]
+    search: tuple[float, float] | None
+    authors: Value
+
+
+def _declared(further: Further, **said: Any) -> HyperParameter:
+    return cast(HyperParameter, {**said, **further})
+
+
+def real(default: float | None, low: float, high: float, *, source: str, **further: Unpack[Further]) -> HyperParameter:
+    """A real number in [low, high]."""
+    kind = {"type": "float"} if default is None else {}
+    value, bounds = None if default is None else float(default), (float(low), float(high))
+    return _declared(further, default=value, bounds=bounds, source=source, **kind)
+
+
+def integer(default: int | None, low: int, high: int, *, source: str, **further: Unpack[Further]) -> HyperParameter:
+    """A whole number in [low, high]."""
+    kind = {"type": "int"} if default is None else {}
+    return _declared(further, default=default, bounds=(low, high), source=source, **kind)
+
+
+def epochs(
+    default: float, low: int = 0, high: int = 100_000, *, source: str, **further: Unpack[Further]
+) -> HyperParameter:
+    """A number of epochs in [low, high]: a whole number, or a float between 0 and 1 as that share of the run."""
+    return _declared(further, default=default, unit="epochs", bounds=(low, high), source=source)
+
+
+def choice(default: str, *others: str, source: str, **further: Unpack[Further]) -> HyperParameter:
+    """One of the words `default` and `others`."""
+    return _declared(further, default=default, choices=(default, *others), source=source)
+
+
+def flag(default: bool, *, source: str, **further: Unpack[Further]) -> HyperParameter:
+    """A switch."""
+    return _declared(further, default=default, source=source)
+
+
+HELPERS: dict[str, Callable[..., HyperParameter]] = {
+    made.__name__: made for made in (real, integer, epochs, choice, flag)
+}
 
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _SCALES = ("linear", "log")
@@ -55,36 +106,58 @@ def value_type(declared: Mapping[str, Any], where: str) -> type:
     return kind
 
 
-def check_declarations(hyper: Any, where: str) -> None:
-    """Raise MethodError unless `hyper` is a dictionary of well-formed declarations with defaults that they accept."""
+WHOLE_DEFAULT = "= {0} is a whole number, and no other would be accepted; a real number's default is written {0}.0"
+
+
+def check_is_dictionary(hyper: Any, where: str) -> None:
+    """Raise MethodError unless `hyper` is a dictionary."""
     if not isinstance(hyper, dict):
         raise MethodError(f"{where}: `hyper` must be a dictionary")
+
+
+def check_declarations(hyper: Any, where: str) -> None:
+    """Raise MethodError unless `hyper` is a dictionary of well-formed declarations with defaults that they accept."""
+    check_is_dictionary(hyper, where)
     for name, declared in hyper.items():
-        here = f"{where}: hyper-parameter {name!r}"
-        if not isinstance(declared, dict) or not {"default", "source"} <= declared.keys():
-            raise MethodError(f"{here} needs a dictionary with `default` and `source`")
-        unknown = set(declared) - set(HyperParameter.__annotations__)
-        if unknown:
-            raise MethodError(f"{here} has unknown keys: {', '.join(sorted(unknown))}")
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise MethodError(f"{here}: its name must be fit for an attribute")
-        value_type(declared, here)
-        for key in ("bounds", "search"):
-            if not (key == "search" and declared.get(key) is None) and key in declared and not _is_range(declared[key]):
-                raise MethodError(f"{here}: `{key}` must be a pair of numbers, the lower one first")
-        if declared.get("scale", "log") not in _SCALES:
-            raise MethodError(f"{here}: `scale` = {declared['scale']!r} (accepted: {', '.join(_SCALES)})")
-        if declared.get("unit", "epochs") != "epochs":
-            raise MethodError(f"{here}: `unit` = {declared['unit']!r} (accepted: epochs)")
-        if "unit" in declared and declared.get("type", "int") != "int":
-            raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
-        if not isinstance(declared.get("choices", ()), tuple | list):
-            raise MethodError(f"{here}: `choices` must be a tuple")
-        for key in ("default", "authors"):
-            if key in declared:
-                checked(name, declared[key], declared, where)  # type: ignore[arg-type]
-        if "authors" in declared and hyper.get(AUTHORS, {}).get("default") is not False:
-            raise MethodError(f"{here}: `authors` needs a hyper-parameter {AUTHORS!r} of the method, False by default")
+        check_declaration(name, declared, hyper, where)
+
+
+def check_declaration(name: Any, declared: Any, hyper: Mapping[str, Any], where: str) -> None:
+    """Raise MethodError unless one declaration of `hyper` is well-formed, with defaults that it accepts."""
+    here = f"{where}: hyper-parameter {name!r}"
+    if not isinstance(declared, dict) or not {"default", "source"} <= declared.keys():
+        raise MethodError(f"{here} needs a dictionary with `default` and `source`")
+    unknown = set(declared) - set(HyperParameter.__annotations__)
+    if unknown:
+        raise MethodError(f"{here} has unknown keys: {', '.join(sorted(unknown))}")
+    if not (isinstance(name, str) and name.isidentifier()) or keyword.iskeyword(name) or name.startswith("_"):
+        raise MethodError(f"{here}: its name must be fit for an attribute")
+    value_type(declared, here)
+    for key in ("bounds", "search"):
+        if not (key == "search" and declared.get(key) is None) and key in declared and not _is_range(declared[key]):
+            raise MethodError(f"{here}: `{key}` must be a pair of numbers, the lower one first")
+    if declared.get("scale", "log") not in _SCALES:
+        raise MethodError(f"{here}: `scale` = {declared['scale']!r} (accepted: {', '.join(_SCALES)})")
+    if declared.get("unit", "epochs") != "epochs":
+        raise MethodError(f"{here}: `unit` = {declared['unit']!r} (accepted: epochs)")
+    if "unit" in declared and declared.get("type", "int") != "int":
+        raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
+    if not isinstance(declared.get("choices", ()), tuple | list):
+        raise MethodError(f"{here}: `choices` must be a tuple")
+    if _is_whole_among_reals(declared):
+        raise MethodError(f"{here} {WHOLE_DEFAULT.format(declared['default'])}")
+    for key in ("default", "authors"):
+        if key in declared:
+            checked(name, declared[key], declared, where)  # type: ignore[arg-type]
+    if "authors" in declared and hyper.get(AUTHORS, {}).get("default") is not False:
+        raise MethodError(f"{here}: `authors` needs a hyper-parameter {AUTHORS!r} of the method, False by default")
+
+
+def _is_whole_among_reals(declared: Mapping[str, Any]) -> bool:
+    """Whether the default is a whole number where the declaration otherwise speaks of real ones."""
+    others = (*declared.get("bounds", ()), *(declared.get("search") or ()), declared.get("authors"))
+    whole = type(declared["default"]) is int and not {"unit", "type"} & declared.keys()
+    return whole and any(type(other) is float for other in others)
 
 
 def _is_range(value: Any) -> bool:

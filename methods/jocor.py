@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch
-from methods.co_teaching import CoTeaching, chosen, forget_rate, kept_count, smallest
+from methods.co_teaching import CoTeaching
+from methods.hyper import epochs, real
+from methods.two_networks import smallest
 
 
 def jocor_losses(logits_1: Tensor, logits_2: Tensor, labels: Tensor, agreement: float) -> Tensor:
@@ -44,35 +46,21 @@ class JoCoR(CoTeaching):
     reference = (
         "Wei et al., Combating Noisy Labels by Agreement: A Joint Training Method with Co-Regularization, CVPR 2020"
     )
-    needs = frozenset({"noise_rate"})
-    networks = 2
-    passes_per_step = 2.0
     hyper = {
-        "forget_rate": {
-            "default": None,
-            "type": "float",
-            "bounds": (0.0, 1.0),
-            "source": "hongxin001/JoCoR: the noise rate (tau), where not given",
-        },
-        "gradual": {
-            "default": 10,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "hongxin001/JoCoR: 10 of 200 epochs (T_k)",
-        },
-        "exponent": {"default": 1.0, "bounds": (0.0, 10.0), "source": "hongxin001/JoCoR (c)"},
-        "agreement": {
-            "default": 0.1,
-            "bounds": (0.0, 1.0),
-            "source": "hongxin001/JoCoR, code (lambda; its README, with Adam: CIFAR-10 .9, at 80% .65; CIFAR-100 .85)",
-        },
+        "forget_rate": real(None, 0, 1, source="hongxin001/JoCoR: the noise rate (tau), where not given"),
+        "gradual": epochs(10, source="hongxin001/JoCoR: 10 of 200 epochs (T_k)"),
+        "exponent": real(1.0, 0, 10, source="hongxin001/JoCoR (c)"),
+        "agreement": real(
+            0.1,
+            0,
+            1,
+            source="hongxin001/JoCoR, code (lambda; its README, with Adam: CIFAR-10 .9, at 80% .65; CIFAR-100 .85)",
+        ),
     }
     agreement: float
 
     def loss(self, batch: Batch) -> Tensor:
-        logits_1, logits_2 = (network(batch.views[0]) for network in self.pair)
-        size = len(batch.labels)
-        kept = max(1, kept_count(size, forget_rate(batch.epoch, self.rate, self.gradual, self.exponent)))
-        loss, picks = jocor_loss(logits_1, logits_2, batch.labels, kept, self.agreement)
-        batch.observe((logits_1 + logits_2) / 2, selected=chosen(picks, size))
+        logits = self.answers(batch)
+        loss, picks = jocor_loss(*logits, batch.labels, self.kept(batch), self.agreement)
+        self.observe_trade(batch, logits, (picks, picks))
         return loss

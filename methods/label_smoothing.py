@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import epochs, real
 
 
 def label_smoothing_loss(logits: Tensor, labels: Tensor, rate: float) -> Tensor:
@@ -28,15 +29,10 @@ class LabelSmoothing(Method):
         "Szegedy et al., CVPR 2016; Wei et al., To Smooth or Not? When Label Smoothing Meets Noisy Labels, ICML 2022"
     )
     hyper = {
-        "rate": {"default": 0.1, "bounds": (-50.0, 1.0), "source": "Szegedy et al."},
-        "warm_up": {
-            "default": 0,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "UCSC-REAL/negative-label-smoothing: only at high noise",
-        },
-        "ce_weight": {"default": 0.0, "bounds": (0.0, 100.0), "source": "UCSC-REAL/negative-label-smoothing (wa)"},
-        "smooth_weight": {"default": 1.0, "bounds": (0.0, 100.0), "source": "UCSC-REAL/negative-label-smoothing (wb)"},
+        "rate": real(0.1, -50, 1, source="Szegedy et al."),
+        "warm_up": epochs(0, source="UCSC-REAL/negative-label-smoothing: only at high noise"),
+        "ce_weight": real(0.0, 0, 100, source="UCSC-REAL/negative-label-smoothing (wa)"),
+        "smooth_weight": real(1.0, 0, 100, source="UCSC-REAL/negative-label-smoothing (wb)"),
     }
     rate: float
     warm_up: int

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage
 from methods.bootstrap import clipped_log_softmax
+from methods.hyper import epochs, flag, real
 from methods.registry import MethodError
 
 WORST_CONDITION = 1e6  # a float32 matrix that is worse conditioned cannot be told from a singular one
@@ -67,6 +68,12 @@ def estimate_matrix(probabilities: Tensor, percentile: float = 97.0) -> Tensor:
 class KnownMatrix(Method):
     """What the corrections share: T (or its inverse) as a buffer, here from the facts of the run."""
 
+    year = 2017
+    reference = (
+        "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
+    )
+    needs = frozenset({"matrix"})
+    hyper = {"authors_behaviour": flag(False, source="the paper has no clamp")}
     authors_behaviour: bool
     inverted: ClassVar[bool]
     matrix: Tensor
@@ -92,6 +99,17 @@ class EstimatedMatrix(KnownMatrix):
     Both trainings share the run's epochs, where the authors train twice in full. A run of one epoch is all estimation.
     """
 
+    needs = frozenset()
+    hyper = {
+        "estimate_epochs": epochs(0.5, 1, source="inferred: two trainings of equal length"),
+        "percentile": real(
+            None,
+            50,
+            100,
+            source="giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
+        ),
+        **KnownMatrix.hyper,
+    }
     estimate_epochs: int
     percentile: float | None
 
@@ -126,12 +144,6 @@ class ForwardCorrection(KnownMatrix):
     name = "forward_correction"
     title = "Forward correction (T known)"
     version = 2
-    year = 2017
-    reference = (
-        "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
-    )
-    needs = frozenset({"matrix"})
-    hyper = {"authors_behaviour": {"default": False, "source": "the paper has no clamp"}}
     inverted = False
 
 
@@ -140,12 +152,6 @@ class BackwardCorrection(KnownMatrix):
 
     name = "backward_correction"
     title = "Backward correction (T known)"
-    year = 2017
-    reference = (
-        "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
-    )
-    needs = frozenset({"matrix"})
-    hyper = {"authors_behaviour": {"default": False, "source": "the paper has no clamp"}}
     inverted = True
 
 
@@ -155,25 +161,6 @@ class ForwardCorrectionEstimated(EstimatedMatrix):
     name = "forward_correction_estimated"
     title = "Forward correction"
     version = 2
-    year = 2017
-    reference = (
-        "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
-    )
-    hyper = {
-        "estimate_epochs": {
-            "default": 0.5,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "inferred: two trainings of equal length",
-        },
-        "percentile": {
-            "default": None,
-            "type": "float",
-            "bounds": (50.0, 100.0),
-            "source": "giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
-        },
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
-    }
     inverted = False
 
 
@@ -182,23 +169,4 @@ class BackwardCorrectionEstimated(EstimatedMatrix):
 
     name = "backward_correction_estimated"
     title = "Backward correction"
-    year = 2017
-    reference = (
-        "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
-    )
-    hyper = {
-        "estimate_epochs": {
-            "default": 0.5,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "inferred: two trainings of equal length",
-        },
-        "percentile": {
-            "default": None,
-            "type": "float",
-            "bounds": (50.0, 100.0),
-            "source": "giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
-        },
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
-    }
     inverted = True

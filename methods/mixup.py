@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import real
 
 
 def mixup_loss(
@@ -32,7 +33,7 @@ class Mixup(Method):
     reference = "Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018"
     marks = frozenset({"mixup"})
     hyper = {
-        "alpha": {"default": 1.0, "bounds": (0.001, 100.0), "source": "facebookresearch/mixup-cifar10"},
+        "alpha": real(1.0, 0.001, 100, source="facebookresearch/mixup-cifar10"),
     }
     alpha: float
 

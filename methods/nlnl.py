@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, Stage
+from methods.hyper import epochs, flag, integer, real
 
 
 def log_complement(logits: Tensor) -> Tensor:
@@ -77,34 +78,14 @@ class NegativeLearning(Method):
     reference = "Kim et al., NLNL: Negative Learning for Noisy Labels, ICCV 2019"
     version = 2
     hyper = {
-        "negative_epochs": {
-            "default": 0.23,
-            "unit": "epochs",
-            "bounds": (1, 100000),
-            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
-        },
-        "selective_epochs": {
-            "default": 0.23,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
-        },
-        "positive_epochs": {
-            "default": 0.23,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "ydkim1293/NLNL: 720 of 3120 epochs",
-        },
-        "pseudo_rounds": {"default": 2, "bounds": (0, 2), "source": "ydkim1293/NLNL: 2 times 480 epochs"},
-        "complementary": {"default": 1, "bounds": (1, 1000), "source": "ydkim1293/NLNL (CIFAR-100: 110)"},
-        "cut": {"default": 0.5, "bounds": (0.0, 1.0), "source": "ydkim1293/NLNL"},
-        "authors_behaviour": {"default": False, "source": "the paper has no clamp"},
-        "history": {
-            "default": 10,
-            "bounds": (1, 100),
-            "search": None,
-            "source": "ydkim1293/NLNL: epochs in the means of past predictions",
-        },
+        "negative_epochs": epochs(0.23, 1, source="ydkim1293/NLNL: 720 of 3120 epochs"),
+        "selective_epochs": epochs(0.23, source="ydkim1293/NLNL: 720 of 3120 epochs"),
+        "positive_epochs": epochs(0.23, source="ydkim1293/NLNL: 720 of 3120 epochs"),
+        "pseudo_rounds": integer(2, 0, 2, source="ydkim1293/NLNL: 2 times 480 epochs"),
+        "complementary": integer(1, 1, 1000, source="ydkim1293/NLNL (CIFAR-100: 110)"),
+        "cut": real(0.5, 0, 1, source="ydkim1293/NLNL"),
+        "authors_behaviour": flag(False, source="the paper has no clamp"),
+        "history": integer(10, 1, 100, search=None, source="ydkim1293/NLNL: epochs in the means of past predictions"),
     }
     negative_epochs: int
     selective_epochs: int

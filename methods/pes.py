@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, Phase, Stage
+from methods.hyper import epochs, flag, real
 from methods.semi_supervised import (
     larger_share,
     linear_ramp,
@@ -56,31 +57,11 @@ class ProgressiveEarlyStopping(Method):
     reference = "Bai et al., Understanding and Improving Early Stopping for Learning with Noisy Labels, NeurIPS 2021"
     passes_per_step = 2.5  # 1 until the refinement is over; then 2, and 1 for each confident sample
     hyper = {
-        "warm_up": {
-            "default": 0.125,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "tmllab/2021_NeurIPS_PES, CIFAR-10: 25 of 200 epochs (T_1; CIFAR-100: 30)",
-        },
-        "refine_blocks": {
-            "default": 0.035,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "tmllab/2021_NeurIPS_PES: 7 of 200 epochs (T_2)",
-        },
-        "refine_classifier": {
-            "default": 0.025,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "tmllab/2021_NeurIPS_PES: 5 of 200 epochs (T_3)",
-        },
-        "refine_lr": {
-            "default": 1e-4,
-            "bounds": (0.0, 10.0),
-            "scale": "log",
-            "source": "tmllab/2021_NeurIPS_PES (Adam)",
-        },
-        "authors_behaviour": {"default": False, "source": "the paper: all layers learn in the end"},
+        "warm_up": epochs(0.125, source="tmllab/2021_NeurIPS_PES, CIFAR-10: 25 of 200 epochs (T_1; CIFAR-100: 30)"),
+        "refine_blocks": epochs(0.035, source="tmllab/2021_NeurIPS_PES: 7 of 200 epochs (T_2)"),
+        "refine_classifier": epochs(0.025, source="tmllab/2021_NeurIPS_PES: 5 of 200 epochs (T_3)"),
+        "refine_lr": real(1e-4, 0, 10, scale="log", source="tmllab/2021_NeurIPS_PES (Adam)"),
+        "authors_behaviour": flag(False, source="the paper: all layers learn in the end"),
     }
     warm_up: int
     refine_blocks: int
@@ -102,12 +83,12 @@ class ProgressiveEarlyStopping(Method):
     def refinements(self) -> list[tuple[int, int]]:
         """How many of the last blocks each refinement trains, and for how many epochs; those of no length left out."""
         wanted = [(2, self.refine_blocks), (1, self.refine_classifier)]
-        return [(blocks, epochs) for blocks, epochs in wanted if epochs > 0]
+        return [(blocks, length) for blocks, length in wanted if length > 0]
 
     def lengths(self) -> list[int]:
         """Epochs of the warm-up, of each refinement, and of what is left, cut to the length of the run."""
         found, left = [], self.task.epochs
-        for wanted in (self.warm_up, *(epochs for _, epochs in self.refinements())):
+        for wanted in (self.warm_up, *(length for _, length in self.refinements())):
             found.append(min(wanted, left))
             left -= found[-1]
         return [*found, left]
@@ -196,44 +177,24 @@ class ProgressiveEarlyStoppingSemi(ProgressiveEarlyStopping):
 
     name = "pes_semi"
     title = "PES (semi)"
-    year = 2021
-    reference = "Bai et al., Understanding and Improving Early Stopping for Learning with Noisy Labels, NeurIPS 2021"
     marks = frozenset({"mixup"})
     passes_per_step = 5.0  # 1 until the refinement is over; then 2, 2 for each confident sample, 4 for each other
     views = ("weak", "weak")
     hyper = {
-        "warm_up": {
-            "default": 0.067,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "tmllab/2021_NeurIPS_PES, CIFAR-10: 20 of 300 epochs (T_1; CIFAR-100: 35)",
-        },
-        "refine_classifier": {
-            "default": 0.017,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "tmllab/2021_NeurIPS_PES: 5 of 300 epochs (T_2)",
-        },
-        "refine_lr": {
-            "default": 1e-4,
-            "bounds": (0.0, 10.0),
-            "scale": "log",
-            "source": "tmllab/2021_NeurIPS_PES (Adam)",
-        },
-        "temperature": {"default": 0.5, "bounds": (0.1, 1.0), "source": "tmllab/2021_NeurIPS_PES (T)"},
-        "alpha": {"default": 4.0, "bounds": (0.01, 100.0), "source": "tmllab/2021_NeurIPS_PES"},
-        "late_alpha": {
-            "default": 0.75,
-            "bounds": (0.01, 100.0),
-            "source": "tmllab/2021_NeurIPS_PES: from the middle of the run on",
-        },
-        "guessed_weight": {
-            "default": 15.0,
-            "bounds": (0.0, 1000.0),
-            "source": "tmllab/2021_NeurIPS_PES, CIFAR-10 (lambda_u; CIFAR-100: 50; CIFAR-N: 5 and 75; code: 150)",
-        },
-        "ramp": {"default": 16, "unit": "epochs", "bounds": (0, 100000), "source": "tmllab/2021_NeurIPS_PES"},
-        "authors_behaviour": {"default": False, "source": "the paper: all layers learn in the end"},
+        "warm_up": epochs(0.067, source="tmllab/2021_NeurIPS_PES, CIFAR-10: 20 of 300 epochs (T_1; CIFAR-100: 35)"),
+        "refine_classifier": epochs(0.017, source="tmllab/2021_NeurIPS_PES: 5 of 300 epochs (T_2)"),
+        "refine_lr": ProgressiveEarlyStopping.hyper["refine_lr"],
+        "temperature": real(0.5, 0.1, 1, source="tmllab/2021_NeurIPS_PES (T)"),
+        "alpha": real(4.0, 0.01, 100, source="tmllab/2021_NeurIPS_PES"),
+        "late_alpha": real(0.75, 0.01, 100, source="tmllab/2021_NeurIPS_PES: from the middle of the run on"),
+        "guessed_weight": real(
+            15.0,
+            0,
+            1000,
+            source="tmllab/2021_NeurIPS_PES, CIFAR-10 (lambda_u; CIFAR-100: 50; CIFAR-N: 5 and 75; code: 150)",
+        ),
+        "ramp": epochs(16, source="tmllab/2021_NeurIPS_PES"),
+        "authors_behaviour": ProgressiveEarlyStopping.hyper["authors_behaviour"],
     }
     temperature: float
     alpha: float

@@ -17,8 +17,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from common.registry import Registry
-from methods.declaration import MethodInfo, read_file
+from methods.declaration import MethodInfo, check_as_read, read_file
 from methods.hyper import HyperParameter, MethodError, Value, in_epochs, resolve_hyper, value_type
+from methods.sources import Imported, read
 
 if TYPE_CHECKING:
     from methods.base import Method
@@ -39,6 +40,7 @@ def _built_in() -> Iterator[MethodInfo]:
 
 METHODS: Registry[MethodInfo] = Registry("method", _built_in, MethodError)
 """Read from their files when the first is asked for."""
+
 
 def module_name(path: Path) -> str:
     """The name under which a plug-in file is imported; it changes with place and content, so none is used when stale.
@@ -89,7 +91,10 @@ def info(name: str) -> MethodInfo:
 
 
 def import_file(path: Path, module: str) -> ModuleType:
-    """Import a plug-in's module, once. Raises MethodError with one line naming file, line and fault."""
+    """Import a plug-in's module, once; it may import files that lie beside it.
+
+    Raises MethodError with one line naming file, line and fault.
+    """
     try:
         if not module.startswith(_PREFIX):
             return importlib.import_module(module)
@@ -98,16 +103,30 @@ def import_file(path: Path, module: str) -> ModuleType:
             if spec is None or spec.loader is None:
                 raise ImportError("its name must end in .py")
             sys.modules[module] = importlib.util.module_from_spec(spec)
+            if str(path.parent) not in sys.path:
+                sys.path.append(str(path.parent))  # the last place: nothing of anybody else's is hidden
             try:
                 spec.loader.exec_module(sys.modules[module])
+                _check_neighbours(path)
             except BaseException:
                 del sys.modules[module]
                 raise
         return sys.modules[module]
+    except MethodError:
+        raise
     except (Exception, SystemExit) as fault:
         lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == str(path)]
         place = f", line {lines[-1]}" if lines else ""
         raise MethodError(f"{path}{place}: fails on import: {type(fault).__name__}: {fault}") from fault
+
+
+def _check_neighbours(path: Path) -> None:
+    """Raise MethodError where a plug-in imports another module than the file of that name that lies beside it."""
+    for imported in read(path, path.stem).names.values():
+        beside = path.parent / f"{imported.module}.py" if isinstance(imported, Imported) else path
+        found = getattr(sys.modules.get(beside.stem), "__file__", None)
+        if beside != path and beside.is_file() and found and Path(found).resolve() != beside:
+            raise MethodError(f"{path}: imports {beside.stem!r} from {found}, not from the file beside it: rename one")
 
 
 def load(name: str) -> type[Method]:
@@ -121,6 +140,7 @@ def load(name: str) -> type[Method]:
         raise MethodError(f"{declared.path}: class {declared.class_name} is not a subclass of methods.base.Method")
     if found.loss is Method.loss:
         raise MethodError(f"{declared.path}: class {declared.class_name} does not define `loss`")
+    check_as_read(found, declared)
     return found
 
 

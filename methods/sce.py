@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import choice, real
 
 LABEL_FLOOR = 1e-4  # what a zero of the one-hot label counts as inside the logarithm
 
@@ -47,13 +48,9 @@ class SymmetricCrossEntropy(Method):
     year = 2019
     reference = "Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019"
     hyper = {
-        "alpha": {"default": 0.1, "bounds": (0.0, 100.0), "source": "the authors' code, CIFAR-10"},
-        "beta": {"default": 1.0, "bounds": (0.0, 100.0), "source": "the authors' code, CIFAR-10"},
-        "clamp": {
-            "default": "none",
-            "choices": ("none", "authors", "reproduction"),
-            "source": "the paper has none",
-        },
+        "alpha": real(0.1, 0, 100, source="the authors' code, CIFAR-10"),
+        "beta": real(1.0, 0, 100, source="the authors' code, CIFAR-10"),
+        "clamp": choice("none", "authors", "reproduction", source="the paper has none"),
     }
     alpha: float
     beta: float

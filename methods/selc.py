@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method
+from methods.hyper import epochs, real
 
 
 def selc_targets(targets: Tensor, logits: Tensor, momentum: float) -> Tensor:
@@ -26,18 +27,8 @@ class SelfEnsembleLabelCorrection(Method):
     year = 2022
     reference = "Lu, He, SELC: Self-Ensemble Label Correction Improves Learning with Noisy Labels, IJCAI 2022"
     hyper = {
-        "momentum": {
-            "default": 0.9,
-            "bounds": (0.0, 1.0),
-            "search": (0.5, 0.99),
-            "source": "MacLLL/SELC, CIFAR (alpha)",
-        },
-        "start": {
-            "default": 0.2,
-            "unit": "epochs",
-            "bounds": (0, 100000),
-            "source": "MacLLL/SELC, CIFAR-10 symmetric 20%: 40 of 200 epochs (es; 30 or 40 at other rates)",
-        },
+        "momentum": real(0.9, 0, 1, search=(0.5, 0.99), source="MacLLL/SELC, CIFAR (alpha)"),
+        "start": epochs(0.2, source="MacLLL/SELC, CIFAR-10, 20%: 40 of 200 epochs (es; 30 or 40 at other rates)"),
     }
     momentum: float
     start: int

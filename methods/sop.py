@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.base import Batch, Method
+from methods.hyper import real
 
 CLAMP = 1e-4  # probabilities are kept inside [CLAMP, 1], as in the authors' code
 
@@ -58,19 +59,9 @@ class SparseOverParameterisation(Method):
     year = 2022
     reference = "Liu et al., Robust Training under Label Noise by Over-parameterization, ICML 2022"
     hyper = {
-        "lr_u": {
-            "default": 1.0,
-            "bounds": (0.0, 1000.0),
-            "scale": "log",
-            "source": "shengliu66/SOP, CIFAR-100 symmetric",
-        },
-        "lr_v": {
-            "default": 10.0,
-            "bounds": (0.0, 1000.0),
-            "scale": "log",
-            "source": "shengliu66/SOP, CIFAR-100 symmetric",
-        },
-        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "search": None, "source": "shengliu66/SOP"},
+        "lr_u": real(1.0, 0, 1000, scale="log", source="shengliu66/SOP, CIFAR-100 symmetric"),
+        "lr_v": real(10.0, 0, 1000, scale="log", source="shengliu66/SOP, CIFAR-100 symmetric"),
+        "initial_scale": real(1e-8, 0, 1, search=None, source="shengliu66/SOP"),
     }
     lr_u: float
     lr_v: float

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Batch
+from methods.hyper import real
 from methods.sop import SparseOverParameterisation, sop_loss
 
 
@@ -24,21 +25,9 @@ class SparseOverParameterisationPlus(SparseOverParameterisation):
     passes_per_step = 2.0
     views = ("weak", "strong")
     hyper = {
-        "lr_u": {
-            "default": 1.0,
-            "bounds": (0.0, 1000.0),
-            "scale": "log",
-            "source": "shengliu66/SOP, CIFAR-100 symmetric",
-        },
-        "lr_v": {
-            "default": 10.0,
-            "bounds": (0.0, 1000.0),
-            "scale": "log",
-            "source": "shengliu66/SOP, CIFAR-100 symmetric",
-        },
-        "initial_scale": {"default": 1e-8, "bounds": (0.0, 1.0), "search": None, "source": "shengliu66/SOP"},
-        "consistency": {"default": 0.9, "bounds": (0.0, 100.0), "source": "shengliu66/SOP (lambda_C)"},
-        "balance": {"default": 0.1, "bounds": (0.0, 100.0), "source": "shengliu66/SOP (lambda_B)"},
+        **SparseOverParameterisation.hyper,
+        "consistency": real(0.9, 0, 100, source="shengliu66/SOP (lambda_C)"),
+        "balance": real(0.1, 0, 100, source="shengliu66/SOP (lambda_B)"),
     }
     consistency: float
     balance: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ def _mean(section: Section, place: tuple[str, str], method: str | None, part: st
     """Mean over the cell's runs of a matrix or vector of the records, rows of counts normalised."""
     found = []
     for address in section.done(*place, method)["address"]:
-        values = section.material.records[address][part].get(key)
+        record: Mapping[str, Any] = section.material.records[address]
+        values = record[part].get(key)
         if values is not None:
             table = np.array(values, dtype=np.float64)
             found.append(table / np.maximum(table.sum(1, keepdims=True), 1) if key == "confusion" else table)

@@ -6,21 +6,23 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from common.errors import unknown
+from common.plan import Plan, PlanCell
+from common.record import Record
 from reports.errors import ReportError
 from reports.names import fit
 from reports.texts import legible
 from results import aggregate, frame
 from results.arrays import check_arrays, load_npz
 from results.doubts import Redraw, doubtful
-from results.plan import Plan, plan_of
-from results.record import Record, StoreError
+from results.plan import plan_of
+from results.record import StoreError
 from results.sources import Source, find
 
 ARRAYS = ("given", "true", "given_probability_mean", "own_score", "thumbnails", "thumbnail_rows")
@@ -155,14 +157,13 @@ def gather(
     faults: list[str] = []
     source = find(path)
     records = {record["address"]: _legible(record) for record in source.records(faults.append)}
-    every = [{**legible(plan), "cells": [_legible_cell(cell) for cell in plan["cells"]]}
-             for plan in source.plans().values()]  # fmt: skip
+    every = [_legible_plan(plan) for plan in source.plans().values()]
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in every if not plan.get("tuning")]
     others = [record for address, record in sorted(records.items()) if address not in planned]
     if others:
-        plans.append(plan_of(OTHERS, others) | {"title": "Other records" if planned else "Records"})
+        plans.append({**plan_of(OTHERS, others), "title": "Other records" if planned else "Records"})
     if not plans:
         raise ReportError(_nothing(path, faults))
     failed = source.store.failures() if source.store else {}
@@ -196,13 +197,23 @@ def _legible(record: Record) -> Record:
 
     Its numbers and lists are shared with the record given.
     """
-    data = {**record["data"], "class_names": legible(record["data"]["class_names"])}
-    shown = {key: legible(record[key]) for key in ("titles", "privileges", "execution")}
-    return {**record, **shown, "data": data}
+    return {
+        **record,
+        "titles": legible(record["titles"]),
+        "privileges": legible(record["privileges"]),
+        "execution": legible(record["execution"]),
+        "data": {**record["data"], "class_names": legible(record["data"]["class_names"])},
+    }
 
 
-def _legible_cell(cell: dict[str, Any]) -> dict[str, Any]:
-    return {**cell, **{key: legible(cell[key]) for key in ("method", "title", "setting")}}
+def _legible_plan(plan: Plan) -> Plan:
+    shown: Plan = legible(plan)
+    return {**shown, "cells": [_legible_cell(cell) for cell in plan["cells"]]}
+
+
+def _legible_cell(cell: PlanCell) -> PlanCell:
+    texts = {key: legible(text) for key, text in cell.items() if key in ("method", "title", "setting")}
+    return cast(PlanCell, {**cell, **texts})
 
 
 def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from common.plan import PlanCell
 from reports.gather import Section
 from reports.model import BETWEEN, COLLAPSED, DIVERGED, HOLE, Cell, Table
 from results import health
@@ -59,7 +60,7 @@ def collapse_notes(sections: Sequence[Section], behind: Iterable[str] | None = N
     return [f"{COLLAPSED} Among the runs behind this are collapsed ones ({what}). {'; '.join(parts)}."]
 
 
-def diverged_runs(section: Section) -> list[tuple[dict[str, str | int], int | None]]:
+def diverged_runs(section: Section) -> list[tuple[PlanCell, int | None]]:
     """The planned runs whose loss was no longer finite: their cell of the plan, and the epoch where it is known."""
     material = section.material
     found = health.diverged(material.failed)

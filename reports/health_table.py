@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from common.record import Extent
 from reports.gather import Section
 from reports.health import diverged_runs
 from reports.model import HOLE, Cell, Column, Table, percent, words
@@ -106,7 +107,7 @@ def _short(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _worst(largest: dict[str, float]) -> str:
+def _worst(largest: Extent) -> str:
     return f"{_short(largest['largest'])} (epoch {largest['largest_epoch']})"
 
 

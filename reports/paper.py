@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from common.specification import read
 from reports.gather import Section, mean_std
 from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
@@ -84,15 +85,15 @@ def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
     cells: dict[tuple[Any, ...], _Ours] = {}
     for section in sections:
         for cell in section.plan["cells"]:
-            spec = cell["spec"]
+            spec = read(cell["spec"])
             protocol = {
-                "dataset": spec["dataset"]["name"], "subset": spec["dataset"].get("subset"),
-                "noise_model": spec["noise"]["model"], "noise_rate": spec["noise"]["rate"],
-                "noise_specification": noise_specification(spec), "network": spec["network"],
-                "epochs": spec["epochs"],
+                "dataset": spec.dataset.name, "subset": spec.dataset.subset,
+                "noise_model": spec.noise.model, "noise_rate": spec.noise.rate,
+                "noise_specification": noise_specification(cell["spec"]), "network": spec.network,
+                "epochs": spec.epochs,
             }  # fmt: skip
             place = cell["dataset"], cell["setting"], cell["method"]
-            cells[section.name, *place] = _Ours(section, *place, spec["method"]["name"], protocol)
+            cells[section.name, *place] = _Ours(section, *place, spec.method.name, protocol)
     return list(cells.values())
 
 

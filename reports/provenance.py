@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from common.record import Record
 from reports.gather import Material, Section
 from reports.model import Cell, Column, Table, percent_cell, words
 from results import health
@@ -16,8 +17,8 @@ from results.aggregate import RULES
 _NOT_SHOWN = ("host",)
 """Parts of `execution` that say where, not how: they have no place in a page that is handed on."""
 RUN_HEALTH = ("collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest",
-              "gradient_median", "gradient_largest", "skipped")  # fmt: skip
-"""Columns of the frame that say whether a run is sound."""
+              "gradient_median", "gradient_largest", "skipped", "left_out")  # fmt: skip
+"""Columns of the frame that say whether a run, and its data, are sound."""
 
 
 def runs_table(sections: Sequence[Section]) -> Table:
@@ -61,17 +62,18 @@ def run_details(sections: Iterable[Section]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _results(record: dict[str, Any], run: dict[Any, Any]) -> dict[str, Any]:
+def _results(record: Record, run: dict[Any, Any]) -> dict[str, Any]:
     selection = record["selection"]
     chosen = [[rule.title, selection[name]["test_accuracy"]] for name, rule in RULES.items() if name in selection]
     return {"test accuracy": chosen, "noisy labels": run["fingerprint"], "wrong labels": record["noise"]["actual_rate"],
             "health": _health(record), "cost": record["cost"]}  # fmt: skip
 
 
-def _health(record: dict[str, Any]) -> dict[str, Any]:
+def _health(record: Record) -> dict[str, Any]:
     """What is known of how the run went: all but its values by epoch, or what its curves tell of an older one."""
-    measured = record.get("health", {"loss": "not measured", "gradient": "not measured"})
-    return health.of_record(record) | {name: value for name, value in measured.items() if name != "epochs"}
+    measured = record.get("health")
+    shown = {"loss": "not measured", "gradient": "not measured"} if measured is None else dict(measured)
+    return {**health.of_record(record), **{name: value for name, value in shown.items() if name != "epochs"}}
 
 
 def facts(material: Material) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from reports.names import fit
 from results import aggregate, statistics
 from results.aggregate import RULES
 from results.noise_names import is_clean
+from results.record import left_out_text
 from results.statistics import Best
 
 
@@ -149,6 +150,8 @@ def _data_notes(section: Section, dataset: str) -> list[str]:
         notes.append("The test labels are given ones: some are wrong, so that no method can reach 100%.")
     if any(record.get("data", {}).get("true_labels") == "unknown" for record in records):
         notes.append("The true labels of the training images are not known: nothing is said of memorisation.")
+    left_out = dict.fromkeys(left_out_text(record) for record in records)
+    notes += [f"Left out of the data as broken: {text}." for text in left_out if text]
     return notes
 
 

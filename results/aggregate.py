@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from common.plan import Plan
 from results.health import is_divergence
-from results.plan import Plan
 from results.record import StoreError, identity
 
 STATUSES = ("done", "running", "diverged", "failed", "other protocol version", "not started")

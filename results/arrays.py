@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.record import Record
 from results.plain import is_name, read_regular, shown
-from results.record import Record, StoreError
+from results.record import StoreError
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -7,9 +7,11 @@ them follow from others, and a change of one is seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from results.record import Record
+from common.record import Record
+from common.specification import read
 
 Redraw = Callable[[Record], "str | None"]
 """Says what is wrong with the noisy labels of a record; None where nothing is, or where it cannot be known."""
@@ -22,10 +24,10 @@ _BY = {"best_test": "test_accuracy", "noisy_validation": "noisy_validation_accur
 
 def doubts(record: Record) -> list[str]:
     """What contradicts itself in a valid record, one short text each; empty for what the suite wrote."""
-    curves, spec, final = record["curves"], record["spec"], record["final"]
+    curves, final = record["curves"], record["final"]
     accuracy = curves["test_accuracy"]
     found = []
-    if len(accuracy) != spec["epochs"]:
+    if len(accuracy) != read(record["spec"]).epochs:
         found.append("its curves do not have as many epochs as its specification")
     found += [f"'selection.{name}' does not follow from its curves" for name in _wrong_selections(record)]
     if not _same(final.get("test_accuracy"), accuracy[-1]):
@@ -42,8 +44,8 @@ def _same(first: float | None, second: float | None) -> bool:
 
 
 def _wrong_selections(record: Record) -> list[str]:
-    curves, wrong = record["curves"], []
-    accuracy = curves["test_accuracy"]
+    curves: Mapping[str, Any] = record["curves"]
+    accuracy, wrong = record["curves"]["test_accuracy"], []
     last = accuracy[-LAST_EPOCHS:]
     due = {"last": accuracy[-1], "last_mean": sum(last) / len(last)}
     for name, by in _BY.items():

@@ -30,6 +30,7 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | loss_median, loss_largest | of the loss of a training step; NaN where it was not measured |
 | gradient_median, gradient_largest | of the length of a training step's gradient; NaN where it was not measured |
 | skipped | share of training steps without a gradient |
+| left_out | images that `--skip-broken` left out of the data set, all splits together |
 | ece, nll | expected calibration error and negative log-likelihood on the test set, last epoch |
 | passes_per_step | network passes of one training step |
 | images_per_second, seconds, start_seconds, peak_memory_mib | cost of this execution |
@@ -41,19 +42,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from common.plan import Plan
+from common.record import Record
+from common.row import Row
+from common.specification import read
 from results import cache, health, sources
-from results.plan import Plan
-from results.record import Record, configuration, identity, noise_specification
+from results.record import configuration, identity, noise_specification
 from results.sources import Report, warn
 
 _TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
          "method_title", "configuration", "identity", "network", "precision", "privileges", "collapsed_reason")
-_WHOLE = ("epochs", "batch_size", "seed", "protocol")
+_WHOLE = ("epochs", "batch_size", "seed", "protocol", "left_out")
 _WHOLE_IF_ANY = ("subset", "collapsed_epoch", "first_above_chance")
 COLUMNS = (
     "address", "suites", "dataset", "dataset_title", "subset", "noise_model", "noise_rate", "noise",
@@ -61,8 +65,8 @@ COLUMNS = (
     "network", "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
     "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own",
     "collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest", "gradient_median",
-    "gradient_largest", "skipped", "ece", "nll", "passes_per_step", "images_per_second", "seconds", "start_seconds",
-    "peak_memory_mib", "privileges", "protocol",
+    "gradient_largest", "skipped", "left_out", "ece", "nll", "passes_per_step", "images_per_second", "seconds",
+    "start_seconds", "peak_memory_mib", "privileges", "protocol",
 )  # fmt: skip
 _ORDER = ["dataset", "noise_model", "noise_rate", "method", "configuration", "seed", "address"]
 _NUMBERS = {
@@ -170,45 +174,48 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
 
-def row(record: Record) -> dict[str, Any]:
+def row(record: Record) -> Row:
     """The row of one record, without `suites`; `privileges` joined by commas."""
-    spec, titles = record["spec"], record["titles"]
+    plain, spec, titles = record["spec"], read(record["spec"]), record["titles"]
     memorised = (_lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
     judged = health.of_record(record)
     collapsed = judged["collapsed"] or {"epoch": None, "reason": ""}
-    return {
+    found = {
         "address": record["address"],
-        "dataset": spec["dataset"]["name"],
-        "dataset_title": titles.get("dataset", spec["dataset"]["name"]),
-        "noise_model": spec["noise"]["model"],
+        "dataset": spec.dataset.name,
+        "dataset_title": titles.get("dataset", spec.dataset.name),
+        "noise_model": spec.noise.model,
         "noise": titles["noise"],
-        "noise_specification": noise_specification(spec),
+        "noise_specification": noise_specification(plain),
         "fingerprint": record["noise"]["fingerprint"],
-        "method": spec["method"]["name"],
+        "method": spec.method.name,
         "method_title": titles["method"],
-        "configuration": configuration(spec),
-        "identity": identity(spec),
-        "network": spec["network"],
-        "precision": str(spec.get("precision", "")),
+        "configuration": configuration(plain),
+        "identity": identity(plain),
+        "network": spec.network,
+        "precision": str(spec.precision),
         "privileges": ",".join(record["privileges"]),
         "memorised": _number(memorised),
         "collapsed_epoch": _number(collapsed["epoch"]),
         "collapsed_reason": collapsed["reason"],
         "first_above_chance": _number(judged["first_above_chance"]),
-        **{name: spec[name] for name in ("epochs", "batch_size", "seed", "protocol")},
+        "left_out": sum((_lookup(record, "data.skipped") or {}).values()),
+        **{name: getattr(spec, name) for name in _WHOLE if name != "left_out"},
         **{name: _number(_lookup(record, key)) for name, key in _NUMBERS.items()},
     }
+    return cast(Row, found)
 
 
 def _rows(found: Iterable[Record]) -> dict[str, Any]:
-    rows = [row(record) for record in found]
+    rows: list[Mapping[str, Any]] = [row(record) for record in found]
     names = [name for name in COLUMNS if name != "suites"]
     kinds = {**dict.fromkeys(_TEXT, object), **dict.fromkeys(_WHOLE, np.int64)}
     return {name: np.array([line[name] for line in rows], dtype=kinds.get(name, np.float64)) for name in names}
 
 
 def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
-    found, epochs = record["curves"], record["curves"]["epoch"]
+    found: Mapping[str, Any] = record["curves"]
+    epochs = record["curves"]["epoch"]
     for name, values in found.items():
         if name == "memorisation":
             for part, measured in values.items():

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-Collapse = dict[str, Any]
-"""`epoch`: the first from which on the run was as it ended, counted from 1. `reason`: why that is a collapse."""
+from common.record import Collapse, Judged, Record
 
 NEAR_CHANCE = 0.5
 """A run ends at chance within this share of chance above it: at 1.5 times chance."""
@@ -80,7 +79,7 @@ def first_above_chance(train_accuracy: Sequence[Any], num_classes: int) -> int |
     return next(found, None)
 
 
-def judge(curves: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+def judge(curves: Mapping[str, Any], num_classes: int) -> Judged:
     """`collapsed` and `first_above_chance`, the part of a record's `health` that its curves tell."""
     return {
         "collapsed": collapse(curves, num_classes),
@@ -88,10 +87,14 @@ def judge(curves: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
     }
 
 
-def of_record(record: Mapping[str, Any]) -> dict[str, Any]:
+def of_record(record: Record) -> Judged:
     """The same of a record: as it says, else as its curves tell, so that old records are judged alike."""
-    judged, recorded = judge(record["curves"], record.get("data", {}).get("num_classes", 0)), record.get("health", {})
-    return {name: recorded.get(name, found) for name, found in judged.items()}
+    told = judge(record["curves"], record["data"]["num_classes"])
+    said = record.get("health", told)
+    return {
+        "collapsed": said.get("collapsed", told["collapsed"]),
+        "first_above_chance": said.get("first_above_chance", told["first_above_chance"]),
+    }
 
 
 def is_divergence(traceback: str) -> bool:

@@ -9,14 +9,20 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from common.plan import Plan
+from common.record import Record
 from results.arrays import Arrays, check_arrays, load_npz
 from results.doubts import Redraw, doubtful
-from results.plan import Plan, joined
-from results.record import PROTOCOL, Record, StoreError, dumps, identity, result
-from results.sources import PLAN_SUFFIX, Report, Source, find, warn
+from results.layout import LINES_PLAN_SUFFIX, LINES_SUFFIX
+from results.plan import joined
+from results.record import PROTOCOL, StoreError, dumps, identity, result
+from results.sources import Report, Source, find, warn
 from results.store import Store, replace_file
+
+_LOOKED_AT = ("address", "spec", "titles", "noise", "curves", "selection", "final")
+"""What `results.doubts` looks at, of records of which many are kept."""
 
 
 @dataclass
@@ -79,8 +85,7 @@ def merge(
             for record in source.records(report):
                 _take(record, source, into, known, summary, report, undo)
                 if summary.added[-1:] == [record["address"]]:
-                    added.append({key: record[key] for key in ("address", "spec", "titles", "noise", "curves",
-                                                               "selection", "final")})  # fmt: skip
+                    added.append(cast(Record, {key: record.get(key) for key in _LOOKED_AT}))
             _take_plans(source, theirs, into, summary, undo)
     summary.doubts = doubtful(added, redraw)
     return summary
@@ -97,7 +102,7 @@ class _Undo:
 @contextlib.contextmanager
 def _undone(into: Store) -> Iterator[_Undo]:
     """Take back what the block has written where it ends in an error (a full disk, say) or is interrupted."""
-    folders = [folder for folder in (into.records_folder, into.plans_folder, into.root) if not folder.exists()]
+    folders = [folder for folder in (into.layout.records, into.layout.plans, into.root) if not folder.exists()]
     undo = _Undo()
     try:
         yield undo
@@ -157,7 +162,7 @@ def _take_plans(source: Source, plans: dict[str, Plan], into: Store, summary: Me
             else:
                 plan = _named_apart(theirs, _origin(source), mine)
                 summary.apart[suite] = plan["suite"]
-        path = into.plans_folder / f"{plan['suite']}.json"
+        path = into.layout.plan(plan["suite"])
         if path.exists():
             undo.plans.setdefault(path, path.read_bytes())
         else:
@@ -184,7 +189,7 @@ def _named_apart(theirs: Plan, origin: str, mine: dict[str, Plan]) -> Plan:
     number = 1
     while True:
         name = stem if number == 1 else f"{stem}-{number}"
-        plan = {**theirs, "suite": name, "title": title, "origin": origin}
+        plan: Plan = {**theirs, "suite": name, "title": title, "origin": origin}
         if mine.get(name) in (None, plan):
             return plan
         number += 1
@@ -225,9 +230,14 @@ def export_jsonl(store: Store, suite: str, target: Path) -> int:
     done = [store.load(address) for address in addresses if store.has(address)]
     if not done:
         raise StoreError(f"{store.root}: no run of the suite {suite!r} is done")
-    for record in done:
-        record["execution"].pop("host", None)
-    lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in done]
-    replace_file(target / f"{suite}.jsonl", "".join(f"{line}\n" for line in lines).encode("ascii"))
-    replace_file(target / f"{suite}{PLAN_SUFFIX}", dumps(plan).encode("ascii"))
+    bare = [_without_host(record) for record in done]
+    lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in bare]
+    replace_file(target / f"{suite}{LINES_SUFFIX}", "".join(f"{line}\n" for line in lines).encode("ascii"))
+    replace_file(target / f"{suite}{LINES_PLAN_SUFFIX}", dumps(plan).encode("ascii"))
     return len(done)
+
+
+def _without_host(record: Record) -> dict[str, Any]:
+    """The record without the name of the machine, which is nobody's business."""
+    execution = {key: value for key, value in record["execution"].items() if key != "host"}
+    return {**record, "execution": execution}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from common.plan import Plan, PlanCell
+from common.record import Record
+from common.specification import Specification, read
 from results.plain import is_name, shown
-from results.record import Record, StoreError, address, canonical, configuration, noise_specification
-
-Plan = dict[str, Any]
+from results.record import StoreError, address, canonical, configuration, noise_specification
 
 PURPOSES = ("compare", "reproduce")
 _TEXTS = ("title", "description", "remark", "paper", "selection")
@@ -72,12 +73,12 @@ def _check_cell(cell: Any, where: str, file: str) -> None:
         raise StoreError(f"{where}.address' is {shown(cell['address'])}, not its specification's")
 
 
-def cell_key(cell: dict[str, Any]) -> tuple[str, str, str, int]:
+def cell_key(cell: PlanCell) -> tuple[str, str, str, int]:
     """Data set, setting, method row and seed: the place of a run in the tables of its suite."""
     return cell["dataset"], cell["setting"], cell["method"], cell["seed"]
 
 
-def shared_protocol(spec: dict[str, Any]) -> str:
+def shared_protocol(spec: Mapping[str, Any]) -> str:
     """Canonical JSON of what all runs of a `compare` suite have in common.
 
     Left out are what its tables compare over (method, noise, seed), the two settings that a method may tune for itself
@@ -110,7 +111,7 @@ def joined(old: Plan, new: Plan) -> Plan:
     for cell in new["cells"]:
         noise[cell["dataset"], cell["setting"]].add(noise_specification(cell["spec"]))
 
-    def stays(cell: dict[str, Any]) -> bool:
+    def stays(cell: PlanCell) -> bool:
         labels = noise.get((cell["dataset"], cell["setting"]))
         if cell_key(cell) in taken or (labels is not None and noise_specification(cell["spec"]) not in labels):
             return False
@@ -129,12 +130,12 @@ def plan_of(suite: str, records: Iterable[Record]) -> Plan:
     setting with several configurations gets a row for each, told apart by the start of a hash that is the same in all
     settings; a noise title that stands for several noise specifications gets a setting for each.
     """
-    found = sorted(records, key=lambda record: (record["spec"]["method"]["name"], record["spec"]["seed"]))
+    found = sorted(records, key=lambda record: _method_and_seed(read(record["spec"])))
     titles, rows = defaultdict(set), defaultdict(set)
     for record in found:
-        spec = record["spec"]
-        titles[spec["dataset"]["name"], record["titles"]["noise"]].add(noise_specification(spec))
-        rows[noise_specification(spec), spec["method"]["name"]].add(configuration(spec))
+        spec, noise = read(record["spec"]), noise_specification(record["spec"])
+        titles[spec.dataset.name, record["titles"]["noise"]].add(noise)
+        rows[noise, spec.method.name].add(configuration(record["spec"]))
     cells = [_cell_of(record, titles, rows) for record in found]
     protocols = defaultdict(set)
     for cell in cells:
@@ -143,19 +144,24 @@ def plan_of(suite: str, records: Iterable[Record]) -> Plan:
     return {"format": 1, "suite": suite, "title": suite, "purpose": purpose, "description": "", "cells": cells}
 
 
-def _cell_of(record: Record, titles: Any, rows: Any) -> dict[str, Any]:
-    spec, method, setting = record["spec"], record["spec"]["method"]["name"], record["titles"]["noise"]
-    bare = {key: value for key, value in spec.items() if key != "noise"}  # so that a row goes through all settings
-    mark = f" [{configuration(bare)[:6]}]" if len(rows[noise_specification(spec), method]) > 1 else ""
-    several = len(titles[spec["dataset"]["name"], setting]) > 1
+def _method_and_seed(spec: Specification) -> tuple[str, int]:
+    return spec.method.name, spec.seed
+
+
+def _cell_of(record: Record, titles: Any, rows: Any) -> PlanCell:
+    plain, spec, setting = record["spec"], read(record["spec"]), record["titles"]["noise"]
+    bare = {key: value for key, value in plain.items() if key != "noise"}  # so that a row goes through all settings
+    several_rows = len(rows[noise_specification(plain), spec.method.name]) > 1
+    mark = f" [{configuration(bare)[:6]}]" if several_rows else ""
+    several = len(titles[spec.dataset.name, setting]) > 1
     return {
         "address": record["address"],
-        "dataset": spec["dataset"]["name"],
-        "noise": spec["noise"],
-        "method": method + mark,
+        "dataset": spec.dataset.name,
+        "noise": plain["noise"],
+        "method": spec.method.name + mark,
         "title": record["titles"]["method"] + mark,
-        "setting": f"{setting} {canonical(spec['noise'])}" if several else setting,
-        "seed": spec["seed"],
-        "network": spec["network"],
-        "spec": spec,
+        "setting": f"{setting} {canonical(plain['noise'])}" if several else setting,
+        "seed": spec.seed,
+        "network": spec.network,
+        "spec": plain,
     }

@@ -12,7 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-Record = dict[str, Any]
+from common.record import Record
+from common.specification import Specification
 
 FORMAT = 1
 """Version of the record's layout: raised when a reader of today could not read what is written."""
@@ -25,17 +26,25 @@ class StoreError(Exception):
     """Records or their storage are at fault. The text is one line naming file, key and what is accepted."""
 
 
-def canonical(spec: Mapping[str, Any]) -> str:
-    """The specification as canonical JSON: keys sorted, no blanks, ASCII, floats by `repr`.
+def canonical(spec: Specification | Mapping[str, Any]) -> str:
+    """The specification, or a part of one, as canonical JSON: keys sorted, no blanks, ASCII, floats by `repr`.
 
     `1` and `1.0` stay different, as they were given. Raises StoreError naming the key of a value that is no plain
     JSON value: NaN, infinity, a NumPy scalar, a path, a key that is no string.
     """
-    _refuse_unplain(spec, "spec")
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    plain = spec.as_json() if isinstance(spec, Specification) else spec
+    _refuse_unplain(plain, "spec")
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def address(spec: Mapping[str, Any]) -> str:
+def left_out_text(record: Record) -> str:
+    """How many images `--skip-broken` left out and why, such as "6 images (truncated image: 6)"; empty for none."""
+    counts = record["data"].get("skipped", {})
+    kinds, number = ", ".join(f"{kind}: {count:,}" for kind, count in counts.items()), sum(counts.values())
+    return f"{number:,} image{'s' * (number != 1)} ({kinds})" if number else ""
+
+
+def address(spec: Specification | Mapping[str, Any]) -> str:
     """SHA-256 (64 hexadecimal digits) of the canonical specification: the name of the run's record."""
     return hashlib.sha256(canonical(spec).encode("ascii")).hexdigest()
 
@@ -81,7 +90,7 @@ def noise_specification(spec: Mapping[str, Any]) -> str:
     return canonical({"dataset": kept, "noise": spec["noise"]})
 
 
-def result(record: Record) -> Record:
+def result(record: Record) -> dict[str, Any]:
     """The record without `execution`: what two executions of one specification must have in common."""
     return {key: value for key, value in record.items() if key != "execution"}
 

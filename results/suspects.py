@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import mode
 
+from common.record import Record
 from results.arrays import Arrays
-from results.record import Record, StoreError
+from results.record import StoreError
 from results.store import Store
 
 COLUMNS = ("sample", "suspicion", "given", "predicted", "true", "runs_that_disagree", "confident_learning")

@@ -9,10 +9,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias, cast
 
+from common.record import Record
 from results.plain import check_plain, is_name, parse, shown
-from results.record import FORMAT, Record, StoreError, address
+from results.record import FORMAT, StoreError, address
+
+Json: TypeAlias = dict[str, Any]
 
 _NUMBER = (int, float)
 _REQUIRED: dict[str, tuple[type, ...]] = {
@@ -51,6 +54,7 @@ _WHOLE = {
     "data.num_train": (0, 10**10), "data.num_test": (0, 10**10), "data.num_classes": (1, 10**6),
 }  # fmt: skip
 _TABLES = ("spec.optimizer", "spec.schedule", "spec.augmentation", "spec.noise.options", "spec.method.hyper",
+           "spec.sampling", "spec.dataset.validation",
            "curves.memorisation", "curves.observed", "final.calibration", "final.further_tests", "final.ensemble",
            "execution.versions", "execution.captured")  # fmt: skip
 _RATES = ("actual_rate", "nominal_rate", "expected_rate", "train_rate")
@@ -82,7 +86,7 @@ def loads(text: str | bytes, where: str) -> Record:
     """A checked record from its JSON text. Raises StoreError naming `where` when it is cut short or malformed."""
     record = parse(text, where)
     _check(record, where)
-    return record
+    return cast(Record, record)
 
 
 def validate(record: Any, where: str = "record") -> None:
@@ -96,7 +100,7 @@ def validate(record: Any, where: str = "record") -> None:
     _check(record, where)
 
 
-def _check(record: Record, where: str) -> None:
+def _check(record: Json, where: str) -> None:
     for key, kinds in _REQUIRED.items():
         _check_type(record, key, kinds, where)
     if record["format"] != FORMAT:
@@ -130,7 +134,7 @@ def _found(record: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def _check_type(record: Record, key: str, kinds: tuple[type, ...], where: str) -> None:
+def _check_type(record: Json, key: str, kinds: tuple[type, ...], where: str) -> None:
     value: Any = record
     for part in key.split("."):
         if not isinstance(value, dict) or part not in value:
@@ -162,7 +166,7 @@ _SHARE, _MEASURE = (_or_null(_is_share), "in [0, 1], or null"), (_or_null(_is_nu
 _COUNT = (_or_null(lambda value: _is_number(value) and value >= 0), "a number from 0, or null")
 
 
-def _check_names(record: Record, where: str) -> None:
+def _check_names(record: Json, where: str) -> None:
     for key in _NAMES:
         _check_name(_found(record, key), key, where)
     for key, title in record["titles"].items():
@@ -177,6 +181,15 @@ def _check_names(record: Record, where: str) -> None:
     names, count = record["data"]["class_names"], record["data"]["num_classes"]
     _need(all(isinstance(name, str) for name in names), "data.class_names", names, "texts", where)
     _need(len(names) == count, "data.class_names", names, f"{count} names, as 'data.num_classes' says", where)
+    for key in ("skipped", "adjusted"):
+        counts = record["data"].get(key, {})
+        fits = isinstance(counts, dict) and all(_is_count(kind, number) for kind, number in counts.items())
+        _need(fits, f"data.{key}", counts, "short texts with counts of images", where)
+
+
+def _is_count(kind: str, number: Any) -> bool:
+    """Whether so many images can be of a kind, told in a word or two."""
+    return 0 < len(kind) <= 100 and type(number) is int and 0 <= number < 2**40
 
 
 def _check_name(name: Any, key: str, where: str) -> None:
@@ -187,7 +200,7 @@ def _check_name(name: Any, key: str, where: str) -> None:
         )
 
 
-def _check_noise(record: Record, where: str) -> None:
+def _check_noise(record: Json, where: str) -> None:
     noise, classes = record["noise"], record["data"]["num_classes"]
     fingerprint = noise["fingerprint"]
     _need(_FINGERPRINT.fullmatch(fingerprint) is not None, "noise.fingerprint", fingerprint, "a SHA-256", where)
@@ -199,7 +212,7 @@ def _check_noise(record: Record, where: str) -> None:
         _check_matrix(noise["matrix"], classes, _SHARE, "noise.matrix", where)
 
 
-def _check_curves(curves: Record, where: str) -> None:
+def _check_curves(curves: Json, where: str) -> None:
     epochs = curves["epoch"]
     _need(len(epochs) > 0 and epochs == list(range(1, len(epochs) + 1)) and _all_of(epochs, int), "curves.epoch",
           epochs, "1, 2, 3, ...", where)  # fmt: skip
@@ -239,7 +252,7 @@ def _all_of(values: Iterable[Any], kind: type) -> bool:
     return set(map(type, values)) <= {kind}
 
 
-def _check_lengths(curves: Record, length: int, key: str, where: str) -> None:
+def _check_lengths(curves: Json, length: int, key: str, where: str) -> None:
     for name, values in curves.items():
         if not isinstance(values, list) or len(values) != length:
             name = shown(name)[1:-1]
@@ -262,7 +275,7 @@ def _check_matrix(
         _check_values(row, values, f"{key}[{position}]", where)
 
 
-def _check_selection(record: Record, where: str) -> None:
+def _check_selection(record: Json, where: str) -> None:
     count = len(record["curves"]["epoch"])
     for name, chosen in record["selection"].items():
         key = f"selection.{name}"
@@ -275,7 +288,7 @@ def _check_selection(record: Record, where: str) -> None:
             _need(fits, f"{key}.{part}", place, f"1 to {count}", where)
 
 
-def _check_final(final: Record, classes: int, where: str) -> None:
+def _check_final(final: Json, classes: int, where: str) -> None:
     """`final`: each part may be missing, but what is there has its form."""
     _check_scores(final, "final", where)
     for name in ("ece", "nll"):
@@ -312,7 +325,7 @@ def _check_scores(scores: Mapping[str, Any], key: str, where: str) -> None:
         _need(_SHARE[0](scores.get(name)), f"{key}.{name}", scores.get(name), _SHARE[1], where)
 
 
-def _check_numbers(record: Record, where: str) -> None:
+def _check_numbers(record: Json, where: str) -> None:
     for name, scores in record["detection"].items():
         _need(isinstance(scores, dict), f"detection.{name}", scores, "a table", where)
         for part, value in scores.items():
@@ -321,7 +334,7 @@ def _check_numbers(record: Record, where: str) -> None:
         _need(_COUNT[0](value), f"cost.{shown(name)[1:-1]}", value, _COUNT[1], where)
 
 
-def _check_execution(execution: Record, where: str) -> None:
+def _check_execution(execution: Json, where: str) -> None:
     for name in _NUMBERS_OF_EXECUTION:
         _need(_COUNT[0](execution.get(name)), f"execution.{name}", execution.get(name), _COUNT[1], where)
     for name in _TEXTS_OF_EXECUTION:

@@ -90,7 +90,7 @@ def _semi_supervised(case: Case, inputs: Inputs) -> Got:
     unlabelled = make_batch(method, [0] * rest, range(size, size + rest))
     unlabelled = replace(unlabelled, views=unlabelled.views[:1], **clock)
     batch = make_batch(method, [0] * size)
-    batch = replace(batch, views=batch.views[:1], phase="divided 0", streams={"rest": unlabelled}, **clock)
+    batch = replace(batch, views=batch.views[:1], phase="divided", streams={"rest": unlabelled}, **clock)
     targets_x, targets_u = torch.tensor(inputs["targets_x"]), torch.tensor(inputs["targets_u"])
     with mock.patch.multiple(
         "methods.divide_mix", co_refined=lambda *given: targets_x, sharpened=lambda *given: targets_u
@@ -118,6 +118,6 @@ def _warm_up(case: Case, inputs: Inputs) -> Got:
     method = make("divide_mix", task, warm_up=1, confident_warm_up=False)
     logits = leaf(inputs["logits"])
     task.network(0).answers = [logits]
-    batch = replace(make_batch(method, labels), phase="warm 0")
+    batch = replace(make_batch(method, labels), phase="warm")
     loss = method.loss(batch) - F.cross_entropy(logits, torch.tensor(labels))
     return {"outputs": {"loss": loss, "grad": gradients(loss, logits=logits)}}

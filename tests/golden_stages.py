@@ -161,7 +161,7 @@ def cdr_by_method(case: Case) -> Iterator[Got]:
         object.__setattr__(batch, "views", (torch.tensor(step["inputs"]["x"]),))
         loss = method.loss(batch)
         loss.backward()
-        method.after_backward()
+        method.after_backward(batch)
         grad = {name: p.grad for name, p in network.named_parameters()}
         optimizer.step()
         yield {"outputs": {"loss": loss, "masked_grad": grad}, "state": {"params": dict(network.named_parameters())}}

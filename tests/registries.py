@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench import networks, plugins
-from bench.optimizers import OPTIMIZERS
-from bench.schedules import SCHEDULES
+from bench.recipe.optimizers import OPTIMIZERS
+from bench.recipe.schedules import SCHEDULES
 from common.registry import Registry
 from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from bench import spec, suite
-from bench.data import prepare
-from bench.environment import Environment
-from bench.execute import build_run, execute
-from bench.measure import Measures
-from bench.step import Run
+from bench.planning import spec, suite
+from bench.training.data import prepare
+from bench.training.environment import Environment
+from bench.training.execute import build_run, execute
+from bench.training.measure import Measures
+from bench.training.step import Run
+from common.specification import Specification
 from methods import registry
 from methods.base import Batch, Method
 from results.store import Store
@@ -45,7 +46,7 @@ memorisation_every = 1
 """)
 
 
-def specification(method: str = "cross_entropy", *assignments: str, seed: int = 0) -> dict[str, Any]:
+def specification(method: str = "cross_entropy", *assignments: str, seed: int = 0) -> Specification:
     """The specification of a run of `method`, with `--set` of the assignments."""
     tables = copy.deepcopy(TABLES)
     suite.override(tables, [f"methods.{method}={{}}", *assignments])
@@ -54,12 +55,12 @@ def specification(method: str = "cross_entropy", *assignments: str, seed: int = 
     return cells[-1].spec
 
 
-def started(given: dict[str, Any]) -> tuple[Run, Measures]:
+def started(given: Specification) -> tuple[Run, Measures]:
     """A run before its first epoch."""
     return build_run(given, prepare(given, None), torch.device("cpu"))
 
 
-def published(store: Path, given: dict[str, Any], **environment: Any) -> dict[str, Any]:
+def published(store: Path, given: Specification, **environment: Any) -> dict[str, Any]:
     """The record of a run that is executed in this process."""
     known = Store(store)
     execute(given, Environment(store=store, data=None, **environment))

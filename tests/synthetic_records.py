@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.record import FORMAT, PROTOCOL, Record, address
+from common.record import Record
+from results.record import FORMAT, PROTOCOL, address
 from results.store import Store
 
 Arrays = dict[str, NDArray[Any]]

@@ -13,8 +13,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import spec, suite
 from bench.commands import data as data_command
+from bench.planning import spec, suite
 from datasets import cifar_n, registry
 from datasets.base import DataError, DataSet
 from datasets.noise import check_noise, make_noise
@@ -196,7 +196,7 @@ def test_suites_are_planned_without_the_labels(name: str) -> None:
     path = suite.locate(name)
     [part] = suite.parts(suite.read(path), str(path))
     cells, _ = spec.cells(part, str(path), "cpu", 2)
-    assert {cell.spec["noise"]["model"] for cell in cells} <= set(cifar_n.LABELS)
+    assert {cell.spec.noise.model for cell in cells} <= set(cifar_n.LABELS)
     assert (part.purpose == "compare") == name.endswith("lite")
 
 

@@ -15,8 +15,8 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 from synthetic_records import make_store
 
-from bench import accelerator
-from bench.commands import sweep
+from bench.api import planned as sweep
+from bench.machine import accelerator
 from results.store import Store
 
 NAMES = {
@@ -487,7 +487,7 @@ def planned(path: Path, **options: object) -> sweep.Planned:
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = write_suite(tmp_path / "s.toml", epochs=4, seeds=3)
-    assert {(cell.seed, cell.spec["epochs"]) for cell in planned(path).cells} == {(0, 4), (1, 4), (2, 4)}
+    assert {(cell.seed, cell.spec.epochs) for cell in planned(path).cells} == {(0, 4), (1, 4), (2, 4)}
     found = planned(
         path,
         assignments=["training.batch_size=32", "training.epochs=9", "seeds=5", "noise.0.rate=0.2"],
@@ -495,9 +495,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         overrides={"epochs": 2, "precision": "bf16"},
     )
     [cell] = found.cells
-    kept = {key: cell.spec[key] for key in ("seed", "epochs", "batch_size", "precision")}
+    kept = {key: getattr(cell.spec, key) for key in ("seed", "epochs", "batch_size", "precision")}
     assert kept == {"seed": 0, "epochs": 2, "batch_size": 32, "precision": "bf16"}
-    assert cell.spec["noise"]["rate"] == 0.2
+    assert cell.spec.noise.rate == 0.2
 
 
 def test_the_command_line_wins_over_a_methods_own_length_too(tmp_path: Path) -> None:
@@ -506,13 +506,13 @@ def test_the_command_line_wins_over_a_methods_own_length_too(tmp_path: Path) -> 
         path.read_text().replace('"compare"', '"reproduce"')
         + '[methods.cores]\ntraining.epochs = 7\nwhen = [{ model = "symmetric", training = { epochs = 8 } }]\n'
     )
-    assert [cell.spec["epochs"] for cell in planned(path).cells] == [4, 4, 8]
-    assert [cell.spec["epochs"] for cell in planned(path, overrides={"epochs": 2}).cells] == [2, 2, 2]
+    assert [cell.spec.epochs for cell in planned(path).cells] == [4, 4, 8]
+    assert [cell.spec.epochs for cell in planned(path, overrides={"epochs": 2}).cells] == [2, 2, 2]
 
 
 def test_a_method_that_the_suite_does_not_name_runs_with_its_defaults(tmp_path: Path) -> None:
     path = write_suite(tmp_path / "s.toml", methods=("elr",))
     path.write_text(path.read_text() + "hyper.momentum = 0.5\n")
     elr, gce = planned(path, chosen="elr, gce").cells
-    assert elr.spec["method"]["hyper"]["momentum"] == 0.5
-    assert (gce.spec["method"]["name"], gce.spec["method"]["hyper"]["q"]) == ("gce", 0.7)
+    assert elr.spec.method.hyper["momentum"] == 0.5
+    assert (gce.spec.method.name, gce.spec.method.hyper["q"]) == ("gce", 0.7)

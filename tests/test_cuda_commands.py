@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from command_line import kill_all, resumes, run, start, wait_for, write_suite
 
-from results.record import Record
+from common.record import Record
 from results.store import Store
 
 pytestmark = pytest.mark.cuda

@@ -36,8 +36,9 @@ from documentation import (
     spans,
 )
 
-from bench import cli, networks, suite
+from bench import cli, networks
 from bench.commands.data import HUMAN
+from bench.planning import suite
 from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from methods import registry as methods

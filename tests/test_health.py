@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from common.record import Record
 from results import frame as frames
 from results import health
-from results.record import Record, StoreError, dumps
+from results.record import StoreError, dumps
 from results.store import Store
 from results.validation import validate
 from tests.synthetic_records import make_plan, make_record, make_spec

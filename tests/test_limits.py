@@ -10,7 +10,7 @@ import reference_loops
 import torch
 from torch import Tensor, nn
 
-from bench.check_problem import Problem, Training, start
+from bench.checks.problem import Problem, Training, start
 
 SHORT = Problem(samples=40, epochs=3)
 CLEAN = Problem(samples=40, epochs=3, noise=0.0)
@@ -100,8 +100,8 @@ def test_second_network_follows_cross_entropy_from_its_own_start(name: str, hype
 def test_sce_without_reverse_term_is_scaled_cross_entropy() -> None:
     """Without weight decay, alpha acts as a factor on the learning rate."""
     plain, scaled = start("cross_entropy", SHORT), start("sce", SHORT, {"alpha": 0.25, "beta": 0.0})
-    plain.run.spec["optimizer"].update(weight_decay=0.0, lr=0.25 * SHORT.learning_rate)  # type: ignore[attr-defined]
-    scaled.run.spec["optimizer"].update(weight_decay=0.0)  # type: ignore[attr-defined]
+    plain.run.spec.optimizer.update(weight_decay=0.0, lr=0.25 * SHORT.learning_rate)  # type: ignore[attr-defined]
+    scaled.run.spec.optimizer.update(weight_decay=0.0)  # type: ignore[attr-defined]
     assert_same_path(weights_by_step(scaled, only), weights_by_step(plain, only))
 
 
@@ -110,7 +110,7 @@ def test_estimation_is_cross_entropy(name: str) -> None:
     """Before the matrix is known; the schedule is that of the stage, so it has to be constant here."""
     plain, estimating = start("cross_entropy", SHORT), start(name, SHORT, {"estimate_epochs": 2})
     for training in (plain, estimating):
-        training.run.spec["schedule"]["name"] = "constant"  # type: ignore[index]
+        training.run.spec.schedule["name"] = "constant"  # type: ignore[index]
     steps = 2 * len(range(0, SHORT.samples, SHORT.batch_size))
     assert_same_path(weights_by_step(estimating, only), weights_by_step(plain, only), steps)
 

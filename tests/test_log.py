@@ -17,11 +17,12 @@ from command_line import Command, finish, kill_all, run, start, write_suite
 from rich.console import Console
 from synthetic_records import make_record, make_spec, make_store
 
-from bench import lease, log
-from bench.pace import Pace
-from bench.progress import Progress, result, states, validation_result
-from bench.spec import Cell
-from bench.worker import Outcome
+from bench.planning.spec import Cell
+from bench.sweep import lease, log
+from bench.sweep.progress import Progress, result, states, validation_result
+from bench.sweep.worker import Outcome
+from bench.training.pace import Pace
+from common.specification import read
 from results import suspects as ranking
 from results.store import Store
 
@@ -134,7 +135,7 @@ def write_lease(store: Path, cell: Cell, held: lease.Holder, **further: Any) -> 
 @pytest.fixture
 def cells() -> list[Cell]:
     specs = [make_spec("elr", "symmetric", 0.5, seed) for seed in range(4)]
-    return [Cell("elr", "ELR", "symmetric 50%", spec) for spec in specs]
+    return [Cell("elr", "ELR", "symmetric 50%", read(spec)) for spec in specs]
 
 
 def progress(store: Path, cells: list[Cell], terminal: bool = False, **given: Any) -> Progress:
@@ -166,7 +167,7 @@ def test_each_live_run_has_a_line_and_the_whole_has_one(tmp_path: Path, cells: l
 def test_the_time_left_of_the_whole_rests_on_runs_that_are_done_too(tmp_path: Path, cells: list[Cell]) -> None:
     store = Store(tmp_path)
     for cell, seconds in zip(cells[:2], (10.0, 50.0), strict=True):
-        record, arrays = make_record(cell.spec)
+        record, arrays = make_record(cell.spec.as_json())
         record["execution"] |= {"seconds": seconds, "images_per_second": 2345.6}
         store.publish(record, arrays)
     shown = progress(tmp_path, cells)
@@ -182,7 +183,7 @@ def test_the_time_left_of_the_whole_rests_on_runs_that_are_done_too(tmp_path: Pa
 
 
 def test_a_trial_shows_nothing_that_rests_on_test_labels(tmp_path: Path, cells: list[Cell]) -> None:
-    record, arrays = make_record(cells[0].spec)
+    record, arrays = make_record(cells[0].spec.as_json())
     record["curves"]["noisy_validation_accuracy"] = [0.5] * 19 + [0.25]
     Store(tmp_path).publish(record, arrays)
     shown = progress(tmp_path, cells, result=validation_result)
@@ -231,7 +232,7 @@ def test_status_shows_a_run_of_a_newer_version(command: Command, tmp_path: Path)
     make_store(tmp_path / "output", methods=("elr",), settings=(("symmetric", 0.5),), seeds=(0,))
     store = Store(tmp_path / "output")
     [address] = store.addresses()
-    (store.records_folder / f"{address}.json").unlink()
+    (store.layout.records / f"{address}.json").unlink()
     known = holder("a", epoch=3, epochs=9, images_per_second=10.0, noisy_validation_accuracy=0.5, seconds_left=61.0)
     (store.root / "leases").mkdir()
     (store.root / "leases" / f"{address}.json").write_text(json.dumps({**asdict(known), "further": 1}))

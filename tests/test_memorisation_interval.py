@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from small_runs import TABLES
 
-from bench import spec, spec_data, suite
-from bench.memorisation import default_interval
-from bench.workload import EpochImages, epoch_images
+from bench.planning import spec, spec_data, suite
+from bench.planning.memorisation import default_interval
+from bench.planning.workload import EpochImages, epoch_images
 
 # the runs of each suite and a hash of their addresses, made with commit 55d5c4a, where the interval was 1 unless
 # stated; at float32 and without the data sets, so that no machine has others. A method's new version changes them, and
@@ -89,10 +89,10 @@ def planned(*assignments: str) -> list[spec.Cell]:
 def test_a_suite_that_does_not_say_gets_one_interval_for_all_its_methods() -> None:
     for assignments in ((), ("training.epochs=20",), ("data.validation={source='inside', size=0.2}",)):
         cells = planned(*assignments)
-        expected = default_interval(cells[0].spec["epochs"], epoch_images(cells[0].spec))
-        assert {cell.spec["memorisation_every"] for cell in cells} == {expected}
-    assert [cell.spec["memorisation_every"] for cell in planned("training.epochs=20")] == [2, 2]
-    assert [cell.spec["memorisation_every"] for cell in planned("training.memorisation_every=7")] == [7, 7]
+        expected = default_interval(cells[0].spec.epochs, epoch_images(cells[0].spec))
+        assert {cell.spec.memorisation_every for cell in cells} == {expected}
+    assert [cell.spec.memorisation_every for cell in planned("training.epochs=20")] == [2, 2]
+    assert [cell.spec.memorisation_every for cell in planned("training.memorisation_every=7")] == [7, 7]
 
 
 def test_no_method_passes_through_fewer_networks_than_are_scored() -> None:

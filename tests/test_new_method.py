@@ -13,7 +13,7 @@ import registries
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
-from bench.check import CHECKS, run_checks
+from bench.checks.check import CHECKS, run_checks
 from bench.commands.new_method import render
 from results.store import Store
 

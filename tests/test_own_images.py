@@ -112,7 +112,7 @@ def test_a_method_that_needs_the_noise_rate_must_be_told_one(tmp_path: Path) -> 
     miniatures.write_folder(tmp_path, each=3, clean=False)
     with pytest.raises(UserError, match="key 'noise_rate' is missing: the method is told it"):
         planned("own-images", tmp_path, "co_teaching")
-    assert planned("own-images", tmp_path, "co_teaching", "noise_rate=0.2").cells[0].spec["noise_rate"] == 0.2
+    assert planned("own-images", tmp_path, "co_teaching", "noise_rate=0.2").cells[0].spec.noise_rate == 0.2
 
 
 def test_other_lists_make_other_runs(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_other_lists_make_other_runs(tmp_path: Path) -> None:
     changed = planned("own-images", tmp_path).cells[0]
     assert changed.address != before
     assert named["dataset"]["file"] == "mine.csv"
-    assert named["dataset"]["content"] != changed.spec["dataset"]["content"]
+    assert named["dataset"]["content"] != changed.spec.dataset.content
 
 
 def test_suspects_name_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import registries
 import torch
 from planted_faults import FAULTS, source
 
-from bench.check import run_check
-from bench.check_subject import Subject
+from bench.checks.check import run_check
+from bench.checks.subject import Subject
 from methods import registry
 
 

@@ -11,19 +11,20 @@ import pytest
 import registries
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import execute, plugins, trainer
-from bench.commands.sweep import plan_suite
-from bench.environment import Environment
-from bench.step import Run
+from bench import plugins
+from bench.api.planned import plan_suite
+from bench.training import execute, trainer
+from bench.training.environment import Environment
+from bench.training.step import Run
 from results.store import Store
 
 PLUG = '''
 from pydantic import Field
 
-from bench.kind_settings import OptimizerSettings, ScheduleSettings
+from bench.recipe.settings import OptimizerSettings, ScheduleSettings
 from bench.networks import NetworkInfo
-from bench.optimizers import OptimizerKind
-from bench.schedules import ScheduleKind, in_epochs
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import ScheduleKind, in_epochs
 
 
 class NesterovAdam(OptimizerSettings):
@@ -145,7 +146,7 @@ def test_a_run_with_all_three_resumes_bit_identically(
     real = trainer.train_epoch
 
     def cut(run: Run) -> dict[str, Any]:
-        if run.progress.epoch == 2:
+        if run.position.epoch == 2:
             raise KeyboardInterrupt
         return real(run)
 
@@ -206,8 +207,8 @@ def test_a_stage_that_names_no_setting_of_its_optimiser_fails_its_run_with_a_lin
 
 FAULTS = {
     "no list": ("OPTIMIZERS = [OptimizerKind", "OPTIMIZERS = 5; _ = [OptimizerKind", "must be a list, not int"),
-    "no optimiser": ('OptimizerKind("nadam", "NAdam", NesterovAdam, build)', "build", "list of bench.optimizers.Opt"),
-    "no schedule": ('ScheduleKind("triangle", "triangle", Triangle, rate)', "rate", "list of bench.schedules.Sch"),
+    "no optimiser": ('OptimizerKind("nadam", "NAdam", NesterovAdam, build)', "build", "list of bench.recipe.optimiz"),
+    "no schedule": ('ScheduleKind("triangle", "triangle", Triangle, rate)', "rate", "list of bench.recipe.schedules.S"),
     "no network": (
         'NetworkInfo("narrow", "Narrow", "one hidden layer", narrow, (1, 8, 8))', "narrow",
         "must be a list of bench.networks.NetworkInfo",
@@ -218,10 +219,10 @@ FAULTS = {
     "odd name": ('Kind("nadam"', 'Kind("N Adam"', "optimizer 'N Adam': a name is of small letters"),
     "no title": ('"triangle", "triangle"', '"triangle", ""', "schedule 'triangle': `title` must be a text"),
     "settings of another kind": (
-        "Triangle, rate", "NesterovAdam, rate", "must be a subclass of bench.kind_settings.ScheduleSettings",
+        "Triangle, rate", "NesterovAdam, rate", "must be a subclass of bench.recipe.settings.ScheduleSettings",
     ),
     "settings that are nowhere": (
-        "NesterovAdam, build", '"bench.kind_settings:Nadam", build', "has no attribute 'Nadam'",
+        "NesterovAdam, build", '"bench.recipe.settings:Nadam", build', "has no attribute 'Nadam'",
     ),
     "a reserved key": ("    low: float", "    params: str = ''\n    low: float", "key 'params', which is the harness"),
     "no function to build": ("NesterovAdam, build", "NesterovAdam, 5", "`build` must be a function build(groups, "),

@@ -15,7 +15,7 @@ import registries
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
-from bench.cluster import prove_shared
+from bench.sweep.cluster import prove_shared
 from datasets.data_contract import Choice
 from methods import registry as methods
 from results.store import Store

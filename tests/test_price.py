@@ -11,8 +11,10 @@ import pytest
 from command_line import Command, write_suite
 from small_runs import specification
 
-from bench import accelerator, price
 from bench.commands import dry_run
+from bench.machine import accelerator
+from bench.sweep import price
+from common.specification import Specification
 from results.store import Store
 
 CARD = "NVIDIA H200"
@@ -21,7 +23,7 @@ CARD = "NVIDIA H200"
 def record(device: str, name: str, started: str = "10:00:00", finished: str = "10:01:00", host: str = "a") -> Any:
     moments = {"started": f"2026-01-01T{started}+00:00", "finished": f"2026-01-01T{finished}+00:00"}
     return {
-        "spec": specification(),
+        "spec": specification().as_json(),
         "execution": {"device": device, "device_name": name, "seconds": 60.0, "host": host, **moments},
     }
 
@@ -127,5 +129,5 @@ def test_a_probe_measures_several_processes_at_once(tmp_path: Path) -> None:
 class _Cell:
     """What of a cell the price looks at."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
+    def __init__(self, spec: Specification) -> None:
         self.spec = spec

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import price
 from bench.commands.run import plan_suite
-from bench.workload import EpochImages, epoch_images
+from bench.planning.workload import EpochImages, epoch_images
+from bench.sweep import price
 from common.errors import UserError
+from common.specification import Specification
 from datasets import clothing1m, registry
 from datasets.base import DataError
 from datasets.noise import make_noise
@@ -102,12 +103,12 @@ def test_only_their_own_noise_fits_where_the_truth_is_unknown(roots: dict[str, P
 
 def test_methods_are_told_the_published_estimate_or_the_suites_rate(roots: dict[str, Path]) -> None:
     def told(suite: str, *assignments: str) -> Any:
-        return planned(suite, roots[SUITES[suite]], "co_teaching", *assignments).cells[0].spec.get("noise_rate")
+        return planned(suite, roots[SUITES[suite]], "co_teaching", *assignments).cells[0].spec.noise_rate
 
     assert told("clothing1m") == 0.385 and told("food101n") == 0.2 and told("webvision") == 0.2
     assert told("clothing1m", "noise_rate=0.3") == 0.3
     spec = planned("clothing1m", roots["clothing1m"], "cross_entropy", "noise_rate=0.3").cells[0].spec
-    assert "noise_rate" not in spec, "cross-entropy is told nothing"
+    assert spec.noise_rate is None, "cross-entropy is told nothing"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_missing_data_is_told_with_the_names_of_the_files(tmp_path: Path) -> Non
 
 
 def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(roots: dict[str, Path]) -> None:
-    def spec(*assignments: str) -> dict[str, Any]:
+    def spec(*assignments: str) -> Specification:
         return planned("clothing1m", roots["clothing1m"], "cross_entropy", *assignments).cells[0].spec
 
     sampled = spec("training.sampling={ batches = 10, balanced = true }", "training.batch_size=5")
@@ -194,12 +195,12 @@ def test_the_price_of_a_run_follows_sampled_epochs_crops_and_what_is_measured(ro
     assert price._machine_key(sampled)[1] == (32, 32, 3)
     own = planned("own-images", roots["folder"], "cross_entropy").cells[0]
     assert price.estimate(own, {}, {}).seconds is None
-    record = {"spec": own.spec, "execution": {"device": "cpu", "seconds": 3.0}}
+    record = {"spec": own.spec.as_json(), "execution": {"device": "cpu", "seconds": 3.0}}
     assert price.rates([record], "cpu") == {}, "nothing is divided by what is not known"
 
 
 def test_other_lists_are_other_noise(roots: dict[str, Path]) -> None:
-    spec = planned("clothing1m", roots["clothing1m"]).cells[0].spec
+    spec = planned("clothing1m", roots["clothing1m"]).cells[0].spec.as_json()
     other = {**spec, "dataset": {**spec["dataset"], "content": "0" * 64}}
     assert noise_specification(spec) != noise_specification(other)
 

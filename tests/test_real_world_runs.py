@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import measure, spec
-from bench import suite as suites
+from bench.planning import spec
+from bench.planning import suite as suites
+from bench.training import measure
 from datasets import image_check
 from results.arrays import load_npz
 from results.record import dumps, result
@@ -89,7 +90,7 @@ def _rows(suite: str) -> list[str]:
 def test_the_published_network_of_a_suite_trains(
     roots: dict[str, Path], tmp_path: Path, suite: str, network: str, resize: int, crop: int
 ) -> None:
-    assert planned(suite, roots[SUITES[suite]]).cells[0].spec["network"] == "small_cnn", "this is what is replaced"
+    assert planned(suite, roots[SUITES[suite]]).cells[0].spec.network == "small_cnn", "this is what is replaced"
     [record] = executed(
         suite, roots[SUITES[suite]], tmp_path, "cross_entropy", f"training.network={network}", "training.batch_size=8",
         f"training.augmentation.resize={resize}", f"training.augmentation.crop={crop}",
@@ -179,7 +180,7 @@ def test_copies_are_made_once_and_part_of_the_specification(
     root = copied(roots["clothing1m"], tmp_path / "data")
     plain = planned("clothing1m", root).cells[0]
     [record] = executed("clothing1m", root, tmp_path / "out", "cross_entropy", "data.copies=true")
-    assert record["spec"]["dataset"].pop("copies") is True and record["spec"] == plain.spec
+    assert record["spec"]["dataset"].pop("copies") is True and record["spec"] == plain.spec.as_json()
     assert record["address"] != plain.address
     packs = sorted(root.glob(".noisy-label-bench/*/*.36.*.pack"))
     assert len(packs) == 3, "one for each split"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ import torch
 from command_line import finish, kill_all, results, resumes, start, wait_for, write_suite
 from small_runs import published, specification
 
-from bench import checkpoint
-from bench.commands.sweep import plan_suite
-from bench.environment import checkpoint_path
+from bench.api.planned import plan_suite
+from bench.training import checkpoint
+from common.specification import Specification
 from methods.cross_entropy import CrossEntropy
+from results.layout import Layout
 from results.record import address, dumps, result
 from results.store import Store
-
-Spec = dict[str, Any]
 
 
 class Stopped(Exception):
@@ -47,13 +47,13 @@ def stop_after_save(number: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checkpoint, "save", saving)
 
 
-def stopped(store: Path, spec: Spec, number: int = 1) -> Path:
+def stopped(store: Path, spec: Specification, number: int = 1) -> Path:
     """Execute a run until its `number`-th checkpoint, one an epoch; returns the checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after_save(number, patch)
         with pytest.raises(Stopped):
             published(store, spec, checkpoint_seconds=0)
-    path = checkpoint_path(store, address(spec))
+    path = Layout(store).checkpoint(address(spec))
     assert path.is_file()
     assert not Store(store).addresses()
     return path
@@ -81,7 +81,7 @@ RUNS = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_stopped_after_any_epoch_goes_on_bit_identically(name: str, tmp_path: Path) -> None:
-    spec = RUNS[name] | {"epochs": 4}
+    spec = replace(RUNS[name], epochs=4)
     published(tmp_path / "whole", spec)
     expected = outcome(tmp_path / "whole")
     for epochs in (1, 2, 3):
@@ -93,7 +93,7 @@ def test_a_run_stopped_after_any_epoch_goes_on_bit_identically(name: str, tmp_pa
 
 
 def test_a_run_stopped_many_times_counts_its_resumes(tmp_path: Path) -> None:
-    spec = RUNS["two networks"] | {"epochs": 4}
+    spec = replace(RUNS["two networks"], epochs=4)
     for _ in range(3):
         stopped(tmp_path / "often", spec)
     record = published(tmp_path / "often", spec)
@@ -129,9 +129,9 @@ def test_a_run_that_ends_inside_an_epoch_goes_on_from_the_last_checkpoint(
 def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(
     fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec = RUNS["one network"] | {"epochs": 4}
+    spec = replace(RUNS["one network"], epochs=4)
     published(tmp_path / "whole", spec)
-    path, save, seen = checkpoint_path(tmp_path / "full", address(spec)), torch.save, []
+    path, save, seen = Layout(tmp_path / "full").checkpoint(address(spec)), torch.save, []
 
     def saving(state: Any, file: Any) -> None:
         seen.append({part.name: part.read_bytes() for part in path.parent.iterdir() if not part.name.endswith(".tmp")})
@@ -247,7 +247,7 @@ def test_a_run_killed_at_three_instants_gives_the_same_record(tmp_path: Path) ->
     suite = write_suite(tmp_path / "s.toml", epochs=60, methods=("co_teaching",))
     suite.write_text(suite.read_text().replace('"digits"', '"digits"\nsubset = 500'))
     [cell] = plan_suite(str(suite), [], None, None, {}, "cpu").cells
-    path = checkpoint_path(tmp_path / "out", cell.address)
+    path = Layout(tmp_path / "out").checkpoint(cell.address)
     arguments = ("run", "s.toml", "--out", "out", "--checkpoint-seconds", 0, "--jobs", 1)
     for _ in range(3):
         process = start(*arguments, cwd=tmp_path)

@@ -12,10 +12,10 @@ import torch
 from small_runs import published, specification
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from bench import processor
-from bench.data import prepare, subset_rows
+from bench.machine import processor
 from bench.networks import NETWORKS
-from bench.run_record import peak_memory, reset_peak_memory
+from bench.training.data import prepare, subset_rows
+from bench.training.run_record import peak_memory, reset_peak_memory
 from datasets import registry
 from datasets.base import DataError
 from methods import registry as methods
@@ -73,8 +73,8 @@ def test_noise_from_a_file_is_found_where_the_plan_says(tmp_path: Path, monkeypa
     given[:700] = 3
     np.save(tmp_path / "given.npy", given)
     spec = specification("elr", f"noise=[{{model='labels_file', options={{file='{tmp_path / 'given.npy'}'}}}}]")
-    digest = spec["noise"]["options"]["sha256"]
-    assert spec["noise"]["options"]["file"] == "given.npy"
+    digest = spec.noise.options["sha256"]
+    assert spec.noise.options["file"] == "given.npy"
     data = prepare(spec, None, {digest: tmp_path / "given.npy"})
     assert np.array_equal(data.given, given[data.rows])
     with pytest.raises(DataError, match=r"given\.npy"):
@@ -97,7 +97,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[
 
 def test_a_record_says_what_was_run(run: Any) -> None:
     spec, record, _ = run
-    assert record["spec"] == spec
+    assert record["spec"] == spec.as_json()
     assert record["address"] == address(spec)
     assert record["titles"] == {
         "method": "Co-teaching", "dataset": "Digits", "noise": "symmetric 50%", "network": "Digits CNN",

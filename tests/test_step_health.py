@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from bench import optim
-from bench.health import ROOM, StepHealth
-from bench.task import NotCapturable
+from bench.training import optim
+from bench.training.health import ROOM, StepHealth
+from bench.training.task import NotCapturable
 
 
 def steps(health: StepHealth, losses: list[float], gradients: list[float | None] | None = None) -> None:

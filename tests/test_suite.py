@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from command_line import write_suite
 
-from bench import spec, spec_data, suite
-from bench.commands.sweep import Planned, plan_suite
+from bench.api.planned import Planned, plan_suite
+from bench.planning import spec, spec_data, suite
 from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -145,7 +145,7 @@ def test_a_specification_says_everything() -> None:
     elr = expand(TABLES)[0]
     assert elr.title == registry.info("elr").title
     assert elr.label == "ELR, symmetric 20%, seed 0"
-    assert elr.spec == {
+    assert elr.spec.as_json() == {
         "protocol": 2,
         "dataset": {
             "name": "digits",
@@ -184,11 +184,11 @@ def test_a_specification_says_everything() -> None:
 
 def test_the_first_condition_that_holds_is_laid_over_the_row() -> None:
     low, high, clean = (cell.spec for cell in expand(TABLES) if cell.row == "slow")
-    assert [one["method"]["hyper"]["q"] for one in (low, high, clean)] == [0.4, 0.6, 0.5]
-    assert [one["epochs"] for one in (low, high, clean)] == [8, 6, 8]
-    assert [one["optimizer"]["lr"] for one in (low, high, clean)] == [0.01, 0.01, 0.01]
-    assert [one["optimizer"]["momentum"] for one in (low, high, clean)] == [0.8, 0.1, 0.8]
-    assert {one["method"]["name"] for one in (low, high, clean)} == {"gce"}
+    assert [one.method.hyper["q"] for one in (low, high, clean)] == [0.4, 0.6, 0.5]
+    assert [one.epochs for one in (low, high, clean)] == [8, 6, 8]
+    assert [one.optimizer["lr"] for one in (low, high, clean)] == [0.01, 0.01, 0.01]
+    assert [one.optimizer["momentum"] for one in (low, high, clean)] == [0.8, 0.1, 0.8]
+    assert {one.method.name for one in (low, high, clean)} == {"gce"}
 
 
 def test_a_condition_may_hold_for_one_data_set_alone() -> None:
@@ -201,7 +201,7 @@ def test_a_condition_may_hold_for_one_data_set_alone() -> None:
     ]
     tables["methods"] = {"elr": {"when": [{"dataset": "cifar100", "hyper": {"penalty": 7.0}}]}}
     found = [
-        (cell.spec["dataset"]["name"], cell.setting, cell.spec["method"]["hyper"]["penalty"]) for cell in expand(tables)
+        (cell.spec.dataset.name, cell.setting, cell.spec.method.hyper["penalty"]) for cell in expand(tables)
     ]
     assert found == [
         ("cifar10", "symmetric 40%", 3.0),
@@ -223,7 +223,7 @@ def test_a_condition_may_hold_for_one_data_set_alone() -> None:
 def test_a_comparison_lets_a_method_have_its_own_rate_and_weight_decay_only() -> None:
     tables = {**copy.deepcopy(TABLES), "purpose": "compare", "methods": {"elr": {}, "gce": {}}}
     own = "methods.gce.training.optimizer={lr=0.01, weight_decay=0.0}"
-    found = [(cell.spec["optimizer"]["lr"], cell.spec["optimizer"]["weight_decay"]) for cell in expand(tables, own)]
+    found = [(cell.spec.optimizer["lr"], cell.spec.optimizer["weight_decay"]) for cell in expand(tables, own)]
     assert found[:2] == [(0.05, 5e-4), (0.01, 0.0)]
     for key in ("network='small_cnn'", "epochs=5", "batch_size=32", "precision='bf16'", "augmentation={flip=true}",
                 "schedule={name='constant'}", "optimizer={name='adam'}", "pretrained=false"):  # fmt: skip
@@ -234,12 +234,12 @@ def test_a_comparison_lets_a_method_have_its_own_rate_and_weight_decay_only() ->
 def test_a_row_that_names_another_optimiser_keeps_the_suites_settings_that_it_has() -> None:
     row = "methods.slow.training={optimizer={name='adam', betas=[0.5, 0.9]}}"
     own = expand({**copy.deepcopy(TABLES), "methods": {"slow": {"method": "gce"}}}, row)[0].spec
-    assert own["optimizer"] == {
+    assert own.optimizer == {
         "name": "adam", "lr": 0.05, "betas": [0.5, 0.9], "weight_decay": 5e-4, "clip_norm": None,
     }  # fmt: skip
     replaced = "methods.slow.training={schedule={name='linear', start=1}}"
     own = expand({**copy.deepcopy(TABLES), "methods": {"slow": {"method": "gce"}}}, replaced)[0].spec
-    assert own["schedule"] == {"name": "linear", "start": 1, "beta1_after": None, "warmup": 0, "update": "step"}
+    assert own.schedule == {"name": "linear", "start": 1, "beta1_after": None, "warmup": 0, "update": "step"}
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_compiling_is_part_of_the_address_where_it_is_asked_for() -> None:
     plain = expand(tables)[0]
     suite.override(tables, ["training.compile=true"])
     compiled = expand(tables)[0]
-    assert "compile" not in plain.spec and compiled.spec["compile"] is True
+    assert "compile" not in plain.spec.as_json() and compiled.spec.compile is True
     assert compiled.address != plain.address
 
 
@@ -350,17 +350,17 @@ def test_the_place_of_a_noise_file_is_no_part_of_the_address_but_its_content_is(
     assert str(tmp_path) not in canonical(here.spec)
     part = suite.parts(tables, "s.toml")[0]
     info = datasets.info(part.data.name)
-    digest = there.spec["noise"]["options"]["sha256"]
+    digest = there.spec.noise.options["sha256"]
     assert spec_data.noise_files(part, info) == {digest: tmp_path / "there" / "chain.npy"}
     np.save(tmp_path / "there" / "chain.npy", matrix.T)
     assert found(tmp_path / "there" / "chain.npy").address != here.address
 
 
 def test_precision_auto_is_resolved_when_a_run_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.precision.cpu_has_fast_bfloat16", lambda: True)
-    assert expand(TABLES, "training.precision=auto")[0].spec["precision"] == "bf16"
-    monkeypatch.setattr("bench.precision.cpu_has_fast_bfloat16", lambda: False)
-    assert expand(TABLES, "training.precision=auto")[0].spec["precision"] == "fp32"
+    monkeypatch.setattr("bench.machine.precision.cpu_has_fast_bfloat16", lambda: True)
+    assert expand(TABLES, "training.precision=auto")[0].spec.precision == "bf16"
+    monkeypatch.setattr("bench.machine.precision.cpu_has_fast_bfloat16", lambda: False)
+    assert expand(TABLES, "training.precision=auto")[0].spec.precision == "fp32"
 
 
 def test_a_plan_tells_every_cell_whether_it_was_run_or_not() -> None:
@@ -378,13 +378,13 @@ def test_a_plan_tells_every_cell_whether_it_was_run_or_not() -> None:
     assert cell == {
         "address": cells[1].address,
         "dataset": "digits",
-        "noise": cells[1].spec["noise"],
+        "noise": cells[1].spec.as_json()["noise"],
         "method": "slow",
         "title": "GCE, slow",
         "setting": "symmetric 20%",
         "seed": 0,
         "network": "digits_cnn",
-        "spec": cells[1].spec,
+        "spec": cells[1].spec.as_json(),
     }
 
 

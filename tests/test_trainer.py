@@ -12,9 +12,9 @@ import torch
 from small_runs import Probe, Starter, specification, started, starter
 from torch import Tensor
 
-from bench import trainer
 from bench.networks.network import Network
-from bench.step import Run
+from bench.training import trainer
+from bench.training.step import Run
 from methods import registry
 from methods.base import Batch, Phase, Stage
 from methods.hyper import MethodError
@@ -32,8 +32,8 @@ def probe(run: Run) -> Any:
 
 def trained(run: Run, epochs: int | None = None) -> list[dict[str, Any]]:
     """Train to the end or for so many epochs; the epochs' summaries."""
-    last = int(run.spec["epochs"]) if epochs is None else run.progress.epoch + epochs
-    return [trainer.train_epoch(run) for _ in range(last - run.progress.epoch)]
+    last = run.spec.epochs if epochs is None else run.position.epoch + epochs
+    return [trainer.train_epoch(run) for _ in range(last - run.position.epoch)]
 
 
 def weights(run: Run) -> Tensor:
@@ -119,7 +119,7 @@ def test_a_restart_builds_optimiser_and_schedule_anew(start: Starter) -> None:
 
 def test_without_a_restart_optimiser_and_schedule_go_on(start: Starter) -> None:
     class GoingOn(TwoStages):
-        parts = (Stage(1), Stage(None, optimizer={"lr": 9.0}, restart=False))
+        parts = (Stage(1), Stage(None, restart=False))
 
     schedule = "training.schedule={name='cosine', update='epoch'}"
     run, plain = start(GoingOn, schedule), start(Probe, schedule)
@@ -201,7 +201,7 @@ def test_an_epoch_without_a_step_leaves_the_run_whole(start: Starter) -> None:
     state = trainer.state_dict(run)
     other = start(Pausing, "training.schedule={name='constant'}")
     trainer.load_state_dict(other, state)
-    assert other.progress == run.progress
+    assert other.position == run.position
 
 
 def test_a_stream_is_reshuffled_and_repeated_until_the_walk_ends(start: Starter) -> None:
@@ -236,12 +236,14 @@ def test_hooks_come_after_the_gradients_and_after_the_step(start: Starter) -> No
     calls: list[str] = []
 
     class Hooked(Probe):
-        def after_backward(self) -> None:
+        def after_backward(self, batch: Batch) -> None:
+            assert batch is self.batches[-1]
             assert all(parameter.grad is not None for parameter in self.parameters())
             self.before = [parameter.detach().clone() for parameter in self.parameters()]
             calls.append("backward")
 
-        def after_step(self) -> None:
+        def after_step(self, batch: Batch) -> None:
+            assert batch is self.batches[-1]
             moved = [not torch.equal(a, b) for a, b in zip(self.before, self.parameters(), strict=True)]
             calls.append("step" if any(moved) else "nothing")
 
@@ -255,8 +257,8 @@ def test_a_loss_without_a_gradient_skips_the_step(start: Starter) -> None:
             loss = super().loss(batch)
             return loss if batch.epoch == 1 else loss.detach()
 
-        def after_step(self) -> None:
-            assert self.batches[-1].epoch == 1
+        def after_step(self, batch: Batch) -> None:
+            assert batch.epoch == 1
 
     run = start(Skipping)
     trained(run, 1)

@@ -128,7 +128,9 @@ class Mine(Method):
 VIEW_POLICIES = [ViewPolicy("solar", "inverts", apply=lambda images, numbers: 1 - images)]
 '''
 FAULTS = {
-    "no policy": ('[ViewPolicy("solar", "inverts", apply=lambda images, numbers: 1 - images)]', "[5]", "a list of"),
+    "no policy": (
+        '[ViewPolicy("solar", "inverts", apply=lambda images, numbers: 1 - images)]', "[5]", "must be a list",
+    ),
     "taken": ('ViewPolicy("solar"', 'ViewPolicy("weak"', "view policy name 'weak' is taken by a built-in view policy"),
     "odd name": ('ViewPolicy("solar"', 'ViewPolicy("So lar"', "view policy 'So lar': a name is of small letters"),
     "no description": ('"inverts"', '""', "`description` must be a text"),

@@ -10,12 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.data_check import check_files
 from bench.commands.options import Plugin
+from bench.sweep import terminal
 from datasets import cifar_n, official, registry
-from datasets.base import DataError
-from datasets.fetch import Progress as Report
+from datasets.base import DataError, Report
 from datasets.fetch import fetch as fetch_files
 from datasets.image_check import default_jobs
 from datasets.official import Layout

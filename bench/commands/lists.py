@@ -11,11 +11,12 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench import networks, plugins, suite
-from bench.commands import terminal
+from bench import networks, plugins
 from bench.commands.options import Plugin
-from bench.optimizers import OPTIMIZERS, OptimizerKind
-from bench.schedules import SCHEDULES, ScheduleKind
+from bench.planning import suite
+from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
+from bench.recipe.schedules import SCHEDULES, ScheduleKind
+from bench.sweep import terminal
 from datasets import noise_models
 from datasets import registry as datasets
 from datasets.views import VIEW_POLICIES
@@ -77,7 +78,7 @@ def _noise() -> Rows:
 
 
 def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
-    from bench.kinds import model_of
+    from bench.recipe.kinds import model_of
 
     found: Rows = []
     for kind in kinds:

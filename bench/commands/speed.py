@@ -12,14 +12,16 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, log, plugins
 from bench import networks as network_table
-from bench.commands import terminal
+from bench import plugins
 from bench.commands.options import LogEvery, Plugin
 from bench.commands.speed_rows import header, row
-from bench.processor import processor_name
+from bench.machine import accelerator
+from bench.machine.precision import asked_precision
+from bench.machine.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
+from bench.sweep import log, terminal
 from common.errors import UserError
 from methods import registry as methods
 
@@ -75,8 +77,7 @@ def speed(
     - `speed --methods divide_mix --networks resnet18 --json`
     - `speed --networks small_cnn,resnet18 --budget 120 --stream`
     """
-    if precision not in ("auto", "fp32", "bf16"):
-        raise UserError(f"--precision {precision!r}: accepted: auto, fp32, bf16")
+    asked = asked_precision(precision)
     for option, given in (("--stream", stream), ("--budget", budget is not None)):
         if as_json and given:
             raise UserError(f"--json waits for all cases and has no place for what is left out: give it or {option}")
@@ -88,7 +89,7 @@ def speed(
     for name in network_names:
         network_table.NETWORKS.get(name)
     where = accelerator.choose(device)
-    planned = cases(names, network_names, batch_size, precision, where, samples, repeats, plain, compiled, at_once)
+    planned = cases(names, network_names, batch_size, asked, where, samples, repeats, plain, compiled, at_once)
     left = None if budget is None else budget - (time.monotonic() - began)
     found = _measured(planned, left, log_every)
     if as_json:

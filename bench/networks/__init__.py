@@ -11,7 +11,8 @@ from common.errors import UserError
 from common.registry import Registry, resolve
 
 if TYPE_CHECKING:
-    from bench.networks.network import Network, PassCounter, Precision
+    from bench.networks.network import Network, PassCounter
+    from common.specification import Precision
 
 
 @dataclass(frozen=True)

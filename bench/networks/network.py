@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
-Precision = Literal["fp32", "bf16"]
+from common.specification import Precision
 
 
 class PassCounter:
@@ -100,9 +100,7 @@ class Network(nn.Module):
         if initialise is not reset:
             self.apply(initialise)
 
-    def prepare(
-        self, *, precision: Precision = "fp32", channels_last: bool = False, compiled: bool = False
-    ) -> Self:
+    def prepare(self, *, precision: Precision = "fp32", channels_last: bool = False, compiled: bool = False) -> Self:
         """Choose how passes are computed: under bfloat16 autocast, in which memory layout, with torch.compile."""
         self._bfloat16 = precision == "bf16"
         self._layout = torch.channels_last if channels_last else torch.contiguous_format

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from bench import accelerator
-from bench.precision import resolve_precision
+from bench.machine import accelerator
+from bench.machine.precision import resolve_precision
+from common.specification import Precision
 
 FEWEST_SAMPLES = 256
 SAMPLES = {"cpu": 10_000, "cuda": 50_000}  # of an epoch, where none are named
@@ -22,7 +24,7 @@ class Case:
     method: str
     network: str
     batch_size: int
-    precision: str
+    precision: Precision
     device: str
     samples: int
     repeats: int
@@ -56,7 +58,7 @@ class Speed:
     method: str
     network: str
     batch_size: int
-    precision: str
+    precision: Precision
     device: str
     samples: int
     repeats: int
@@ -100,7 +102,7 @@ def cases(
     names: list[str],
     networks: list[str],
     batch_size: int,
-    precision: str,
+    precision: Precision | Literal["auto"],
     device: str,
     samples: int | None,
     repeats: int,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 
-from bench import execute, networks, trainer
-from bench.data import RunData
+from bench import networks
 from bench.speed.case import Case
-from bench.step import Run
+from bench.training import execute, trainer
+from bench.training.data import RunData
+from bench.training.step import Run
+from common.specification import Augmentation, Dataset, MethodSettings, Noise, Specification, Validation
 from datasets.base import DataSet, Images
 from datasets.noise import NoisyLabels
 from methods import registry as methods
@@ -37,36 +38,28 @@ def synthetic_data(samples: int, image_shape: tuple[int, int, int], seed: int = 
     return RunData(dataset, noise, np.arange(samples), images, given, None)
 
 
-def specification(case: Case) -> dict[str, Any]:
+def specification(case: Case) -> Specification:
     """A specification for the synthetic task, with the augmentation that CIFAR runs use."""
-    return {
-        "protocol": PROTOCOL,
-        "dataset": {"name": "synthetic", "training_rows": "all"},
-        "noise": {"model": "synthetic", "rate": RATE, "options": {}},
-        "method": {"name": case.method, "hyper": methods.resolve(case.method, {})},
-        "network": case.network,
-        "pretrained": False,
-        "epochs": 1000,
-        "batch_size": case.batch_size,
-        "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4},
-        "schedule": {"name": "constant", "warmup": 0, "update": "step"},
-        "augmentation": {
-            "crop_padding": 4,
-            "padding_mode": "zero",
-            "flip": True,
-            "cutout": 0,
-            "colour_jitter": 0.0,
-            "strong_cutout": 8,
-            "strong_colour_jitter": 0.4,
-        },
-        "precision": case.precision,
-        "compile": case.compiled,
-        "threads": 1,
-        "memorisation_every": 1,
-        "noise_rate_error": 0.0,
-        "scored": "default",
-        "seed": 0,
-    }
+    return Specification(
+        protocol=PROTOCOL,
+        dataset=Dataset("synthetic", 1, None, Validation("none", 0), "all"),
+        noise=Noise("synthetic", RATE, {}),
+        method=MethodSettings(case.method, methods.info(case.method).version, methods.resolve(case.method, {})),
+        network=case.network,
+        epochs=1000,
+        batch_size=case.batch_size,
+        seed=0,
+        scored="default",
+        noise_rate_error=0.0,
+        optimizer={"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4},
+        schedule={"name": "constant", "warmup": 0, "update": "step"},
+        precision=case.precision,
+        pretrained=False,
+        threads=1,
+        memorisation_every=1,
+        augmentation=Augmentation(4, "zero", True, 0, 0.0, strong_cutout=8, strong_colour_jitter=0.4),
+        compile=case.compiled,
+    )
 
 
 def started(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.files import expanded
 from datasets import noise_files
 from datasets.base import DataSet, FloatArray, IntArray
 from datasets.noise_contract import FILE, KEY, Facts, NoiseInfo, NoisePlugin, Options, Uniforms
@@ -30,7 +31,7 @@ def _read(path: Path, options: Options, facts: Facts) -> IntArray:
 
 def _from_file(dataset: DataSet, rate: float, options: Options, uniforms: Uniforms) -> IntArray:
     if dataset.truth:
-        noise_files.check_truth(Path(options["file"]).expanduser(), dataset.train.labels)
+        noise_files.check_truth(expanded(options["file"]), dataset.train.labels)
     labels: IntArray = options["content"]
     return labels
 
