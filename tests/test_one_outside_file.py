@@ -10,7 +10,8 @@ import pytest
 import registries
 from command_line import Command, kill_all, results, resumes, run, start, wait_for
 
-from bench import lease, plugins
+from bench import plugins
+from bench.sweep import lease
 from results.store import Store
 
 OUTSIDE = '''
@@ -19,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from bench.kind_settings import OptimizerSettings, ScheduleSettings
+from bench.recipe.settings import OptimizerSettings, ScheduleSettings
 from bench.networks import NetworkInfo
-from bench.optimizers import OptimizerKind
-from bench.schedules import ScheduleKind
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import ScheduleKind
 from datasets.base import DataSetInfo, Images, assemble
 from datasets.plugin import SAMPLING, DataSetPlugin, NoiseInfo, NoisePlugin
 from datasets.views import ViewPolicy
