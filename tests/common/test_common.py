@@ -73,6 +73,29 @@ def test_a_registry_takes_no_name_twice_unless_its_owner_says_it_again() -> None
     assert colours["red"].value == 0
 
 
+def test_built_in_entries_are_read_when_the_first_is_asked_for() -> None:
+    asked = []
+
+    def entries() -> list[Entry]:
+        asked.append(1)
+        return [Entry("red")]
+
+    lazy = Registry("colour", entries)
+    assert asked == []
+    assert lazy.names == ("red",) and "red" in lazy and len(lazy) == 1
+    assert asked == [1]
+    with pytest.raises(OtherError, match="colour name 'red' is declared twice"):
+        len(Registry("colour", [Entry("red"), Entry("red", 2)], OtherError))
+
+
+def test_what_a_file_has_added_can_be_left_out_again() -> None:
+    colours = registry()
+    colours.add(Entry("pink"), Path("a.py"))
+    colours.add(Entry("grey"), Path("b.py"))
+    colours.forget(Path("a.py"))
+    assert colours.names == ("red", "green", "blue", "grey") and colours.origin("pink") is None
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "folder" / "file.txt"
     with files.written(target) as stream:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import registries
 from command_line import Command
 from planted_faults import FAULTS, source
 
-from bench import plugins
 from bench.checks.check import CHECKS
 from methods import registry as methods
 
 
 @pytest.fixture(autouse=True)
-def _registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "_added", dict(methods._added))
-    monkeypatch.setattr(plugins, "_files", [])
+def _registries_as_before() -> Iterator[None]:
+    with registries.as_before():
+        yield
 
 
 def test_every_check_is_printed_with_what_was_seen(command: Command) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import reference_loops
+import registries
 import torch
 from planted_faults import FAULTS, source
 
@@ -16,10 +17,10 @@ from methods import registry
 
 
 @pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plugins() -> Iterator[None]:
     """Plug-ins that are forgotten after the test."""
-    monkeypatch.setattr(registry, "_added", {})
-    yield
+    with registries.as_before():
+        yield
 
 
 def fails(method: str, check: str) -> str | None:

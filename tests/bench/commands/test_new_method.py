@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import registries
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
 from bench.checks.check import CHECKS, run_checks
 from bench.commands.new_method import render
-from methods import registry as methods
 from results.store import Store
 
 BAD_NAMES = {
@@ -35,9 +35,9 @@ BAD_NAMES = {
 
 
 @pytest.fixture(autouse=True)
-def _registry_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "_added", dict(methods._added))
-    monkeypatch.setattr(plugins, "_files", [])
+def _registries_as_before() -> Iterator[None]:
+    with registries.as_before():
+        yield
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)

@@ -107,6 +107,7 @@ DECLARED = {
     "missing loss": (method("def loss", "def lost"), "class Mine does not define `loss`"),
     "missing title": (method('    title = "My idea"\n', ""), "class Mine lacks `title`"),
     "name clash": (method('"mine"', '"elr"'), "method name 'elr' is taken by"),
+    "a name twice": (METHOD + method(), "method name 'mine' is taken by"),
     "not a method": (method("(Method)", ""), "class Mine is not a subclass of methods.base.Method"),
     "a bare module": (method("(Method)", "(nn.Module)"), "class Mine is not a subclass of methods.base.Method"),
     "not a literal": (method("2026", "int('2026')"), "`year` must be a plain literal"),
@@ -281,6 +282,9 @@ def test_two_files_of_one_name_and_an_edited_file_are_told_apart(tmp_path: Path)
     plugins.add_file(tmp_path / "1" / "plug.py")
     assert methods.load("mine_1").title == methods.info("mine_1").title == "Another idea"
     assert plugins.added_files() == (tmp_path / "1" / "plug.py", tmp_path / "2" / "plug.py")
+    (tmp_path / "1" / "plug.py").write_text(method("mine", "renamed"))
+    plugins.add_file(tmp_path / "1" / "plug.py")
+    assert {"renamed", "mine_2"} <= methods.registered().keys() and "mine_1" not in methods.registered()
 
 
 WITHOUT_TORCH = """

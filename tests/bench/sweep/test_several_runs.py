@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import registries
 from command_line import HOME, run, write_suite
 from small_runs import specification
 from test_mps import Machine
@@ -23,7 +24,6 @@ from bench.sweep.packing import Packing
 from bench.sweep.slots import Place
 from bench.sweep.worker import Outcome
 from bench.training.environment import Environment
-from methods import registry
 from results.store import Store
 
 HEAD = """
@@ -146,17 +146,13 @@ def locally(tmp_path: Path) -> Local:
 
 
 @pytest.fixture
-def planted_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[Cell]]]:
-    monkeypatch.setattr(plugins, "_files", [])
-    kept = dict(registry._added)
-
+def planted_cells(tmp_path: Path) -> Iterator[Callable[..., list[Cell]]]:
     def make(body: str, count: int, *settings: str) -> list[Cell]:
         plugins.register((plant(tmp_path, body),))
         return [cell(seed, "planted", *settings) for seed in range(count)]
 
-    yield make
-    registry._added.clear()
-    registry._added.update(kept)
+    with registries.as_before():
+        yield make
 
 
 def shared(variables: dict[str, str]) -> Callable[..., contextlib.AbstractContextManager[mps.Service]]:
