@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+
+from results.layout import Layout
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -59,7 +63,7 @@ def _run_quick() -> None:
         run.run("quick")
     except typer.Exit as status:
         failed = status.exit_code == run.EXIT_FAILED_RUN
-    report.show(DEFAULT_OUT, DEFAULT_OUT / "report", report.Wanted())
+    report.show(DEFAULT_OUT, Layout(DEFAULT_OUT).report, report.Wanted())
     if failed:
         raise typer.Exit(run.EXIT_FAILED_RUN)
 
@@ -127,12 +131,13 @@ def _path_given(argument: str, before: str) -> str:
     Raises UserError where an option that takes a path is given an empty one, as of a variable that is not set.
     """
     from common.errors import UserError
+    from common.files import expanded
 
     option, separator, value = argument.partition("=")
     if (separator and option in PATH_OPTIONS and not value) or (not argument and before in PATH_OPTIONS):
         raise UserError(f"{option or before}: the path is empty")
     if separator and option in PATH_OPTIONS and value.split("/")[0] == "~":
-        return f"{option}={Path(value).expanduser()}"
+        return f"{option}={expanded(value)}"
     return argument
 
 
@@ -152,8 +157,30 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return UserError, DataError, MethodError, StoreError, ReportError
 
 
+def _end_in_order() -> None:
+    """Let SIGTERM, by which job systems announce the end, stop a command as Ctrl-C does; what it forked just ends."""
+    this = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == this:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _bear_every_text() -> None:
+    """Write what the output's encoding lacks (an ASCII terminal, bytes of a file name) as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line and exit."""
+    _bear_every_text()
+    _end_in_order()
     foreign = _foreign_package()
     if foreign:  # perhaps `common` itself: nothing is imported for this line
         print(f"error: {foreign}", file=sys.stderr)
@@ -171,6 +198,9 @@ def main() -> None:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except UnicodeEncodeError as fault:
+        name = fault.object[max(0, fault.start - 40) : fault.end + 40]
+        _fail(f"{name!r} cannot be written in the encoding {fault.encoding} of this locale: set PYTHONUTF8=1")
     except OSError as fault:
         if fault.errno not in STORAGE_FAULTS and (fault.errno not in PATH_FAULTS or fault.filename is None):
             raise

@@ -1,22 +1,27 @@
-"""What a plug-in declares of optimisers, schedules and networks, checked before it is registered."""
+"""What a plug-in declares of optimisers, schedules, networks and views, checked before it is registered."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bench.networks import NetworkInfo
-from bench.optimizers import OptimizerKind
-from bench.schedules import ScheduleKind
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import ScheduleKind
 from common.errors import UserError
 from common.registry import resolve
+from datasets.views import ViewPolicy
 
 RESERVED = ("name", "optimizer", "schedule", "params")  # keys of tables and parameter groups beside settings
 
 
-def _check_names(entry: Any, where: str) -> None:
-    name, title = entry.name, entry.title
+def _check_name(name: Any, where: str) -> None:
     if not (isinstance(name, str) and name.replace("-", "_").isidentifier() and name.islower()):
         raise UserError(f"{where}: a name is of small letters, digits, underscores and hyphens")
+
+
+def _check_names(entry: Any, where: str) -> None:
+    _check_name(entry.name, where)
+    title = entry.title
     if not isinstance(title, str) or not title:
         raise UserError(f"{where}: `title` must be a text")
 
@@ -25,8 +30,8 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
     """The model of a kind's settings: one that extends what every such kind is told."""
     from pydantic import PydanticUserError
 
-    from bench import kind_settings
-    from bench.tables import Table
+    from bench.recipe import settings as kind_settings
+    from bench.recipe.tables import Table
 
     needed: type[Table] = getattr(kind_settings, base)
     try:
@@ -34,7 +39,7 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
     except (ImportError, AttributeError, ValueError) as fault:
         raise UserError(f"{where}: `settings` = {entry.settings!r}: {fault}") from None
     if not (isinstance(model, type) and issubclass(model, needed)):
-        raise UserError(f"{where}: `settings` must be a subclass of bench.kind_settings.{base}")
+        raise UserError(f"{where}: `settings` must be a subclass of bench.recipe.settings.{base}")
     fields: list[str] = list(model.model_fields)
     for key in fields:
         if key in RESERVED:
@@ -45,10 +50,27 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
         raise UserError(f"{where}: `settings` has what a suite file cannot say: {fault.message}") from None
 
 
+def check_view_policy(entry: Any, where: str) -> ViewPolicy:
+    """An entry of a plug-in's VIEW_POLICIES. Raises UserError where it is none, or its declaration is wrong."""
+    if not isinstance(entry, ViewPolicy):
+        raise UserError(f"{where}: VIEW_POLICIES must be a list of datasets.views.ViewPolicy")
+    here = f"{where}: view policy {entry.name!r}"
+    _check_name(entry.name, here)
+    if not isinstance(entry.description, str) or not entry.description:
+        raise UserError(f"{here}: `description` must be a text")
+    if not callable(entry.strength):
+        raise UserError(f"{here}: `strength` must be a function strength(augmentation)")
+    if entry.apply is not None and not callable(entry.apply):
+        raise UserError(f"{here}: `apply` must be a function apply(images, numbers)")
+    if type(entry.numbers) is not int or entry.numbers < 0 or (entry.numbers and entry.apply is None):
+        raise UserError(f"{here}: `numbers` = {entry.numbers!r}: must be how many numbers `apply` takes for an image")
+    return entry
+
+
 def check_optimizer(entry: Any, where: str) -> OptimizerKind:
     """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
     if not isinstance(entry, OptimizerKind):
-        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.optimizers.OptimizerKind")
+        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.recipe.optimizers.OptimizerKind")
     here = f"{where}: optimizer {entry.name!r}"
     _check_names(entry, here)
     _check_settings(entry, "OptimizerSettings", here)
@@ -60,7 +82,7 @@ def check_optimizer(entry: Any, where: str) -> OptimizerKind:
 def check_schedule(entry: Any, where: str) -> ScheduleKind:
     """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
     if not isinstance(entry, ScheduleKind):
-        raise UserError(f"{where}: SCHEDULES must be a list of bench.schedules.ScheduleKind")
+        raise UserError(f"{where}: SCHEDULES must be a list of bench.recipe.schedules.ScheduleKind")
     here = f"{where}: schedule {entry.name!r}"
     _check_names(entry, here)
     _check_settings(entry, "ScheduleSettings", here)

@@ -1,8 +1,8 @@
 """Plug-ins: Python files given by `--plugin`, and modules that installed packages name as entry points.
 
 A plug-in declares methods (classes, read without importing the file), or has one or several lists: `DATASETS`,
-`NOISE_MODELS`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`. A file with one of these is imported when it is registered. An
-entry point names a module (`my_package.my_methods`) in one of the groups below.
+`NOISE_MODELS`, `VIEW_POLICIES`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`. A file with one of these is imported when it is
+registered. An entry point names a module (`my_package.my_methods`) in one of the groups below.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from types import ModuleType
 from typing import Any
 
 from bench.networks import NETWORKS
-from bench.optimizers import OPTIMIZERS
-from bench.plugin_checks import check_network, check_optimizer, check_schedule
-from bench.schedules import SCHEDULES
-from common.errors import UserError
-from datasets import noise as noise_models
-from datasets import registry as datasets
+from bench.plugin_checks import check_network, check_optimizer, check_schedule, check_view_policy
+from bench.recipe.optimizers import OPTIMIZERS
+from bench.recipe.schedules import SCHEDULES
+from common.errors import UserError, unknown
 from datasets.base import DataError
+from datasets.data_sets import DATASETS
+from datasets.noise_models import NOISE_MODELS
 from datasets.plugin import check_dataset, check_noise_model
+from datasets.views import VIEW_POLICIES
 from methods import registry as methods
 from methods.declaration import read_file
 from methods.registry import MethodError
@@ -42,10 +43,13 @@ class _List:
 METHODS = "noisy_label_bench.methods"
 _LISTS = {
     "DATASETS": _List(
-        "noisy_label_bench.datasets", lambda entry, path: datasets.add(check_dataset(entry, str(path)), path)
+        "noisy_label_bench.datasets", lambda entry, path: DATASETS.add(check_dataset(entry, str(path)), path)
     ),
     "NOISE_MODELS": _List(
-        "noisy_label_bench.noise", lambda entry, path: noise_models.add(check_noise_model(entry, str(path)), path)
+        "noisy_label_bench.noise", lambda entry, path: NOISE_MODELS.add(check_noise_model(entry, str(path)), path)
+    ),
+    "VIEW_POLICIES": _List(
+        "noisy_label_bench.views", lambda entry, path: VIEW_POLICIES.add(check_view_policy(entry, str(path)), path)
     ),
     "OPTIMIZERS": _List(
         "noisy_label_bench.optimizers", lambda entry, path: OPTIMIZERS.add(check_optimizer(entry, str(path)), path)
@@ -122,8 +126,11 @@ def prove(names: Iterable[str]) -> None:
     """
     home = Path(methods.__file__).parent
     for name in dict.fromkeys(names):
-        if methods.info(name).path.parent != home:
-            methods.load(name)
+        if (path := methods.info(name).path).parent != home:
+            for view in methods.load(name).views:
+                if view not in VIEW_POLICIES:
+                    known = sorted(VIEW_POLICIES.names)
+                    raise unknown("view policy", view, known, f"{path}: `views`", error=MethodError)
 
 
 def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:

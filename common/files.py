@@ -11,6 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def expanded(path: str) -> Path:
+    """The path with `~` written out; as it is where nobody knows that home, as of a user without an entry."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def beside(target: Path) -> Path:
     """A hidden name beside `target` that nobody else uses; it ends in `.tmp`, so that what a kill leaves is told."""
     return target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"

@@ -173,7 +173,7 @@ class Cost(TypedDict):
 
 
 class Captured(TypedDict):
-    """Recorded steps; see `bench.run_record.captured_share`."""
+    """Recorded steps; see `bench.training.run_record.captured_share`."""
 
     share: float
     difference: float | None

@@ -38,6 +38,7 @@ class Row(TypedDict):
     collapsed_epoch: float
     collapsed_reason: str
     first_above_chance: float
+    left_out: int
     loss_median: float
     loss_largest: float
     gradient_median: float

@@ -15,7 +15,7 @@ Precision: TypeAlias = Literal["fp32", "bf16"]
 """What networks compute in."""
 
 KindSettings: TypeAlias = Mapping[str, Any]
-"""Settings that depend on the `name` beside them: an optimiser's, a schedule's; `bench.kinds` has the models."""
+"""Settings that depend on the `name` beside them: an optimiser's, a schedule's; `bench.recipe.kinds` has the models."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Noise:
-    """A noise model with its rate in [0, 1], all its options, and the version of the model."""
+    """A noise model with its rate in [0, 1], all its options, and the version of the model; None: it is no model's."""
 
     model: str
     rate: float
     options: Mapping[str, Any]
-    version: int
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ _LACKING: Mapping[type, Mapping[str, Any]] = {
     Augmentation: _PLAIN,
     Sampling: {"batches": 0, "balanced": False, "fresh": False},
     Dataset: {"version": 1, "subset": None, "validation": {}, "training_rows": "all"},
-    Noise: {"options": {}, "version": 1},
+    Noise: {"options": {}},
     MethodSettings: {"version": 1, "hyper": {}},
     Specification: {
         "scored": "default",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from datasets import listing
 from datasets.base import DataError, DataSetInfo
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources, class_of, shown
 
 FOLDERS = ("animal10n", "ANIMAL-10N", "Animal-10N", "Animal10N", "raw_image_ver")
@@ -66,3 +67,6 @@ def read(sources: Sources) -> Listing:
     """Both splits, in the order of the file names."""
     faults: list[Fault] = []
     return Listing({split: _part(images, faults) for split, images in sources.files.items()}, faults, INFO.class_names)
+
+
+DATA_SET = DataSetPlugin(INFO, lists=Lists(FOLDERS, find, read))

@@ -14,32 +14,40 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
+from datasets.base import DataError
+from datasets.views import VIEW_POLICIES
+
 
 @dataclass(frozen=True)
 class Draws:
     """The random choices of one view for the n samples of a walk, in walk order, on the training device.
 
     offset: [n, 2] int64 top and left corner of the crop in the padded image; flip: [n] bool; cutout: [n, 2] int64
-    centre of the square; jitter: [n, 3] float32 factors of brightness, contrast and saturation.
+    centre of the square; jitter: [n, 3] float32 factors of brightness, contrast and saturation; numbers: [n, k] float32
+    for the policy's `apply`.
     """
 
     offset: Tensor | None = None
     flip: Tensor | None = None
     cutout: Tensor | None = None
     jitter: Tensor | None = None
+    numbers: Tensor | None = None
 
 
 def strengths(settings: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The settings of a "plain", "weak" or "strong" view."""
-    if kind == "plain":
-        return {"crop_padding": 0, "flip": False, "cutout": 0, "colour_jitter": 0.0}
-    values = {key: settings[key] for key in ("crop_padding", "flip", "cutout", "colour_jitter")}
-    if kind == "strong":
-        values["cutout"] = max(values["cutout"], settings["strong_cutout"])
-        values["colour_jitter"] = max(values["colour_jitter"], settings["strong_colour_jitter"])
-    elif kind != "weak":
-        raise ValueError(f"unknown view {kind!r} (accepted: plain, weak, strong)")
-    return values
+    """What the settings `training.augmentation` mean for a view of the policy `kind`; `numbers`: see `ViewPolicy`.
+
+    Raises DataError where there is no such policy.
+    """
+    policy = VIEW_POLICIES[kind]
+    cutout, jitter = policy.strength(settings)
+    return {
+        "crop_padding": settings["crop_padding"] if policy.moves else 0,
+        "flip": settings["flip"] and policy.moves,
+        "cutout": cutout,
+        "colour_jitter": jitter,
+        "numbers": policy.numbers,
+    }
 
 
 def draw(
@@ -55,7 +63,22 @@ def draw(
         cutout = (torch.rand(count, 2, generator=generator) * torch.tensor(size)).long()
     if settings["colour_jitter"]:
         jitter = 1 + settings["colour_jitter"] * (2 * torch.rand(count, 3, generator=generator) - 1)
-    return Draws(*(None if part is None else part.to(device) for part in (offset, flip, cutout, jitter)))
+    # last, so that a policy's numbers leave the others as they are
+    numbers = torch.rand(count, settings["numbers"], generator=generator) if settings.get("numbers") else None
+    return Draws(*(None if part is None else part.to(device) for part in (offset, flip, cutout, jitter, numbers)))
+
+
+def applied(kind: str, images: Tensor, numbers: Tensor | None) -> Tensor:
+    """[B, C, H, W] float32: what the policy `kind` makes of images in [0, 1]. Raises DataError where it is no batch."""
+    policy = VIEW_POLICIES[kind]
+    if policy.apply is None:
+        return images
+    found = policy.apply(images, images.new_empty(len(images), 0) if numbers is None else numbers)
+    if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != images.dtype:
+        given = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        expected = f"{images.dtype} {list(images.shape)}"
+        raise DataError(f"{VIEW_POLICIES.origin(kind)}: view policy {kind!r}: gave {given}, expected {expected}")
+    return found
 
 
 def padded(pixels: Tensor, padding: int, mode: str) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +14,8 @@ from datasets.names import Names
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+Report: TypeAlias = Callable[[int, int | None], None]
+"""Told how much is done, and how much there is to do (None: not known)."""
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
 
@@ -102,7 +104,6 @@ class DataSetInfo:
     std: tuple[float, ...]
     asymmetric_map: Mapping[int, int] | None = None
     superclass: tuple[int, ...] | None = None
-    downloadable: bool = False
     resize: int | None = None
     own_labels: bool = False
     truth: bool = True

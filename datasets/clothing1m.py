@@ -10,6 +10,7 @@ from pathlib import Path
 
 from datasets import listing
 from datasets.base import DataSetInfo
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Sources
 
 FOLDERS = ("clothing1m", "Clothing1M", "clothing1M", "clothing-1m")
@@ -88,3 +89,6 @@ def read(sources: Sources) -> Listing:
         faults,
         CLASS_NAMES,
     )
+
+
+DATA_SET = DataSetPlugin(INFO, lists=Lists(FOLDERS, find, read))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.base import DataError, DataSet, DataSetInfo, Images, IntArray, assemble
+from datasets.data_contract import DataSetPlugin
 from datasets.randomness import derive_seed, permutation
 
 TEST_PER_CLASS = 40
@@ -55,3 +56,6 @@ def load(root: Path | None = None) -> DataSet:
     in_test = np.zeros(len(labels), dtype=bool)
     in_test[test_rows(labels)] = True
     return assemble(INFO, Images(pixels[~in_test], labels[~in_test]), Images(pixels[in_test], labels[in_test]))
+
+
+DATA_SET = DataSetPlugin(INFO, load=lambda info, root: load(), comes_with="scikit-learn")

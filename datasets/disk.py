@@ -5,37 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from datasets import animal10n, clothing1m, folder, food101n, index, index_checks, webvision
+from datasets import index, index_checks
 from datasets.base import DataError, DataSet, DataSetInfo, HeldOut, ImageFiles
+from datasets.data_contract import Choice, Lists
+from datasets.data_sets import DATASETS
 from datasets.index import BROKEN, Index, Split
-from datasets.listing import Listing, Sources, shown
-
-MODULES: Mapping[str, ModuleType] = {
-    module.INFO.name: module for module in (clothing1m, animal10n, food101n, webvision, folder)
-}
-"""Each has INFO, FOLDERS (what its folder is called below the data directory), `find` and `read`."""
+from datasets.listing import Sources, shown
 
 FEWEST = 2  # images of a class that must be left in a split where broken ones are left out
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What is chosen of a data set beyond its name. file: the list of own images; None: that of the usual name.
+def _lists(name: str) -> Lists:
+    """How the lists of a data set whose images are files are found and read."""
+    lists = DATASETS[name].lists
+    assert lists is not None
+    return lists
 
-    skip_broken: leave out what is broken instead of refusing the data set. copies: read resized copies of the images.
-    """
 
-    file: str | None = None
-    skip_broken: bool = False
-    copies: bool = False
+@contextmanager
+def _told(name: str, function: str) -> Iterator[None]:
+    """A fault of a plug-in's function as one line, but for what the disk refuses. Raises DataError."""
+    origin = DATASETS.origin(name)
+    try:
+        yield
+    except (DataError, OSError):
+        raise
+    except Exception as fault:
+        if origin is None:
+            raise
+        raise DataError(f"{origin}: data set {name!r}: {function} fails: {type(fault).__name__}: {fault}") from fault
 
 
 def locate(name: str, root: Path, file: str | None = None) -> Sources:
@@ -45,9 +51,10 @@ def locate(name: str, root: Path, file: str | None = None) -> Sources:
     """
     if not root.is_dir():
         raise DataError(f"{name}: {root} is no folder: --data names the folder that holds the data set, or is it")
-    module = MODULES[name]
-    found: list[Sources] = [module.find(root / called, file) for called in module.FOLDERS if (root / called).is_dir()]
-    found.append(module.find(root, file))
+    lists = _lists(name)
+    folders = [root / called for called in lists.folders if (root / called).is_dir()]
+    with _told(name, "find"):
+        found = [lists.find(folder, file) for folder in (*folders, root)]
     return min(found, key=lambda sources: len(sources.missing))
 
 
@@ -64,20 +71,22 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
 
     to_check: one that a check can write to; where somebody else's cannot be, one in the user's cache.
     """
-    module = MODULES[name]
+    info = DATASETS[name].info
     try:
-        found = index.find(module.INFO, sources, cache)
+        found = index.find(info, sources, cache)
         if found is not None and not _may_be_outdated(found) and (not to_check or index.is_writable(found)):
             return found
-        read: Listing = module.read(sources)
+        with _told(name, "read"):
+            read = _lists(name).read(sources)
         if found is not None and index.content_of(read) != found.content:
             index.forget(found)
         elif found is not None and (not to_check or index.is_writable(found)):
             return found
-        return index.make(module.INFO, sources, read, cache)
+        return index.make(info, sources, read, cache)
     except OSError as fault:
-        hint = "allow it, or let XDG_CACHE_HOME name a folder where it is"
-        raise DataError(f"{name}: the index cannot be written: {fault.strerror}: {fault.filename}; {hint}") from None
+        hint = "allow it, make room, or let XDG_CACHE_HOME name a folder where it can be"
+        why = f"{fault.strerror}: {fault.filename or cache}"
+        raise DataError(f"{name}: the index cannot be written: {why}; {hint}") from None
 
 
 def _may_be_outdated(found: Index) -> bool:
@@ -88,12 +97,12 @@ def _may_be_outdated(found: Index) -> bool:
 
 def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
     """The data set's description with the counts that are there."""
-    info: DataSetInfo = MODULES[name].INFO
+    info, title_of = DATASETS[name].info, _lists(name).title
     sizes = {split: len(part.names) for split, part in found.splits.items()}
     further = {split: size for split, size in sizes.items() if split in info.further_tests}
     return replace(
         info,
-        title=folder.title(sources) if name == folder.INFO.name else info.title,
+        title=info.title if title_of is None else title_of(sources),
         num_classes=len(found.class_names),
         class_names=found.class_names,
         num_train=sizes.get("train", 0),
@@ -199,7 +208,7 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
         without = f"; {left_out} broken entries are left out: mend them" if left_out else ""
         more = f"; {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise DataError(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}{without}")
-    info, published = described(name, sources, found), name != folder.INFO.name
+    info, published = described(name, sources, found), not _lists(name).own_images
     train = _files(found, "train", choice, info.truth)
     return DataSet(
         name=info.name,

@@ -14,16 +14,13 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from datasets import cifar, disk
-from datasets import folder as folder_set
-from datasets.base import DataError
-from datasets.registry import info
-
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all (None: not known)
+from datasets import official
+from datasets.base import DataError, Report
+from datasets.data_sets import DATASETS
+from datasets.official import Layout
 
 TRIES = 5  # attempts in a row that bring no byte
 PAUSE = 2.0  # seconds between two attempts
@@ -46,18 +43,18 @@ def _total(response: Any, start: int) -> int | None:
     return start + int(length) if length is not None and length.isdigit() else None
 
 
-def _receive(response: Any, stream: BinaryIO, done: int, progress: Progress) -> bool:
+def _receive(response: Any, stream: BinaryIO, done: int, report: Report) -> bool:
     """Append an answer's body to the file. Returns whether the file is whole."""
     total = _total(response, done)
-    progress(done, total)
+    report(done, total)
     while chunk := response.read(_CHUNK):
         stream.write(chunk)
         done += len(chunk)
-        progress(done, total)
+        report(done, total)
     return total is None or done >= total
 
 
-def _attempt(url: str, part: Path, progress: Progress) -> bool:
+def _attempt(url: str, part: Path, report: Report) -> bool:
     """Ask for what `part` lacks and append it. Returns whether the file is whole; network faults are raised."""
     done = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "noisy-label-bench", "Accept-Encoding": "identity"}
@@ -80,10 +77,10 @@ def _attempt(url: str, part: Path, progress: Progress) -> bool:
             part.unlink()
             return False
         with part.open("ab" if resumed else "wb") as stream:
-            return _receive(response, stream, done if resumed else 0, progress)
+            return _receive(response, stream, done if resumed else 0, report)
 
 
-def download(url: str, part: Path, progress: Progress = _silent) -> None:
+def download(url: str, part: Path, report: Report = _silent) -> None:
     """Bring the file at `url` to `part`, going on from what `part` holds already.
 
     Raises DataError, one line, where the server refuses or the connection fails TRIES times in a row without a byte;
@@ -94,7 +91,7 @@ def download(url: str, part: Path, progress: Progress = _silent) -> None:
         before = part.stat().st_size if part.exists() else 0
         reason = "the connection broke off"
         try:
-            if _attempt(url, part, progress):
+            if _attempt(url, part, report):
                 return
         except (ValueError, http.client.InvalidURL):
             raise DataError(f"{url}: not a usable address") from None
@@ -117,7 +114,7 @@ def download(url: str, part: Path, progress: Progress = _silent) -> None:
         time.sleep(PAUSE)
 
 
-def _unpack(archive: Path, layout: cifar.Layout, target: Path) -> None:
+def _unpack(archive: Path, layout: Layout, target: Path) -> None:
     """Write the archive's official files to `target`. Only names known beforehand are written, whatever it holds."""
     wanted = {f"{layout.folder}/{file.name}": file for file in layout.files}
     with tarfile.open(archive, "r:*") as tar:
@@ -131,15 +128,15 @@ def _unpack(archive: Path, layout: cifar.Layout, target: Path) -> None:
                     shutil.copyfileobj(source, sink)
 
 
-def _install(name: str, archive: Path, folder: Path) -> None:
+def _install(layout: Layout, archive: Path, folder: Path) -> None:
     """Unpack beside `folder`, check every file, and only then put the files in place."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         unpacked = Path(temporary)
         try:
-            _unpack(archive, cifar.LAYOUTS[name], unpacked)
+            _unpack(archive, layout, unpacked)
         except (tarfile.TarError, EOFError, zlib.error) as fault:
             raise DataError(f"{archive}: cannot be unpacked: {fault}") from None
-        for file, fault_text in cifar.check(name, unpacked).items():
+        for file, fault_text in official.check(layout, unpacked).items():
             if fault_text is not None:
                 raise DataError(f"{archive}: the file {file} in it {fault_text}")
         folder.mkdir(exist_ok=True)
@@ -147,21 +144,23 @@ def _install(name: str, archive: Path, folder: Path) -> None:
             path.replace(folder / path.name)
 
 
-def fetch(name: str, root: Path, url: str | None = None, progress: Progress = _silent) -> Path:
+def fetch(name: str, root: Path, url: str | None = None, report: Report = _silent) -> Path:
     """Make sure that the data set lies complete below `root`, downloading it where needed. Returns its folder.
 
     url: where to download from instead of the public address (the archive's MD5 must be the published one still).
     An archive that already lies in `root` under its public name is used. Raises DataError: one line.
     """
-    if name in disk.MODULES:
-        page = "docs/own-data.md" if name == folder_set.INFO.name else "docs/real-world-data.md"
+    declared = DATASETS[name]
+    if declared.lists is not None:
+        page = "docs/own-data.md" if declared.own_images else "docs/real-world-data.md"
         raise DataError(f"{name}: cannot be downloaded: its files must be put there by hand, see {page}")
-    if not info(name).downloadable:
-        raise DataError(f"{name}: nothing to download, it comes with scikit-learn")
-    layout = cifar.LAYOUTS[name]
+    if declared.official is None:
+        known = f"it comes with {declared.comes_with}" if declared.comes_with else "its declaration names no archive"
+        raise DataError(f"{name}: nothing to download, {known}")
+    layout = declared.official()
     folder = root / layout.folder
     for present in (folder, root):
-        if not any(cifar.check(name, present).values()):
+        if not any(official.check(layout, present).values()):
             return present
     address = url or layout.url
     if not address.startswith(("http://", "https://")):
@@ -171,14 +170,14 @@ def fetch(name: str, root: Path, url: str | None = None, progress: Progress = _s
     try:
         root.mkdir(parents=True, exist_ok=True)
         if archive.is_file() and _md5(archive) == layout.archive_md5:
-            _install(name, archive, folder)
+            _install(layout, archive, folder)
             return folder
-        download(address, part, progress)
+        download(address, part, report)
         found = _md5(part)
         if found != layout.archive_md5:
             part.unlink()
             raise DataError(f"{address}: wrong MD5 {found}, expected {layout.archive_md5}; the download was removed")
-        _install(name, part, folder)
+        _install(layout, part, folder)
         part.unlink()
     except OSError as fault:
         raise DataError(f"{fault.filename or root}: {fault.strerror or fault}") from None

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from datasets import image_names, label_text, listing, own_lists, text_files
 from datasets.base import DataError, DataSetInfo
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.image_names import Finder
 from datasets.label_text import Classes, is_missing
 from datasets.listing import Fault, Listing, Part, Sources
 from datasets.own_lists import Row
 from datasets.text_files import has_controls
 
-FOLDERS: tuple[str, ...] = ()
 LISTS = ("labels.csv", "labels.parquet", "labels.tsv", "labels.txt")
 TEST_SHARE = 0.2
 _SPLITS = {"": "train", "train": "train", "training": "train", "val": "validation", "valid": "validation",
@@ -192,3 +192,6 @@ def read(sources: Sources) -> Listing:
         own=True,
         absent=absent,
     )
+
+
+DATA_SET = DataSetPlugin(INFO, lists=Lists((), find, read, title, own_images=True))

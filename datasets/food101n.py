@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datasets import listing
 from datasets.base import DataSetInfo
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources
 
 FOLDERS = ("food101n", "Food-101N_release", "Food-101N", "food-101n")
@@ -90,3 +91,6 @@ def read(sources: Sources) -> Listing:
         faults,
         tuple(classes),
     )
+
+
+DATA_SET = DataSetPlugin(INFO, lists=Lists(FOLDERS, find, read))

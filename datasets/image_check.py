@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from datasets import image_file, index_checks
-from datasets.base import IntArray
+from datasets.base import IntArray, Report
 from datasets.image_file import ImageFault
 from datasets.index import BROKEN, GOOD, STAMP, UNCHECKED, Index, Split
 from datasets.index_checks import NO_STAMP, Seen, Stamp
@@ -19,7 +19,6 @@ from datasets.listing import Fault, shown
 FEW = 2000  # images up to which starting processes takes longer than reading
 CHUNK = 500  # images that one task reads, and that are lost when the check is cut off
 
-Progress = Callable[[int, int], None]  # images read so far, images to read
 Task = tuple[str, int, int]  # split, first row, row after the last
 
 
@@ -82,7 +81,7 @@ def is_current(found: Index) -> bool:
     return not any(len(changed(split, status)) for split in found.splits.values() for status in (GOOD, BROKEN))
 
 
-def check_images(found: Index, jobs: int, progress: Progress) -> None:
+def check_images(found: Index, jobs: int, report: Report) -> None:
     """Read all images not yet known to be good, or changed since, and keep what was found in the index.
 
     Goes on where an earlier check was cut off; images found broken before are read again. Raises OSError where the
@@ -95,7 +94,7 @@ def check_images(found: Index, jobs: int, progress: Progress) -> None:
     tasks = list(_tasks(found))
     total = sum(stop - start for _, start, stop in tasks)
     done = 0
-    progress(done, total)
+    report(done, total)
     if not tasks:
         return
     jobs = min(jobs, len(tasks)) if total > FEW else 1
@@ -103,7 +102,7 @@ def check_images(found: Index, jobs: int, progress: Progress) -> None:
     for (name, start, stop), seen in parallel(delayed(_read)(found, task) for task in tasks):
         index_checks.record(found, name, start, seen)
         done += stop - start
-        progress(done, total)
+        report(done, total)
 
 
 def default_jobs() -> int:

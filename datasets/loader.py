@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from datasets import augmentation
 from datasets.augmentation import Draws
 from datasets.base import Images, ImageSet
+from datasets.views import VIEW_POLICIES
 
 
 class Loader(Protocol):
@@ -71,12 +72,12 @@ class Normaliser:
         self.scale = 1 / (255 * self.std)
         self.shift = -self.mean / self.std
 
-    def __call__(self, pixels: Tensor, draws: Draws | None = None, cutout: int = 0) -> Tensor:
+    def __call__(self, pixels: Tensor, draws: Draws | None = None, cutout: int = 0, kind: str = "plain") -> Tensor:
         """[B, H, W, C] uint8 to [B, C, H, W] float32, channels-last in memory, jittered and cut out as drawn.
 
-        cutout: side of the square, in pixels.
+        cutout: side of the square, in pixels. kind: the view policy.
         """
-        if draws is None or draws.jitter is None:
+        if (draws is None or draws.jitter is None) and VIEW_POLICIES[kind].apply is None:
             values = pixels.to(torch.float32, memory_format=torch.contiguous_format)
             width = pixels.shape[2]
             # by rows of pixels: a row is long enough for the processor's vectors, a pixel of three channels is not
@@ -84,7 +85,10 @@ class Normaliser:
             torch.addcmul(self.shift.repeat(width), rows, self.scale.repeat(width), out=rows)
             images = values.permute(0, 3, 1, 2)
         else:
-            bright = augmentation.jitter_colours(pixels.permute(0, 3, 1, 2).float() / 255, draws.jitter)
+            bright = pixels.permute(0, 3, 1, 2).float() / 255
+            if draws is not None and draws.jitter is not None:
+                bright = augmentation.jitter_colours(bright, draws.jitter)
+            bright = augmentation.applied(kind, bright, None if draws is None else draws.numbers)
             images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
         if draws is not None and draws.cutout is not None:
             images = augmentation.cut_out(images, draws.cutout, cutout)
@@ -117,11 +121,11 @@ class MemoryLoader:
         return self._padded[padding]
 
     def view(self, kind: str, index: Tensor, draws: Draws) -> Tensor:
-        """[B, C, H, W] float32: the images `index` seen as `kind` ("plain", "weak" or "strong") with these draws."""
+        """[B, C, H, W] float32: the images `index` seen by the view policy `kind` with these draws."""
         strengths = augmentation.strengths(self.settings, kind)
         source = self._source(strengths["crop_padding"])
         pixels = augmentation.crop_and_flip(source, index, self.size, draws)
-        return self.normalised(pixels, draws, strengths["cutout"])
+        return self.normalised(pixels, draws, strengths["cutout"], kind)
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator

@@ -10,42 +10,20 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from common.errors import unknown
-from datasets import cifar_n, noise_draw, noise_files, noise_instance, noise_maps
-from datasets.base import DataError, DataSet, FloatArray, Images, IntArray
-from datasets.noise_models import NOISE_MODELS, NoiseInfo, info, title
-from datasets.plugin import AddedNoise, NoisePlugin
+from datasets import noise_calls, noise_maps
+from datasets.base import DataError, DataSet, FloatArray, IntArray
+from datasets.noise_contract import Facts, NoiseInfo, NoisePlugin
+from datasets.noise_models import NOISE_MODELS, info, title
 from datasets.randomness import derive_seed
 
 __all__ = [
-    "NOISE_MODELS", "NoiseInfo", "NoisyLabels", "add", "check_noise", "info", "make_noise", "resolve_options", "title",
+    "NOISE_MODELS", "NoiseInfo", "NoisyLabels", "check_noise", "info", "make_noise", "resolve_options", "title",
 ]  # fmt: skip
-
-_added: dict[str, AddedNoise] = {}
-
-
-class Described(Protocol):
-    """What checking needs to know of a data set: both DataSetInfo and DataSet have it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def num_classes(self) -> int: ...
-    @property
-    def num_train(self) -> int: ...
-    @property
-    def asymmetric_map(self) -> Mapping[int, int] | None: ...
-    @property
-    def superclass(self) -> tuple[int, ...] | None: ...
-    @property
-    def own_labels(self) -> bool: ...
-    @property
-    def truth(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -69,215 +47,116 @@ class NoisyLabels:
     warnings: tuple[str, ...] = ()
 
 
-def add(plugin: NoisePlugin, path: Path) -> None:
-    """Register a noise model that the plug-in file `path` declares. Raises DataError where its name is taken."""
-    name = plugin.info.name
-    if name in NOISE_MODELS and (name not in _added or _added[name].path != path):
-        owner = _added[name].path if name in _added else "a built-in noise model"
-        raise DataError(f"{path}: noise name {name!r} is taken by {owner}")
-    NOISE_MODELS[name], _added[name] = plugin.info, AddedNoise(plugin, path)
-
-
-def _check_option(model: str, key: str, value: Any) -> Any:
-    if model in _added:
-        return _added[model].option(key, value)
-    choices = {"sampling": list(noise_draw.SAMPLINGS), "pixels": list(noise_instance.PIXELS)}.get(key)
-    if choices is not None and value not in choices:
-        raise DataError(f"noise {model!r}: option {key!r} = {value!r} (accepted: {', '.join(choices)})")
-    if key == "file" and not (isinstance(value, str) and value):
-        raise DataError(f"noise {model!r}: option 'file' must name a file")
-    if key == "key" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)  # a column that pandas has numbered
-    if key == "key" and not (value is None or isinstance(value, str)):
-        raise DataError(f"noise {model!r}: option 'key' = {value!r}: must be a name")
-    if key == "std":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 10.0:
-            raise DataError(f"noise {model!r}: option 'std' = {value!r}: must be a number in [0.001, 10]")
-        return float(value)
-    return value
-
-
-def _read_file(dataset: Described, model: str, options: Mapping[str, Any]) -> FloatArray | IntArray:
-    path = Path(options["file"]).expanduser()
-    if model == "matrix":
-        return noise_files.read_matrix(path, dataset.num_classes)
-    return noise_files.read_labels(path, options["key"], dataset.num_train, dataset.num_classes)
-
-
 def _content_hash(content: FloatArray | IntArray) -> str:
     return hashlib.sha256(content.astype(content.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-def resolve_options(dataset: Described, model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_options(facts: Facts, model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a model: defaults overlaid with `options`; where it reads a file, also `sha256` of its content.
 
     So a resolved specification changes with what the file holds. Options that name a `sha256` already must agree with
     the file. Raises DataError for unknown options, values that are not accepted, and files that cannot be used.
     """
-    declared = info(model).options
-    accepted = [*declared, "sha256"] if "file" in declared else [*declared]
+    found = NOISE_MODELS[model]
+    declared = found.info
+    accepted = [*declared.options, "sha256"] if declared.reads_file else [*declared.options]
     for key in options:
         if key not in accepted:
-            raise unknown("option", key, declared, f"noise {model!r}", error=DataError)
-    resolved = {key: _check_option(model, key, options.get(key, default)) for key, default in declared.items()}
-    if "file" in declared:
-        resolved["sha256"] = _content_hash(_read_file(dataset, model, resolved))
+            raise unknown("option", key, declared.options, f"noise {model!r}", error=DataError)
+    resolved = {
+        key: declared.option(key).checked(options.get(key, default), f"noise {model!r}: option {key!r}")
+        for key, default in declared.defaults.items()
+    }
+    if declared.reads_file:
+        resolved["sha256"] = _content_hash(noise_calls.content(found, facts, resolved))
         if options.get("sha256", resolved["sha256"]) != resolved["sha256"]:
             raise DataError(f"{resolved['file']}: has changed since the run was planned (other content)")
     return resolved
 
 
-def _check_rate(model: str, rate: float) -> None:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 <= rate <= 1.0:
-        raise DataError(f"noise {model!r}: rate = {rate!r}: must be a number in [0, 1]")
-    if not info(model).takes_rate and rate != 0.0:
-        raise DataError(f"noise {model!r} takes no rate: leave it out or give 0 (given: {rate!r})")
+def _check_rate(declared: NoiseInfo, rate: float) -> None:
+    if not declared.takes_rate and rate != 0.0:
+        raise DataError(f"noise {declared.name!r} takes no rate: leave it out or give 0 (given: {rate!r})")
 
 
-def _check_needs(dataset: Described, model: str) -> None:
-    needs = info(model).needs
-    if not dataset.truth and model != "own":
+def _check_needs(facts: Facts, declared: NoiseInfo) -> None:
+    needs, where = declared.needs, f"noise {declared.name!r}"
+    if not facts.truth and declared.needs_truth:
+        accepted = ", ".join(model.name for model in NOISE_MODELS if not model.info.needs_truth)
         raise DataError(
-            f"noise {model!r}: the true labels of {dataset.name!r} are not known, so only its own noise can be used "
-            "(accepted: own)"
+            f"{where}: the true labels of {facts.name!r} are not known, so only its own noise can be used "
+            f"(accepted: {accepted})"
         )
-    if info(model).dataset not in (None, dataset.name):
-        raise DataError(f"noise {model!r} exists for data set {info(model).dataset!r}, not for {dataset.name!r}")
-    if "own_labels" in needs and not dataset.own_labels:
-        raise DataError(f"noise {model!r}: data set {dataset.name!r} comes with true labels only (the model 'clean')")
-    if "asymmetric_map" in needs and dataset.asymmetric_map is None:
-        raise DataError(f"noise {model!r}: data set {dataset.name!r} has no map of look-alike classes")
-    if "superclass" in needs and dataset.superclass is None:
-        raise DataError(f"noise {model!r}: data set {dataset.name!r} has no superclasses")
-    if "blocks_of_five" in needs and dataset.num_classes % noise_maps.BLOCK:
-        raise DataError(
-            f"noise {model!r}: {dataset.name!r} has {dataset.num_classes} classes, which make no blocks of five"
-        )
-
-
-def _target(dataset: Described, model: str, seed: int) -> IntArray | None:
-    """The target map of the models that have one."""
-    if model == "asymmetric":
-        return noise_maps.from_map(dataset.num_classes, dataset.asymmetric_map or {})
-    if model == "asymmetric_block_of_five":
-        return noise_maps.next_in_block(dataset.num_classes)
-    if model == "asymmetric_superclass":
-        return noise_maps.next_in_superclass(dataset.superclass or ())
-    if model == "asymmetric_random_pair":
-        return noise_maps.random_pairs(dataset.num_classes, seed)
-    if model == "pair_flip":
-        return noise_maps.next_class(dataset.num_classes)
-    return None
+    if declared.dataset not in (None, facts.name):
+        raise DataError(f"{where} exists for data set {declared.dataset!r}, not for {facts.name!r}")
+    if "own_labels" in needs and not facts.own_labels:
+        clean = next(model.name for model in NOISE_MODELS if model.info.is_clean)
+        raise DataError(f"{where}: data set {facts.name!r} comes with true labels only (the model {clean!r})")
+    if "asymmetric_map" in needs and facts.asymmetric_map is None:
+        raise DataError(f"{where}: data set {facts.name!r} has no map of look-alike classes")
+    if "superclass" in needs and facts.superclass is None:
+        raise DataError(f"{where}: data set {facts.name!r} has no superclasses")
+    if "blocks_of_five" in needs and facts.num_classes % noise_maps.BLOCK:
+        raise DataError(f"{where}: {facts.name!r} has {facts.num_classes} classes, which make no blocks of five")
 
 
 def transition(
-    dataset: Described, model: str, rate: float, options: Mapping[str, Any], seed: int = 0
+    facts: Facts, model: str, rate: float, options: Mapping[str, Any], seed: int = 0
 ) -> FloatArray | None:
     """[C, C] float64, rows: true class; None where it depends on the images or is only known by counting.
 
-    options: resolved. seed: that of the noise stream (only `asymmetric_random_pair` looks at it).
+    options: resolved. seed: that of the noise stream, where the matrix depends on it.
     """
-    classes = dataset.num_classes
-    if model in _added:
-        return _added[model].matrix(classes, rate, options)
-    target = _target(dataset, model, seed)
-    if target is not None:
-        return noise_maps.map_matrix(target, rate)
-    if model == "clean":
-        return np.eye(classes)
-    if model == "symmetric":
-        return noise_maps.symmetric_matrix(classes, rate)
-    if model == "symmetric_excluding":
-        return noise_maps.symmetric_excluding_matrix(classes, rate)
-    if model == "asymmetric_in_place":
-        return noise_maps.in_place_matrix(classes, dataset.asymmetric_map or {}, rate)
-    if model == "matrix":
-        return _read_file(dataset, model, options).astype(np.float64)
-    return None
+    found = NOISE_MODELS[model]
+    return noise_calls.expected(found, facts, rate, noise_calls.with_content(found, facts, options), seed)
 
 
-def _warnings(
-    setting: str, matrix: FloatArray | None, rate: float, model: str, options: Mapping[str, Any]
-) -> tuple[str, ...]:
-    hopeless = "the task cannot be learnt from these labels"
-    found = []
-    if matrix is not None and len(lost := noise_maps.unlearnable_classes(matrix)):
-        share = f"{len(lost)} of {len(matrix)} classes carry a wrong label at least as often as the right one"
-        found.append(f"{setting}: {share}: {hopeless if len(lost) == len(matrix) else 'these cannot be learnt'}")
-    if model == "instance_dependent":
-        mean = noise_instance.mean_flip_rate(rate, options["std"])
-        if mean >= 0.5:
-            found.append(f"{setting}: at least half of the labels are wrong, like images in like ways: {hopeless}")
-        if abs(mean - rate) > 0.005:
-            found.append(f"{setting}: flips {100.0 * mean:.1f}% of the labels: the normal is truncated to [0, 1]")
-    return tuple(found)
+def _unlearnable(setting: str, matrix: FloatArray) -> list[str]:
+    lost = noise_maps.unlearnable_classes(matrix)
+    if not len(lost):
+        return []
+    share = f"{len(lost)} of {len(matrix)} classes carry a wrong label at least as often as the right one"
+    return [f"{setting}: {share}: {noise_maps.HOPELESS if len(lost) == len(matrix) else 'these cannot be learnt'}"]
 
 
-def check_noise(dataset: Described, model: str, rate: float, options: Mapping[str, Any]) -> tuple[str, ...]:
+def _warnings(found: NoisePlugin, rate: float, options: Mapping[str, Any], matrix: FloatArray | None) -> list[str]:
+    setting = title(found.name, rate, options)
+    told = [] if matrix is None else _unlearnable(setting, matrix)
+    return told + [f"{setting}: {line}" for line in noise_calls.warnings(found, rate, options)]
+
+
+def check_noise(facts: Facts, model: str, rate: float, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Check a specification without data (files it names are read). Returns warnings, one line each.
 
     Raises DataError: unknown model or option, rate outside [0, 1], a data set that lacks what the model needs, a file
     that cannot be used.
     """
-    _check_rate(model, rate)
-    _check_needs(dataset, model)
-    resolved = resolve_options(dataset, model, options)
-    matrix = transition(dataset, model, rate, resolved)
-    return _warnings(title(model, rate, resolved), matrix, rate, model, resolved)
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 <= rate <= 1.0:
+        raise DataError(f"noise {model!r}: rate = {rate!r}: must be a number in [0, 1]")
+    found = NOISE_MODELS[model]
+    _check_rate(found.info, rate)
+    _check_needs(facts, found.info)
+    resolved = resolve_options(facts, model, options)
+    return tuple(_warnings(found, rate, resolved, transition(facts, model, rate, resolved)))
 
 
-def stream_seed(dataset: Described, model: str, rate: float, options: Mapping[str, Any], seed: int) -> int:
+def stream_seed(facts: Facts, model: str, rate: float, options: Mapping[str, Any], seed: int) -> int:
     """The seed of the noise stream: from the run's seed, the data set's name and the specification (no paths)."""
     kept = {key: value for key, value in options.items() if key not in ("file", "key")}
     specification = {"model": model, "options": kept, "rate": float(rate), "version": info(model).version}
     canonical = json.dumps(specification, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return derive_seed(seed, dataset.name, canonical, "noise")
-
-
-def _draw(
-    dataset: DataSet, model: str, rate: float, options: Mapping[str, Any], stream: int
-) -> tuple[IntArray, FloatArray | None]:
-    """Noisy labels [N], and the expected matrix where there is one."""
-    true, classes = dataset.train.labels, dataset.num_classes
-    matrix = transition(dataset, model, rate, options, stream)
-    if model in _added:
-        return _added[model].draw(dataset, rate, options, stream), matrix
-    if model == "clean":
-        return true.copy(), matrix
-    if model == "labels_file":
-        if dataset.truth:
-            noise_files.check_truth(Path(options["file"]).expanduser(), true)
-        return _read_file(dataset, model, options).astype(np.int64), None
-    if model == "matrix":
-        assert matrix is not None
-        return noise_draw.from_matrix(true, matrix, stream), matrix
-    if model == "asymmetric_in_place":
-        return noise_draw.in_place(true, dataset.asymmetric_map or {}, rate, stream), matrix
-    if model == "own":
-        assert dataset.given is not None
-        return dataset.given.copy(), None
-    if model in cifar_n.LABELS:
-        return cifar_n.labels(dataset, model), None
-    if model == "instance_dependent":
-        if not isinstance(dataset.train, Images):
-            raise DataError(f"noise {model!r} needs images in memory; those of {dataset.name!r} are files")
-        scale = noise_instance.PIXELS[options["pixels"]]
-        return noise_instance.draw(dataset.train.pixels, true, classes, rate, options["std"], scale, stream)
-    chosen = noise_draw.chosen_rows(true, rate, options["sampling"], stream)
-    target = _target(dataset, model, stream)
-    if target is not None:
-        return np.where(chosen, target[true], true), matrix
-    draw = noise_draw.symmetric if model == "symmetric" else noise_draw.symmetric_excluding
-    return draw(true, classes, chosen, stream), matrix
+    return derive_seed(seed, facts.name, canonical, "noise")
 
 
 def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, Any], seed: int) -> NoisyLabels:
     """The noisy labels of the whole official training set. Raises DataError as `check_noise` does."""
     warnings = check_noise(dataset, model, rate, options)
+    found = NOISE_MODELS[model]
     resolved = resolve_options(dataset, model, options)
     stream = stream_seed(dataset, model, rate, resolved, seed)
     true, classes = dataset.train.labels, dataset.num_classes
-    labels, expected = _draw(dataset, model, rate, resolved, stream)
+    complete = noise_calls.with_content(found, dataset, resolved)
+    labels, expected = noise_calls.draw(found, dataset, rate, complete, stream)
     fingerprint = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
     if not dataset.truth:
         return NoisyLabels(labels, fingerprint, None, None, None, None, None, warnings)
@@ -286,17 +165,14 @@ def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, 
     matrix = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     if expected is None:
         expected = matrix
-        warnings = (*warnings, *_warnings(title(model, rate, resolved), matrix, rate, model, resolved))
+        warnings = (*warnings, *_unlearnable(title(model, rate, resolved), matrix))
     share = counts.sum(axis=1) / len(true)
-    if model == "instance_dependent":
-        expected_rate = noise_instance.mean_flip_rate(rate, resolved["std"])
-    else:
-        expected_rate = float(share @ (1.0 - np.diag(expected)))
-    expected_rate = round(expected_rate, 12)
+    mean = noise_calls.expected_rate(found, rate, resolved)
+    expected_rate = round(float(share @ (1.0 - np.diag(expected))) if mean is None else mean, 12)
     return NoisyLabels(
         labels=labels,
         fingerprint=fingerprint,
-        nominal_rate=float(rate) if info(model).takes_rate else expected_rate,
+        nominal_rate=float(rate) if found.info.takes_rate else expected_rate,
         actual_rate=float(np.mean(labels != true)),
         expected_rate=expected_rate,
         matrix=matrix,

@@ -14,6 +14,7 @@ from datasets.base import FloatArray, IntArray
 from datasets.randomness import derive_seed, integers
 
 BLOCK = 5
+HOPELESS = "the task cannot be learnt from these labels"
 
 
 def from_map(num_classes: int, mapping: Mapping[int, int]) -> IntArray:

@@ -1,4 +1,4 @@
-"""Data sets and noise models that plug-ins add: what they declare, and the check of what their functions return.
+"""Data sets and noise models that plug-ins add: what they declare, checked before it is registered.
 
 A plug-in is a Python file (or an installed module) with a list `DATASETS` of `DataSetPlugin`, a list `NOISE_MODELS` of
 `NoisePlugin`, or both.
@@ -6,69 +6,38 @@ A plug-in is a Python file (or an installed module) with a list `DATASETS` of `D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from datasets import noise_draw
-from datasets.base import DataError, DataSet, DataSetInfo, FloatArray, Images, ImageSet, IntArray
-from datasets.noise_models import NoiseInfo
-from datasets.randomness import derive_seed, uniforms
+from datasets.base import DataError, DataSet, DataSetInfo, Images, ImageSet
+from datasets.data_contract import DataSetPlugin, Lists
+from datasets.noise_calls import told
+from datasets.noise_contract import FILE, KEY, NEEDS, SAMPLING, Drawn, NoiseInfo, NoisePlugin, Option, Options, Uniforms
 
-Uniforms: TypeAlias = Callable[[str, int], FloatArray]
-"""`uniforms(purpose, count)`: [count] float64, uniform on [0, 1), the same for the same run seed and purpose."""
+__all__ = [
+    "FILE", "KEY", "SAMPLING", "DataSetPlugin", "Drawn", "Lists", "NoiseInfo", "NoisePlugin", "Option", "Options",
+    "Uniforms", "check_dataset", "check_noise_model", "load_added",
+]  # fmt: skip
 
-Options: TypeAlias = Mapping[str, Any]
-RESERVED_OPTIONS = ("file", "key", "sha256")  # their values are paths and hashes, which only built-in models handle
-NEEDS = ("asymmetric_map", "superclass", "blocks_of_five", "images", "own_labels")
-SUM_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True)
-class DataSetPlugin:
-    """A data set: what is known of it, and `load(info, root)`, which returns it (see `datasets.base.assemble`)."""
-
-    info: DataSetInfo
-    load: Callable[[DataSetInfo, Path], DataSet]
+RESERVED_OPTIONS = ("file", "key", "sha256", "content")  # what a model that reads a file is handed
 
 
-@dataclass(frozen=True)
-class NoisePlugin:
-    """A noise model: its declaration and one of two functions, neither of which may draw random numbers of its own.
-
-    matrix: `matrix(num_classes, rate, options)`, the transition matrix [C, C], rows (true class) summing to one; the
-    harness draws each label by itself. draw: `draw(dataset, rate, options, uniforms)`, the given labels [N] int64.
-    """
-
-    info: NoiseInfo
-    matrix: Callable[[int, float, Options], FloatArray] | None = None
-    draw: Callable[[DataSet, float, Options, Uniforms], IntArray] | None = None
-
-
-@dataclass(frozen=True)
-class AddedDataSet:
-    """A data set with the file that declares it."""
-
-    plugin: DataSetPlugin
-    path: Path
-
-    def load(self, root: Path) -> DataSet:
-        """The data set, checked against its declaration. Raises DataError naming the file."""
-        info, where = self.plugin.info, f"{self.path}: data set {self.plugin.info.name!r}"
-        with _told(f"{where}: load"):
-            found = self.plugin.load(info, root)
-        if not isinstance(found, DataSet):
-            raise DataError(f"{where}: load gave {type(found).__name__}, not datasets.base.DataSet")
-        for key in ("name", "version", "class_names", "mean", "std"):
-            if getattr(found, key) != getattr(info, key):
-                raise DataError(f"{where}: {key} is {getattr(found, key)!r}, declared is {getattr(info, key)!r}")
-        for part, images, count in (("train", found.train, info.num_train), ("test", found.test, info.num_test)):
-            _check_images(images, count, info, f"{where}: {part}")
-        return found
+def load_added(plugin: DataSetPlugin, root: Path, origin: Path) -> DataSet:
+    """A plug-in's data set in memory, checked against its declaration. Raises DataError naming the file `origin`."""
+    assert plugin.load is not None
+    info, where = plugin.info, f"{origin}: data set {plugin.name!r}"
+    with told(f"{where}: load", origin):
+        found = plugin.load(info, root)
+    if not isinstance(found, DataSet):
+        raise DataError(f"{where}: load gave {type(found).__name__}, not datasets.base.DataSet")
+    for key in ("name", "version", "class_names", "mean", "std"):
+        if getattr(found, key) != getattr(info, key):
+            raise DataError(f"{where}: {key} is {getattr(found, key)!r}, declared is {getattr(info, key)!r}")
+    for part, images, count in (("train", found.train, info.num_train), ("test", found.test, info.num_test)):
+        _check_images(images, count, info, f"{where}: {part}")
+    return found
 
 
 def _check_images(images: ImageSet, count: int, info: DataSetInfo, where: str) -> None:
@@ -84,73 +53,6 @@ def _check_images(images: ImageSet, count: int, info: DataSetInfo, where: str) -
             raise DataError(f"{where}: pixels are {given}, declared are uint8 {list(expected)}")
 
 
-@dataclass(frozen=True)
-class AddedNoise:
-    """A noise model with the file that declares it."""
-
-    plugin: NoisePlugin
-    path: Path
-
-    def option(self, key: str, value: Any) -> Any:
-        """The value of an option, if it is of the default's type. Raises DataError."""
-        default = self.plugin.info.options[key]
-        if type(default) is float and type(value) is int:
-            return float(value)
-        if default is not None and type(value) is not type(default):
-            expected = type(default).__name__
-            raise DataError(f"noise {self.plugin.info.name!r}: option {key!r} = {value!r}: must be of type {expected}")
-        return value
-
-    def matrix(self, num_classes: int, rate: float, options: Options) -> FloatArray | None:
-        """[C, C] float64, checked; None for a model that draws by itself. Raises DataError naming the file."""
-        if self.plugin.matrix is None:
-            return None
-        where = f"{self.path}: noise {self.plugin.info.name!r}: matrix"
-        with _told(where):
-            found = np.asarray(self.plugin.matrix(num_classes, rate, options), dtype=np.float64)
-        if found.shape != (num_classes, num_classes):
-            raise DataError(f"{where} gave shape {list(found.shape)}, expected [{num_classes}, {num_classes}]")
-        if not np.isfinite(found).all() or (found < 0).any():
-            raise DataError(f"{where}: entries must be finite and not negative")
-        sums = found.sum(axis=1)
-        if (wrong := np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)).size:
-            raise DataError(f"{where}: row {wrong[0]} sums to {sums[wrong[0]]:.6g}; rows (true class) must sum to one")
-        normalised: FloatArray = found / sums[:, None]
-        return normalised
-
-    def draw(self, dataset: DataSet, rate: float, options: Options, stream: int) -> IntArray:
-        """[N] int64: the given labels, checked. Raises DataError naming the file."""
-        matrix = self.matrix(dataset.num_classes, rate, options)
-        if matrix is not None:
-            return noise_draw.from_matrix(dataset.train.labels, matrix, stream)
-        where = f"{self.path}: noise {self.plugin.info.name!r}: draw"
-        assert self.plugin.draw is not None
-        with _told(where):
-            drawn = self.plugin.draw(
-                dataset, rate, options, lambda purpose, count: uniforms(derive_seed(stream, "plugin", purpose), count)
-            )
-            found = np.asarray(drawn)
-        if found.shape != (dataset.num_train,) or found.dtype.kind not in "iu":
-            given = f"{found.dtype} {list(found.shape)}"
-            raise DataError(f"{where} gave {given}, expected whole numbers [{dataset.num_train}]")
-        if found.min() < 0 or found.max() >= dataset.num_classes:
-            raise DataError(
-                f"{where} gave labels from {found.min()} to {found.max()}, expected 0 to {dataset.num_classes - 1}"
-            )
-        return found.astype(np.int64)
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Any fault of a plug-in's function as one line. Raises DataError."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as fault:
-        raise DataError(f"{where} fails: {type(fault).__name__}: {fault}") from fault
-
-
 def check_dataset(entry: Any, where: str) -> DataSetPlugin:
     """An entry of a plug-in's DATASETS. Raises DataError where it is none, or its declaration contradicts itself."""
     if not isinstance(entry, DataSetPlugin) or not isinstance(entry.info, DataSetInfo):
@@ -158,15 +60,34 @@ def check_dataset(entry: Any, where: str) -> DataSetPlugin:
     info = entry.info
     here = f"{where}: data set {info.name!r}"
     _check_name(info.name, here)
-    if not callable(entry.load):
-        raise DataError(f"{here}: `load` must be a function load(info, root)")
+    if (entry.load is None) == (entry.lists is None):
+        raise DataError(f"{here}: give either `load` or `lists`")
     if len(info.image_shape) != 3 or not len(info.mean) == len(info.std) == info.image_shape[2]:
         raise DataError(f"{here}: image_shape is (height, width, channels), mean and std have a value per channel")
+    if entry.official is not None and not callable(entry.official):
+        raise DataError(f"{here}: `official` must be a function that gives a datasets.official.Layout")
+    if entry.lists is not None:
+        _check_lists(entry, here)
+        return entry
+    if not callable(entry.load):
+        raise DataError(f"{here}: `load` must be a function load(info, root)")
     if len(info.class_names) != info.num_classes:
         raise DataError(f"{here}: {len(info.class_names)} class_names for num_classes = {info.num_classes}")
     if min(info.num_train, info.num_test) < 1:
         raise DataError(f"{here}: num_train and num_test must be at least 1")
     return entry
+
+
+def _check_lists(entry: DataSetPlugin, here: str) -> None:
+    lists, info = entry.lists, entry.info
+    if not isinstance(lists, Lists) or not callable(lists.find) or not callable(lists.read):
+        raise DataError(f"{here}: `lists` must be datasets.plugin.Lists(folders, find, read) with two functions")
+    if not isinstance(lists.folders, tuple) or not all(isinstance(folder, str) for folder in lists.folders):
+        raise DataError(f"{here}: `folders` must be a tuple of names")
+    if info.resize is None or info.resize < info.image_shape[0] or info.image_shape[0] != info.image_shape[1]:
+        raise DataError(f"{here}: images that are files need a square image_shape and `resize`, at least as large")
+    if info.image_shape[2] != 3:
+        raise DataError(f"{here}: images that are files are read with three channels")
 
 
 def check_noise_model(entry: Any, where: str) -> NoisePlugin:
@@ -176,20 +97,52 @@ def check_noise_model(entry: Any, where: str) -> NoisePlugin:
     info = entry.info
     here = f"{where}: noise {info.name!r}"
     _check_name(info.name, here)
-    if (entry.matrix is None) == (entry.draw is None) or not callable(entry.matrix or entry.draw):
-        raise DataError(f"{here}: give one function, either `matrix` or `draw`")
+    _check_functions(entry, here)
     if info.takes_rate and "{rate}" not in info.title:
         raise DataError(f"{here}: the title {info.title!r} must say where the rate stands, as in 'mine {{rate}}'")
     try:
         info.title.format(rate="0%", file="")
     except (KeyError, IndexError, ValueError):
         raise DataError(f"{here}: the title {info.title!r} has another place than {{rate}}") from None
-    for key, default in info.options.items():
-        if key in RESERVED_OPTIONS or not isinstance(default, bool | int | float | str | None):
-            raise DataError(f"{here}: option {key!r}: needs a plain default, and none of the names {RESERVED_OPTIONS}")
+    for key in info.options:
+        _check_option(entry, key, here)
     if unknown := sorted(set(info.needs) - set(NEEDS)):
         raise DataError(f"{here}: unknown need {unknown[0]!r} (accepted: {', '.join(NEEDS)})")
     return entry
+
+
+def _check_functions(entry: NoisePlugin, here: str) -> None:
+    """One of the functions that say the labels, and of the further ones those that go with it."""
+    main = [function for function in (entry.matrix, entry.draw, entry.target) if function is not None]
+    if len(main) != 1 or not callable(main[0]):
+        raise DataError(f"{here}: give one function, either `matrix` or `draw` or `target`")
+    for name in ("expected", "expected_rate", "read", "warnings"):
+        function = getattr(entry, name)
+        if function is not None and not callable(function):
+            raise DataError(f"{here}: `{name}` must be a function")
+        if function is not None and name.startswith("expected") and entry.draw is None:
+            raise DataError(f"{here}: `{name}` goes with `draw`; of `matrix` and `target` the harness knows it")
+    if (entry.read is not None) != entry.info.reads_file:
+        raise DataError(f"{here}: a function `read` and an option 'file' = datasets.plugin.FILE go together")
+
+
+def _check_option(entry: NoisePlugin, key: str, here: str) -> None:
+    own = {"file": FILE, "key": KEY} if entry.read is not None else {}
+    if entry.target is not None:
+        own["sampling"] = SAMPLING
+    declared = entry.info.option(key)
+    if (declared != own[key]) if key in own else declared in (FILE, KEY):
+        raise DataError(f"{here}: option {key!r}: `file`, `key` and `sampling` are datasets.plugin.FILE, KEY, SAMPLING")
+    if key in own:
+        return
+    if key in RESERVED_OPTIONS or not isinstance(declared.default, bool | int | float | str | None):
+        raise DataError(f"{here}: option {key!r}: needs a plain default, and none of the names {RESERVED_OPTIONS}")
+    try:
+        unlike = declared.checked(declared.default, "") != declared.default
+    except (DataError, TypeError, ValueError):
+        unlike = True
+    if unlike:
+        raise DataError(f"{here}: option {key!r}: the default {declared.default!r} is not one that it accepts")
 
 
 def _check_name(name: Any, where: str) -> None:

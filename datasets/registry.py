@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common.errors import unknown
-from datasets import cifar, digits, disk
+from common.files import expanded
+from datasets import disk, official
 from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
-from datasets.disk import Choice
-from datasets.plugin import AddedDataSet, DataSetPlugin
+from datasets.data_contract import Choice
+from datasets.data_sets import DATASETS
+from datasets.plugin import load_added
 
-DATASETS: dict[str, DataSetInfo] = {
-    info.name: info
-    for info in (digits.INFO, cifar.CIFAR10, cifar.CIFAR100, *(module.INFO for module in disk.MODULES.values()))
-}
-
-_added: dict[str, AddedDataSet] = {}
+__all__ = [
+    "DATASETS", "ROOT_VARIABLE", "Described", "default_root", "describe", "image_names", "info", "load", "user_cache",
+    "verify",
+]  # fmt: skip
 
 PLAIN = Choice()
 ROOT_VARIABLE = "NOISY_BENCH_DATA"
@@ -28,34 +28,28 @@ ROOT_VARIABLE = "NOISY_BENCH_DATA"
 def default_root() -> Path:
     """Where data lie unless told otherwise: the environment's NOISY_BENCH_DATA, else a per-user cache folder."""
     named = os.environ.get(ROOT_VARIABLE)
-    return Path(named).expanduser() if named else user_cache()
+    return expanded(named) if named else user_cache()
 
 
 def user_cache() -> Path:
-    """The per-user cache folder."""
+    """The per-user cache folder; below that of temporary files for a user who has no home."""
     if sys.platform == "win32":
         cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":
-        cache = str(Path.home() / "Library" / "Caches")
+        cache = str(expanded("~/Library/Caches"))
     else:
         cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "noisy-label-bench"
+    if cache:
+        return Path(cache) / "noisy-label-bench"
+    try:
+        return Path.home() / ".cache" / "noisy-label-bench"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"noisy-label-bench-{os.getuid()}"
 
 
 def info(name: str) -> DataSetInfo:
     """The description of one data set. Raises DataError with a suggestion where the name is unknown."""
-    if name not in DATASETS:
-        raise unknown("data set", name, sorted(DATASETS), error=DataError)
-    return DATASETS[name]
-
-
-def add(plugin: DataSetPlugin, path: Path) -> None:
-    """Register a data set that the plug-in file `path` declares. Raises DataError where its name is taken."""
-    name = plugin.info.name
-    if name in DATASETS and (name not in _added or _added[name].path != path):
-        owner = _added[name].path if name in _added else "a built-in data set"
-        raise DataError(f"{path}: data set name {name!r} is taken by {owner}")
-    DATASETS[name], _added[name] = plugin.info, AddedDataSet(plugin, path)
+    return DATASETS[name].info
 
 
 @dataclass(frozen=True)
@@ -75,9 +69,9 @@ def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Des
 
     Only where images are files anything is read: their lists, which are indexed at the first time.
     """
-    static = info(name)
-    if name not in disk.MODULES:
-        return Described(static, None)
+    static = DATASETS[name]
+    if static.lists is None:
+        return Described(static.info, None)
     sources = disk.complete(name, default_root() if root is None else root, choice.file)
     found = disk.opened(name, sources, user_cache())
     return Described(disk.described(name, sources, found), disk.content(found, choice.skip_broken))
@@ -89,7 +83,7 @@ def image_names(name: str, root: Path | None, choice: Choice, content: str | Non
     content: the hash that a run's specification has; images that are left out are those left out then. Raises DataError
     where the data are missing or have changed.
     """
-    if name not in disk.MODULES:
+    if DATASETS[name].lists is None:
         return None
     for skip_broken in (False, True):
         chosen = replace(choice, skip_broken=skip_broken)
@@ -106,12 +100,11 @@ def verify(name: str, root: Path | None = None, choice: Choice = PLAIN) -> None:
 
     A published set whose files have their official hashes holds what it should.
     """
-    if name in cifar.LAYOUTS:
-        cifar.verify(name, default_root() if root is None else root)
-    elif name in disk.MODULES or name in _added:
+    found = DATASETS[name]
+    if found.official is not None:
+        official.verify(name, found.official(), default_root() if root is None else root)
+    elif not found.comes_with:
         load(name, root, choice)
-    else:
-        info(name)  # embedded in a library
 
 
 def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet:
@@ -119,11 +112,8 @@ def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet
 
     Raises DataError, one line that says what to run, where files are missing or are not the official ones.
     """
-    described, root = info(name), default_root() if root is None else root
-    if name in disk.MODULES:
+    found, root = DATASETS[name], default_root() if root is None else root
+    if found.load is None:
         return disk.load(name, root, choice, user_cache())
-    if name in _added:
-        return _added[name].load(root)
-    if name in cifar.LAYOUTS:
-        return replace(cifar.load(described, root), root=root)
-    return digits.load()
+    origin = DATASETS.origin(name)
+    return found.load(found.info, root) if origin is None else load_added(found, root, origin)

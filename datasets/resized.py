@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from common.files import written
 from datasets import packs
-from datasets.base import ImageFiles
-from datasets.image_check import FEW, Progress
+from datasets.base import ImageFiles, Report
+from datasets.image_check import FEW
 from datasets.packs import PACK
 
 QUALITY = 95
@@ -56,7 +56,7 @@ def _make_pack(files: ImageFiles, numbers: Sequence[int], path: Path, resize: in
     return len(numbers)
 
 
-def make(files: ImageFiles, resize: int, jobs: int, progress: Progress) -> None:
+def make(files: ImageFiles, resize: int, jobs: int, report: Report) -> None:
     """Make the copies that are not there yet. What is cut off goes on where it was. Raises DataError, OSError."""
     from joblib import Parallel, delayed
 
@@ -68,10 +68,10 @@ def make(files: ImageFiles, resize: int, jobs: int, progress: Progress) -> None:
         if not path.exists():
             tasks.append((path, files.numbers[held_by == number].tolist()))
     total, done = sum(len(numbers) for _, numbers in tasks), 0
-    progress(done, total)
+    report(done, total)
     bare = files.take(files.numbers[:0])
     jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
     for count in parallel(delayed(_make_pack)(bare, numbers, path, resize) for path, numbers in tasks):
         done += count
-        progress(done, total)
+        report(done, total)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datasets import listing
 from datasets.base import DataSetInfo
+from datasets.data_contract import DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources
 
 CLASSES, ALL_CLASSES = 50, 1000
@@ -98,3 +99,6 @@ def read(sources: Sources) -> Listing:
         parts[IMAGENET] = _imagenet(files[IMAGENET], synsets, faults)
     names = titles[:CLASSES] if len(titles) >= CLASSES else [f"class {label}" for label in range(CLASSES)]
     return Listing(parts, faults, tuple(names))
+
+
+DATA_SET = DataSetPlugin(INFO, lists=Lists(FOLDERS, find, read))

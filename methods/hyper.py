@@ -27,7 +27,7 @@ class HyperParameter(TypedDict):
     "int", and need not be named.
     `source` says where the default comes from (paper, repository, or "inferred").
     `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
-    at all. `bench.search` says what it does where they are absent.
+    at all. `bench.tuning.search` says what it does where they are absent.
     `authors`: the default in place of `default` where `authors_behaviour`, a switch of the same method, is on.
     """
 

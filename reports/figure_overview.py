@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 from reports.figure_style import INK, PAPER, Drawn, handle, panels, style_of
 from reports.gather import Section
 from results.aggregate import RULES
+from results.noise_names import is_clean
 from results.record import canonical
 from results.statistics import CriticalDifference
 
@@ -93,7 +94,7 @@ def _rates(section: Section) -> dict[_Family, dict[float, str]]:
     clean: dict[str, str] = {}
     for cell in section.plan["cells"]:
         noise = cell["noise"] if "noise" in cell else cell["spec"]["noise"]
-        if noise["model"] == "clean":
+        if is_clean(noise["model"]):
             clean[cell["dataset"]] = cell["setting"]
         else:
             family = cell["dataset"], noise["model"], canonical(noise.get("options") or {})

@@ -17,7 +17,7 @@ from common.specification import read
 from reports.gather import Section, mean_std
 from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
-from results import published
+from results import noise_names, published
 from results.aggregate import RULES
 from results.inference import TIE
 from results.record import noise_specification
@@ -199,7 +199,7 @@ def _measured(row: Mapping[Any, Any]) -> str:
 
 
 def _noise(row: Mapping[Any, Any]) -> str:
-    model = "own labels" if row["noise_model"] == "own" else str(row["noise_model"]).replace("_", " ")
+    model = noise_names.words(str(row["noise_model"]))
     return model if pd.isna(row["noise_rate"]) else f"{model} {100 * row['noise_rate']:g}%"
 
 

@@ -17,8 +17,8 @@ from results.aggregate import RULES
 _NOT_SHOWN = ("host",)
 """Parts of `execution` that say where, not how: they have no place in a page that is handed on."""
 RUN_HEALTH = ("collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest",
-              "gradient_median", "gradient_largest", "skipped")  # fmt: skip
-"""Columns of the frame that say whether a run is sound."""
+              "gradient_median", "gradient_largest", "skipped", "left_out")  # fmt: skip
+"""Columns of the frame that say whether a run, and its data, are sound."""
 
 
 def runs_table(sections: Sequence[Section]) -> Table:

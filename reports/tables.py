@@ -15,6 +15,8 @@ from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, per
 from reports.names import fit
 from results import aggregate, statistics
 from results.aggregate import RULES
+from results.noise_names import is_clean
+from results.record import left_out_text
 from results.statistics import Best
 
 
@@ -97,7 +99,7 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
         notes.append(f"Nothing is bold: {best.reason}.")
     if section.clean_rows:
         notes.append("Rows trained with clean labels are neither ranked nor tested.")
-    noisy = section.frame.loc[section.frame["noise_model"] != "clean", "setting"]
+    noisy = section.frame.loc[~section.frame["noise_model"].map(is_clean), "setting"]
     if (cells["setting"].isin(noisy) & (cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
     notes.append(f"Passes: network passes over each image of an epoch. {_cost_note(section)}")
@@ -148,6 +150,8 @@ def _data_notes(section: Section, dataset: str) -> list[str]:
         notes.append("The test labels are given ones: some are wrong, so that no method can reach 100%.")
     if any(record.get("data", {}).get("true_labels") == "unknown" for record in records):
         notes.append("The true labels of the training images are not known: nothing is said of memorisation.")
+    left_out = dict.fromkeys(left_out_text(record) for record in records)
+    notes += [f"Left out of the data as broken: {text}." for text in left_out if text]
     return notes
 
 

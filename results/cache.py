@@ -44,8 +44,8 @@ def columns(source: Source, name: str, build: Build, report: Report) -> pd.DataF
     empty = pd.DataFrame(build([]))
     if source.store is None:
         return pd.DataFrame(build(source.records(report)))
-    path = source.store.root / "cache" / f"{name}{SUFFIX}"
-    stamps = _stamps(source.store.records_folder)
+    path = source.store.layout.cached(f"{name}{SUFFIX}")
+    stamps = _stamps(source.store.layout.records)
     kept, cached = _read(path, list(empty.columns))
     stale = {file for file, stamp in cached.items() if stamps.get(file) != stamp}
     missing = [file for file in source.record_files if file.name not in cached or file.name in stale]

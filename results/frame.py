@@ -30,6 +30,7 @@ Columns of `load(path)`; accuracies, rates and errors are fractions in [0, 1], m
 | loss_median, loss_largest | of the loss of a training step; NaN where it was not measured |
 | gradient_median, gradient_largest | of the length of a training step's gradient; NaN where it was not measured |
 | skipped | share of training steps without a gradient |
+| left_out | images that `--skip-broken` left out of the data set, all splits together |
 | ece, nll | expected calibration error and negative log-likelihood on the test set, last epoch |
 | passes_per_step | network passes of one training step |
 | images_per_second, seconds, start_seconds, peak_memory_mib | cost of this execution |
@@ -56,7 +57,7 @@ from results.sources import Report, warn
 
 _TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
          "method_title", "configuration", "identity", "network", "precision", "privileges", "collapsed_reason")
-_WHOLE = ("epochs", "batch_size", "seed", "protocol")
+_WHOLE = ("epochs", "batch_size", "seed", "protocol", "left_out")
 _WHOLE_IF_ANY = ("subset", "collapsed_epoch", "first_above_chance")
 COLUMNS = (
     "address", "suites", "dataset", "dataset_title", "subset", "noise_model", "noise_rate", "noise",
@@ -64,8 +65,8 @@ COLUMNS = (
     "network", "epochs", "batch_size", "precision", "seed", "accuracy_last", "accuracy_last_mean", "accuracy_best_test",
     "accuracy_noisy_validation", "accuracy_clean_validation", "memorised", "auc_given_label_mean", "auc_own",
     "collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest", "gradient_median",
-    "gradient_largest", "skipped", "ece", "nll", "passes_per_step", "images_per_second", "seconds", "start_seconds",
-    "peak_memory_mib", "privileges", "protocol",
+    "gradient_largest", "skipped", "left_out", "ece", "nll", "passes_per_step", "images_per_second", "seconds",
+    "start_seconds", "peak_memory_mib", "privileges", "protocol",
 )  # fmt: skip
 _ORDER = ["dataset", "noise_model", "noise_rate", "method", "configuration", "seed", "address"]
 _NUMBERS = {
@@ -198,7 +199,8 @@ def row(record: Record) -> Row:
         "collapsed_epoch": _number(collapsed["epoch"]),
         "collapsed_reason": collapsed["reason"],
         "first_above_chance": _number(judged["first_above_chance"]),
-        **{name: getattr(spec, name) for name in _WHOLE},
+        "left_out": sum((_lookup(record, "data.skipped") or {}).values()),
+        **{name: getattr(spec, name) for name in _WHOLE if name != "left_out"},
         **{name: _number(_lookup(record, key)) for name, key in _NUMBERS.items()},
     }
     return cast(Row, found)

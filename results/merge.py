@@ -15,9 +15,10 @@ from common.plan import Plan
 from common.record import Record
 from results.arrays import Arrays, check_arrays, load_npz
 from results.doubts import Redraw, doubtful
+from results.layout import LINES_PLAN_SUFFIX, LINES_SUFFIX
 from results.plan import joined
 from results.record import PROTOCOL, StoreError, dumps, identity, result
-from results.sources import PLAN_SUFFIX, Report, Source, find, warn
+from results.sources import Report, Source, find, warn
 from results.store import Store, replace_file
 
 _LOOKED_AT = ("address", "spec", "titles", "noise", "curves", "selection", "final")
@@ -101,7 +102,7 @@ class _Undo:
 @contextlib.contextmanager
 def _undone(into: Store) -> Iterator[_Undo]:
     """Take back what the block has written where it ends in an error (a full disk, say) or is interrupted."""
-    folders = [folder for folder in (into.records_folder, into.plans_folder, into.root) if not folder.exists()]
+    folders = [folder for folder in (into.layout.records, into.layout.plans, into.root) if not folder.exists()]
     undo = _Undo()
     try:
         yield undo
@@ -161,7 +162,7 @@ def _take_plans(source: Source, plans: dict[str, Plan], into: Store, summary: Me
             else:
                 plan = _named_apart(theirs, _origin(source), mine)
                 summary.apart[suite] = plan["suite"]
-        path = into.plans_folder / f"{plan['suite']}.json"
+        path = into.layout.plan(plan["suite"])
         if path.exists():
             undo.plans.setdefault(path, path.read_bytes())
         else:
@@ -231,8 +232,8 @@ def export_jsonl(store: Store, suite: str, target: Path) -> int:
         raise StoreError(f"{store.root}: no run of the suite {suite!r} is done")
     bare = [_without_host(record) for record in done]
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in bare]
-    replace_file(target / f"{suite}.jsonl", "".join(f"{line}\n" for line in lines).encode("ascii"))
-    replace_file(target / f"{suite}{PLAN_SUFFIX}", dumps(plan).encode("ascii"))
+    replace_file(target / f"{suite}{LINES_SUFFIX}", "".join(f"{line}\n" for line in lines).encode("ascii"))
+    replace_file(target / f"{suite}{LINES_PLAN_SUFFIX}", dumps(plan).encode("ascii"))
     return len(done)
 
 

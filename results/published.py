@@ -34,6 +34,7 @@ import pandas as pd
 
 from common.errors import unknown
 from results.aggregate import RULES
+from results.noise_names import HUMAN_LABELS
 from results.plain import read_regular, shown
 from results.record import StoreError
 
@@ -46,16 +47,6 @@ COLUMNS = (
 )  # fmt: skip
 REQUIRED = ("source", "method", "dataset", "noise_model", "mean")
 """What a user's own file needs at least; the other columns may be absent."""
-
-HUMAN_LABELS = {
-    ("cifar10", "aggre_label"): "cifar10n_aggregate",
-    ("cifar10", "random_label1"): "cifar10n_random1",
-    ("cifar10", "random_label2"): "cifar10n_random2",
-    ("cifar10", "random_label3"): "cifar10n_random3",
-    ("cifar10", "worse_label"): "cifar10n_worst",
-    ("cifar100", "noisy_label"): "cifar100n_noisy",
-}
-"""(data set, key in the authors' label file) -> name of the noise: how runs with `labels_file` are recognised."""
 
 _DEFAULTS = {"network": UNKNOWN, "selection_rule": UNKNOWN, "metric": "top1", "test_set": "test"}
 _CHOICES = {
@@ -172,10 +163,9 @@ class Difference:
 
 def noise_name(run: Mapping[str, Any]) -> str:
     """The noise of a row of `results.load`, human labels by their name in HUMAN_LABELS."""
-    if run["noise_model"] != "labels_file":
-        return str(run["noise_model"])
-    options = json.loads(run["noise_specification"])["noise"].get("options", {})
-    return HUMAN_LABELS.get((str(run["dataset"]), str(options.get("key"))), "labels_file")
+    options = json.loads(run["noise_specification"])["noise"].get("options")
+    key = str(options.get("key")) if isinstance(options, dict) else ""
+    return HUMAN_LABELS.get((str(run["dataset"]), key), str(run["noise_model"]))
 
 
 def matches(published: Mapping[str, Any], run: Mapping[str, Any], select: str) -> list[Difference]:

@@ -37,6 +37,13 @@ def canonical(spec: Specification | Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def left_out_text(record: Record) -> str:
+    """How many images `--skip-broken` left out and why, such as "6 images (truncated image: 6)"; empty for none."""
+    counts = record["data"].get("skipped", {})
+    kinds, number = ", ".join(f"{kind}: {count:,}" for kind, count in counts.items()), sum(counts.values())
+    return f"{number:,} image{'s' * (number != 1)} ({kinds})" if number else ""
+
+
 def address(spec: Specification | Mapping[str, Any]) -> str:
     """SHA-256 (64 hexadecimal digits) of the canonical specification: the name of the run's record."""
     return hashlib.sha256(canonical(spec).encode("ascii")).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from common.plan import Plan
 from common.record import Record
+from results.layout import ARRAYS_SUFFIX, LINES_PLAN_SUFFIX, LINES_SUFFIX, RECORD_SUFFIX, Layout
 from results.plain import read_regular
 from results.record import StoreError
 from results.store import Store, read_plan, read_record, storage
@@ -18,7 +19,6 @@ from results.validation import loads
 Report = Callable[[str], None]
 """Is told, in one line each, which records could not be read."""
 
-PLAN_SUFFIX = ".plan.json"
 
 
 def warn(line: str) -> None:
@@ -41,7 +41,7 @@ class Source:
             return self.store.plans()
         found = {}
         for file in self.line_files:
-            beside = file.with_name(file.stem + PLAN_SUFFIX)
+            beside = file.with_name(file.stem + LINES_PLAN_SUFFIX)
             if beside.is_file():
                 found[file.stem] = read_plan(beside, file.stem)
         return found
@@ -50,7 +50,7 @@ class Source:
         """Where the arrays of a record would lie."""
         if self.store is not None:
             return self.store.arrays_path(address)
-        return (self.path if self.path.is_dir() else self.path.parent) / f"{address}.npz"
+        return (self.path if self.path.is_dir() else self.path.parent) / f"{address}{ARRAYS_SUFFIX}"
 
     def records(self, report: Report = warn) -> Iterator[Record]:
         """All whole records, each once; the others are reported in one line each and left out."""
@@ -71,28 +71,29 @@ def find(path: Path | str) -> Source:
 
 def _found(path: Path) -> Source:
     if path.is_file():
-        if path.suffix == ".jsonl":
+        if path.suffix == LINES_SUFFIX:
             return Source(path, None, (), (path,))
-        if path.suffix == ".json":
+        if path.suffix == RECORD_SUFFIX:
             return Source(path, None, (path,), ())
         raise StoreError(f"{path}: not a file of records (accepted: .jsonl, or one record's .json)")
     if not path.is_dir():
         what = "neither a regular file nor a folder" if path.exists() else "no such file or folder"
         raise StoreError(f"{path}: {what}")
-    if path.name == "records" and not (path / "records").is_dir() and not _holds_lines_alone(path):
+    if path == Layout(path.parent).records and not Layout(path).records.is_dir() and not _holds_lines_alone(path):
         path = path.parent
-    if (path / "records").is_dir() or (path / "plans").is_dir():
-        return Source(path, Store(path), tuple(_named(path / "records", ".json")), ())
-    if lines := _named(path, ".jsonl"):
+    layout = Layout(path)
+    if layout.records.is_dir() or layout.plans.is_dir():
+        return Source(path, Store(path), tuple(_named(layout.records, RECORD_SUFFIX)), ())
+    if lines := _named(path, LINES_SUFFIX):
         return Source(path, None, (), tuple(lines))
-    if files := _named(path, ".json"):
+    if files := _named(path, RECORD_SUFFIX):
         return Source(path, None, tuple(files), ())
     raise StoreError(f"{path}: holds no records (expected records/*.json, *.json or *.jsonl in it)")
 
 
 def _holds_lines_alone(folder: Path) -> bool:
     """Whether a folder called `records` is no store's, but one of .jsonl files."""
-    return bool(_named(folder, ".jsonl")) and not _named(folder, ".json")
+    return bool(_named(folder, LINES_SUFFIX)) and not _named(folder, RECORD_SUFFIX)
 
 
 def read_files(files: tuple[Path, ...], report: Report, named: bool) -> Iterator[tuple[Path, Record]]:
@@ -118,7 +119,7 @@ def _named(folder: Path, suffix: str) -> list[Path]:
         return []
     with storage(folder, "read"):
         found = [file for file in folder.iterdir() if file.suffix == suffix and not file.name.startswith(".")]
-    return sorted(file for file in found if not file.name.endswith(PLAN_SUFFIX))
+    return sorted(file for file in found if not file.name.endswith(LINES_PLAN_SUFFIX))
 
 
 def _lines(file: Path, report: Report) -> Iterator[Record]:

@@ -1,7 +1,6 @@
 """The store: a folder of records, one JSON file and one .npz file a run, published whole or not at all.
 
-    records/<address>.json|.npz   plans/<suite>.json   failed/<address>.txt
-    checkpoints/ leases/ report/ (others' business)    cache/ (made by `results.frame`, safe to delete)
+What lies where is for `results.layout`.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from common import files
 from common.plan import Plan
 from common.record import Record
 from results.arrays import Arrays, load_npz, npz_bytes
+from results.layout import FAILURE_SUFFIX, PLAN_SUFFIX, RECORD_SUFFIX, Layout
 from results.plain import parse, read_regular, shown
 from results.plan import check_plan, is_suite_name, joined
 from results.record import StoreError, dumps
@@ -138,7 +138,7 @@ def _published(temporary: Path, target: Path) -> bool:
     except OSError as fault:
         if fault.errno not in _NO_HARD_LINKS:
             raise
-    with locked(target.parent / "records"):  # one lock for the folder, since lock files stay
+    with locked(target.parent / target.parent.name):  # one lock for the folder, since lock files stay
         return _first(_claim, temporary, target)
 
 
@@ -169,15 +169,13 @@ class Store:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
-        self.records_folder = self.root / "records"
-        self.plans_folder = self.root / "plans"
-        self.failed_folder = self.root / "failed"
+        self.layout = Layout(self.root)
 
     def record_path(self, address: str) -> Path:
-        return self.records_folder / f"{address}.json"
+        return self.layout.record(address)
 
     def arrays_path(self, address: str) -> Path:
-        return self.records_folder / f"{address}.npz"
+        return self.layout.arrays(address)
 
     def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None) -> bool:
         """Put a record and its arrays (None: it has none) in place, whole or not at all; the first one wins.
@@ -210,21 +208,17 @@ class Store:
         """The checked record. Raises StoreError naming the file when it is missing, cut short or malformed."""
         return read_record(self.record_path(address))
 
-    def has_arrays(self, address: str) -> bool:
-        """Whether per-sample arrays lie beside the record (not so where it came from a .jsonl file)."""
-        return self.arrays_path(address).is_file()
-
     def arrays(self, address: str) -> Arrays:
         """The record's per-sample arrays by name. Raises StoreError naming the file."""
         return load_npz(self.arrays_path(address))
 
     def addresses(self) -> list[str]:
         """Addresses of all whole records, sorted."""
-        return [path.stem for path in self._files(self.records_folder, ".json") if damage(path) is None]
+        return [path.stem for path in self._files(self.layout.records, RECORD_SUFFIX) if damage(path) is None]
 
     def damaged(self) -> dict[str, str]:
         """Address -> why the file there is no whole record, in one line."""
-        faults = {path.stem: damage(path) for path in self._files(self.records_folder, ".json")}
+        faults = {path.stem: damage(path) for path in self._files(self.layout.records, RECORD_SUFFIX)}
         return {address: fault for address, fault in faults.items() if fault is not None}
 
     @staticmethod
@@ -243,9 +237,9 @@ class Store:
         written is removed here.
         """
         check_plan(plan, "plan")
-        for folder in (self.records_folder, self.plans_folder, self.failed_folder):
+        for folder in (self.layout.records, self.layout.plans, self.layout.failed):
             _remove_leftovers(folder)
-        path = self.plans_folder / f"{plan['suite']}.json"
+        path = self.layout.plan(plan["suite"])
         with locked(path):
             if path.is_file():
                 with contextlib.suppress(StoreError):  # an unreadable plan is replaced: it only repeats what was asked
@@ -254,20 +248,20 @@ class Store:
 
     def plan(self, suite: str) -> Plan:
         """The plan of one suite. Raises StoreError naming the file."""
-        return read_plan(self.plans_folder / f"{suite}.json", suite)
+        return read_plan(self.layout.plan(suite), suite)
 
     def plans(self) -> dict[str, Plan]:
         """Suite name -> plan, sorted by name. Raises StoreError naming a malformed file."""
-        return {path.stem: self.plan(path.stem) for path in self._files(self.plans_folder, ".json")}
+        return {path.stem: self.plan(path.stem) for path in self._files(self.layout.plans, PLAN_SUFFIX)}
 
     def fail(self, address: str, traceback: str) -> None:
         """Keep the traceback of a failed run in failed/<address>.txt."""
-        replace_file(self.failed_folder / f"{address}.txt", traceback.encode("utf-8", "replace"))
+        replace_file(self.layout.failure(address), traceback.encode("utf-8", "replace"))
 
     def failures(self) -> dict[str, str]:
         """Address -> traceback of each failed run that has no record since."""
         found = {}
-        for path in self._files(self.failed_folder, ".txt"):
+        for path in self._files(self.layout.failed, FAILURE_SUFFIX):
             if not self.has(path.stem):
                 with storage(path, "read"):
                     found[path.stem] = read_regular(path).decode("utf-8", "replace")
@@ -275,6 +269,6 @@ class Store:
 
     def clear_failure(self, address: str) -> None:
         """Forget that the run failed; nothing happens where it did not."""
-        path = self.failed_folder / f"{address}.txt"
+        path = self.layout.failure(address)
         with storage(path, "remove"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()

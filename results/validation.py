@@ -181,6 +181,15 @@ def _check_names(record: Json, where: str) -> None:
     names, count = record["data"]["class_names"], record["data"]["num_classes"]
     _need(all(isinstance(name, str) for name in names), "data.class_names", names, "texts", where)
     _need(len(names) == count, "data.class_names", names, f"{count} names, as 'data.num_classes' says", where)
+    for key in ("skipped", "adjusted"):
+        counts = record["data"].get(key, {})
+        fits = isinstance(counts, dict) and all(_is_count(kind, number) for kind, number in counts.items())
+        _need(fits, f"data.{key}", counts, "short texts with counts of images", where)
+
+
+def _is_count(kind: str, number: Any) -> bool:
+    """Whether so many images can be of a kind, told in a word or two."""
+    return 0 < len(kind) <= 100 and type(number) is int and 0 <= number < 2**40
 
 
 def _check_name(name: Any, key: str, where: str) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from command_line import Command, Ended
 
-from bench import accelerator, cli, scheduler
-from bench.worker import work
+from bench import cli
+from bench.machine import accelerator
+from bench.sweep import scheduler
+from bench.sweep.worker import work
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode
 
-from bench import accelerator
+from bench.machine import accelerator
 
 NAME = "Stand-in"
 FREE, TOTAL = 3 * 2**30, 4 * 2**30

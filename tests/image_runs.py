@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.commands.image_files import make_ready
-from bench.commands.sweep import Planned, plan_suite
-from bench.environment import Environment
-from bench.execute import execute
+from bench.api.image_files import make_ready
+from bench.api.planned import Planned, plan_suite
+from bench.training.environment import Environment
+from bench.training.execute import execute
 from datasets.base import ImageFiles, ImageSet
 from results.store import Store
 

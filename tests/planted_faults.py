@@ -111,7 +111,7 @@ TEXT = """
         return super().loss(batch)
 
 ## imports the harness: Plain: reach
-+    import bench.data
++    import bench.training.data
     passes_per_step = 1.0
 
 ## reads an undeclared fact: Plain: loss

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.check_problem import Problem, Training, start
+from bench.checks.problem import Problem, Training, start
 from methods.base import Batch
 
 PROBLEM = Problem(samples=40, batch_size=20, epochs=3, learning_rate=0.02)

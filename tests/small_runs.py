@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from bench import spec, suite
-from bench.data import prepare
-from bench.environment import Environment
-from bench.execute import build_run, execute
-from bench.measure import Measures
-from bench.step import Run
+from bench.planning import spec, suite
+from bench.training.data import prepare
+from bench.training.environment import Environment
+from bench.training.execute import build_run, execute
+from bench.training.measure import Measures
+from bench.training.step import Run
 from common.specification import Specification
 from methods import registry
 from methods.base import Batch, Method

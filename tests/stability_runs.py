@@ -13,11 +13,12 @@ import torch
 from small_runs import TABLES
 from torch import Tensor
 
-from bench import evaluation, spec, suite, trainer
-from bench.data import prepare
-from bench.execute import build_run
-from bench.measure import Measures
-from bench.step import Run
+from bench.planning import spec, suite
+from bench.training import evaluation, trainer
+from bench.training.data import prepare
+from bench.training.execute import build_run
+from bench.training.measure import Measures
+from bench.training.step import Run
 from methods.base import Batch
 
 STEPS = 60

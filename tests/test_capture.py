@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from small_runs import published, specification
 from torch import Tensor, nn
 
-from bench import capture, evaluation, trainer
-from bench.capture_guard import Before
-from bench.data import prepare
-from bench.execute import build_run
-from bench.recorders import Replay, TraceRecorder
-from bench.step import Run
+from bench.training import capture, evaluation, trainer
+from bench.training.capture_guard import Before
+from bench.training.data import prepare
+from bench.training.execute import build_run
+from bench.training.recorders import Replay, TraceRecorder
+from bench.training.step import Run
 from methods import registry
 from methods.base import Batch, Method, Phase
 from results.store import Store
@@ -77,7 +77,7 @@ def assert_same(one: Run, other: Run) -> None:
     assert state.keys() == others_state.keys()
     assert [name for name in state if not torch.equal(state[name], others_state[name])] == []
     assert one.task.counter.state_dict() == other.task.counter.state_dict()
-    assert vars(one.progress) | {"seconds": 0} == vars(other.progress) | {"seconds": 0}
+    assert vars(one.position) | {"seconds": 0} == vars(other.position) | {"seconds": 0}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from loss_inputs import CLASSES, draw, onehot
 from small_runs import specification, started
 from torch import Tensor
 
-from bench.trainer import train_epoch
+from bench.training.trainer import train_epoch
 from methods import registry
 from methods.base import Method
 from methods.car import car_loss, car_terms

@@ -10,7 +10,7 @@ from command_line import Command
 from planted_faults import FAULTS, source
 
 from bench import plugins
-from bench.check import CHECKS
+from bench.checks.check import CHECKS
 from methods import registry as methods
 
 

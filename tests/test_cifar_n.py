@@ -13,8 +13,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import spec, suite
 from bench.commands import data as data_command
+from bench.planning import spec, suite
 from datasets import cifar_n, registry
 from datasets.base import DataError, DataSet
 from datasets.noise import check_noise, make_noise

@@ -15,8 +15,8 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, run, write_suite
 from synthetic_records import make_store
 
-from bench import accelerator
-from bench.commands import sweep
+from bench.api import planned as sweep
+from bench.machine import accelerator
 from results.store import Store
 
 NAMES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import ENVIRONMENT, HOME, finish, results, resumes, run, start, wait_for, write_suite
 
-from bench import lease
+from bench.sweep import lease
 from results.store import Store
 
 pytest.importorskip("distributed", reason="the extra [cluster] is not installed")

@@ -6,9 +6,9 @@ import functools
 
 import pytest
 
-from bench.check import CHECKS, run_check
-from bench.check_problem import in_short
-from bench.check_subject import Subject
+from bench.checks.check import CHECKS, run_check
+from bench.checks.problem import in_short
+from bench.checks.subject import Subject
 from methods import registry
 from methods.registry import HyperParameter, Value
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from small_runs import published, specification
 
-from bench import networks, trainer
-from bench.data import prepare
-from bench.execute import build_run
+from bench import networks
+from bench.training import trainer
+from bench.training.data import prepare
+from bench.training.execute import build_run
 
 pytestmark = pytest.mark.cuda
 METHODS = ["cross_entropy", "co_teaching", "elr", "car"]
@@ -42,7 +43,7 @@ def test_a_step_does_not_synchronise(method: str, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trainer, "_step", watched)
     trainer.train_epoch(run)
-    assert run.progress.step == 8
+    assert run.position.step == 8
 
 
 def test_captured_graphs_keep_the_outputs_of_earlier_passes() -> None:

@@ -15,7 +15,7 @@ from bench.commands import image_files
 from bench.commands.data_check import check_files
 from datasets import disk, image_check, index_checks, registry
 from datasets.base import DataError, ImageFiles
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.arrays import load_npz
 from results.store import Store
 from tests import command_line, miniatures
@@ -213,7 +213,7 @@ def test_a_specification_says_what_was_left_out(whole: dict[str, Path], tmp_path
 
 
 def test_data_that_change_after_planning_are_refused(whole: dict[str, Path], tmp_path: Path) -> None:
-    from bench.data import prepare
+    from bench.training.data import prepare
 
     root = fresh(whole, "clothing1m", tmp_path / "data")
     spec = planned("clothing1m", root).cells[0].spec

@@ -87,7 +87,7 @@ def test_digits_statistics_are_those_of_the_training_images() -> None:
     assert scaled.std() == pytest.approx(digits.INFO.std[0], abs=1e-4)
 
 
-@pytest.mark.parametrize("described", registry.DATASETS.values(), ids=lambda info: info.name)
+@pytest.mark.parametrize("described", [entry.info for entry in registry.DATASETS], ids=lambda info: info.name)
 def test_described_data_sets_are_consistent(described: Any) -> None:
     channels = described.image_shape[2]
     if described.class_names:  # else a file of the data set gives them

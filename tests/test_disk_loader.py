@@ -15,10 +15,10 @@ from joblib.externals.loky import ProcessPoolExecutor
 from PIL import Image
 from torch import Tensor
 
-from datasets import resized
+from datasets import disk_loader, resized
 from datasets.base import DataError, ImageFiles
 from datasets.decode import crop, decode
-from datasets.disk_loader import DiskLoader, Order, usable_workers
+from datasets.disk_loader import DiskLoader, Order, Seen, usable_workers
 from datasets.names import Names
 from tests.miniatures import picture, save
 
@@ -126,14 +126,14 @@ def test_weak_views_are_crops_and_mirrored_crops_of_the_resized_image(files: Ima
             crops[cut.flip(2).numpy().tobytes()] = (top, left, True)
     reader = loader(files)._reader
     seen = {
-        crops[reader[Order(np.array([0]), ("weak",), seed)].pixels[0][0].permute(2, 0, 1).numpy().tobytes()]
+        crops[reader[Order(np.array([0]), (Seen.of("weak"),), seed)].pixels[0][0].permute(2, 0, 1).numpy().tobytes()]
         for seed in range(200)
     }
     assert {top for top, _, _ in seen} == set(range(height - CROP + 1))
     assert {left for _, left, _ in seen} == set(range(width - CROP + 1))
     assert {flipped for _, _, flipped in seen} == {False, True}
     plain = loader(files, flip=False)._reader
-    unflipped = (plain[Order(np.array([0]), ("weak",), seed)].pixels[0][0] for seed in range(50))
+    unflipped = (plain[Order(np.array([0]), (Seen.of("weak"),), seed)].pixels[0][0] for seed in range(50))
     assert not any(crops[pixels.permute(2, 0, 1).numpy().tobytes()][2] for pixels in unflipped)
 
 
@@ -190,6 +190,39 @@ def _with_a_reader(files: ImageFiles) -> tuple[int, float]:
     total = float(by_row(walk(given, 1)).sum())
     given.close()
     return given.workers, total
+
+
+@pytest.mark.parametrize("room", [0, 2**20, 2**21 + 20_000, None])
+def test_where_shared_memory_is_small_the_same_batches_come_another_way_and_it_is_said_once(
+    files: ImageFiles, room: int | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """None: the room is gone only when a batch is to be put there. With 2 MiB and 20 kB the last batch fits."""
+    views = ("weak", "strong")
+    expected = [walk(loader(files), epoch, views) for epoch in (1, 2)]
+
+    def full(self: Tensor) -> Tensor:
+        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
+
+    if room is None:
+        monkeypatch.setattr(Tensor, "share_memory_", full)
+    else:
+        monkeypatch.setattr(disk_loader, "_room", lambda: room)
+    monkeypatch.setattr(disk_loader, "_told", set())
+    given = loader(files, 2)
+    assert all(same(walk(given, epoch, views), expected[epoch - 1]) for epoch in (1, 2))
+    [line] = capfd.readouterr().err.splitlines()
+    way = "without further processes" if room == 0 else "through pipes"
+    assert line.startswith("warning: /dev/shm is too small or full") and way in line
+
+
+def test_a_broken_image_is_named_where_shared_memory_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    monkeypatch.setattr(disk_loader, "_room", lambda: 2**20)
+    broken = ImageFiles(tmp_path, Names.of(["broken.jpg"]), np.arange(1), np.zeros(1, dtype=np.int64))
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        walk(loader(broken, 1))
 
 
 def test_a_worker_process_of_the_scheduler_starts_readers_of_its_own(files: ImageFiles) -> None:

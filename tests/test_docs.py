@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import registries
 import typer
 from command_line import Command
 from documentation import (
@@ -35,12 +36,11 @@ from documentation import (
     spans,
 )
 
-from bench import cli, networks, plugins, suite
+from bench import cli, networks
 from bench.commands.data import HUMAN
-from bench.optimizers import OPTIMIZERS
-from bench.schedules import SCHEDULES
-from datasets import noise, noise_models
-from datasets import registry as datasets
+from bench.planning import suite
+from datasets.data_sets import DATASETS
+from datasets.noise_models import NOISE_MODELS
 from methods import registry as methods
 from reports import figures
 from results import published
@@ -52,8 +52,8 @@ REGISTRIES: dict[str, Callable[[], Any]] = {
     "method": methods.registered,
     "suite": suite.names,
     "network": lambda: networks.NETWORKS.names,
-    "noise model": lambda: noise_models.NOISE_MODELS,
-    "data set": lambda: {**datasets.DATASETS, **HUMAN},
+    "noise model": lambda: NOISE_MODELS.names,
+    "data set": lambda: {*DATASETS.names, *HUMAN},
     "selection rule": lambda: RULES,
 }
 AWAITED = {"findings.md", "performance.md"}
@@ -89,20 +89,12 @@ def small(monkeypatch: pytest.MonkeyPatch, in_process: list[str], tmp_path: Path
 
     monkeypatch.setattr(suite, "read", read_small)
     monkeypatch.setattr(figures, "draw", lambda section: itertools.islice(draw(section), 1))
-    monkeypatch.setattr(plugins, "_files", [])
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("NOISY_BENCH_DATA", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    tables: list[dict[Any, Any]] = [methods._added, datasets.DATASETS, datasets._added]
-    tables += [noise_models.NOISE_MODELS, noise._added]
-    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
-        tables += [registry._entries, registry._origins]
-    kept = [dict(table) for table in tables]
     before = set(sys.modules)
-    yield
-    for table, content in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(content)
+    with registries.as_before():
+        yield
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]

@@ -10,20 +10,22 @@ import pytest
 from documentation import HOME, named, prose, spans
 from torch import nn
 
-from bench import method_reference, noise_reference, suite
-from datasets import noise_models
+from bench.planning import suite
+from bench.reference import methods as method_reference
+from bench.reference import noise as noise_reference
+from datasets.noise_models import NOISE_MODELS
 from methods import base
 from methods import registry as methods
 from results import frame
 
 
 def test_the_page_of_methods_is_fresh() -> None:
-    message = "stale: run `python -m bench.method_reference`"
+    message = "stale: run `python -m bench.reference.methods`"
     assert method_reference.PAGE.read_text(encoding="utf-8") == method_reference.text(), message
 
 
 def test_the_pictures_of_matrices_are_fresh() -> None:
-    message = "stale: run `python -m bench.noise_reference`"
+    message = "stale: run `python -m bench.reference.noise`"
     for path, text in noise_reference.files().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is {message}"
     there = {path.name for path in noise_reference.FOLDER.glob("noise-*.svg")}
@@ -45,7 +47,7 @@ def test_a_picture_shows_its_matrix(model: str) -> None:
 
 def test_every_noise_model_and_option_is_documented() -> None:
     told = named("noise-models.md")
-    for name, info in noise_models.NOISE_MODELS.items():
+    for name, info in ((model.name, model.info) for model in NOISE_MODELS):
         assert {name, *info.options} <= told, name
 
 

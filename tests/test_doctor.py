@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 from command_line import ENVIRONMENT, HOME, Ended, _listen_to_control_c, wait_for
 
-from bench import doctor_machine, doctor_runs
-from bench.doctor import Budget, Check, Fault, Skipped, Subject, examine
-from bench.doctor_command import Runs
+from bench.doctor import machine as doctor_machine
+from bench.doctor import runs as doctor_runs
+from bench.doctor.command import Runs
+from bench.doctor.doctor import Budget, Check, Fault, Skipped, Subject, examine
 
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
 ON_THE_DEVICE = ["one run", "the same again", "captured", "kill and resume", "rates", "what to set"]

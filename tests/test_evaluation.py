@@ -12,10 +12,10 @@ import torch
 from sklearn import metrics
 from torch import nn
 
-from bench import evaluation, measure
-from bench.detection import decision_scores, detection_scores
 from bench.networks.network import PassCounter
-from bench.observe import Observer
+from bench.training import evaluation, measure
+from bench.training.detection import decision_scores, detection_scores
+from bench.training.observe import Observer
 from methods.base import Batch
 
 N, K = 300, 5

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import kill_all, results, resumes, run, start, wait_for, write_suite
 
-from bench import lease
+from bench.sweep import lease
 from results.store import Store
 
 KILLS = int(os.environ.get("NOISY_BENCH_KILLS", "6"))

@@ -70,8 +70,8 @@ def test_every_source_gives_the_same_frame(store: Store, tmp_path: Path) -> None
     expected = frames.load(store.root)
     lines = _lines_file(store, tmp_path / "reference" / "quick.jsonl")
     bare = tmp_path / "bare"
-    shutil.copytree(store.records_folder, bare)
-    for path in (store.records_folder, lines, lines.parent):
+    shutil.copytree(store.layout.records, bare)
+    for path in (store.layout.records, lines, lines.parent):
         pd.testing.assert_frame_equal(frames.load(path), expected)
         assert frames.plans(path) == frames.plans(store.root)
     without = frames.load(bare)

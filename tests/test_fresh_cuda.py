@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 from command_line import ENVIRONMENT, HOME
 
-from bench import accelerator
+from bench.machine import accelerator
 
 PACKAGES = ("bench", "methods", "datasets", "results", "reports")
-GRAPHS = r"bench/(recorders|speed\w*)\.py"
+HOLDER = "bench/machine/accelerator.py"
+GRAPHS = r"bench/(training/recorders|speed/\w+)\.py"
 GRAPH_PARTS = {"CUDAGraph", "graph", "graph_pool_handle", "synchronize"}
 """Where a step becomes a graph, and what of `torch.cuda` is used for that."""
 
@@ -40,8 +41,8 @@ RUNS = """
 import json, sys, tempfile
 from pathlib import Path
 import fresh_cuda
-from bench.environment import Environment
-from bench.worker import work
+from bench.training.environment import Environment
+from bench.sweep.worker import work
 from results.record import address, result
 from results.store import Store
 from small_runs import specification
@@ -138,13 +139,13 @@ QUESTIONS: dict[str, tuple[str, Any]] = {
     "spare_generator": ("type(accelerator.spare_generator(torch.device('cuda:1'))).__name__", "Generator"),
     "replace_generator": ("accelerator.replace_generator(torch.device('cuda:1'), torch.Generator())", NO_SWAP),
 }
-"""Function of bench/accelerator.py -> how it is asked, and the answer on two untouched devices."""
+"""Function of bench/machine/accelerator.py -> how it is asked, and the answer on two untouched devices."""
 
 ASK = """
 import json, os, sys
 import torch
 import fresh_cuda
-from bench import accelerator
+from bench.machine import accelerator
 
 def ask(question):
     with fresh_cuda.devices(2):
@@ -205,10 +206,10 @@ def test_only_the_accelerator_uses_torch_cuda() -> None:
         found = set(re.findall(r"torch\.cuda\b(?:\.(\w+))?", _code(path)))
         if found:
             users[str(path.relative_to(HOME))] = found
-    assert "bench/accelerator.py" in users, "nothing was found at all"
+    assert HOLDER in users, "nothing was found at all"
     for path, used in users.items():
-        allowed = path == "bench/accelerator.py" or (re.fullmatch(GRAPHS, path) and used <= GRAPH_PARTS)
-        assert allowed, f"{path} uses torch.cuda ({', '.join(sorted(used))}): that belongs into bench/accelerator.py"
+        allowed = path == HOLDER or (re.fullmatch(GRAPHS, path) and used <= GRAPH_PARTS)
+        assert allowed, f"{path} uses torch.cuda ({', '.join(sorted(used))}): that belongs into {HOLDER}"
 
 
 def _code(path: Path) -> str:

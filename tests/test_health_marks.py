@@ -11,8 +11,8 @@ import pytest
 from command_line import Command, run, write_suite
 from planted_collapse import COLLAPSING, DIVERGING
 
-from bench import tune
-from bench.progress import result, validation_result
+from bench.sweep.progress import result, validation_result
+from bench.tuning import tune
 from common.record import Record
 from reports.build import build_report, chapter
 from reports.gather import gather, sections
@@ -177,7 +177,7 @@ def test_a_diverged_cell_is_no_hole(tmp_path: Path) -> None:
 
 def test_a_run_that_diverged_before_and_is_done_now_is_sound(tmp_path: Path) -> None:
     store = make_store(tmp_path, ["cross_entropy", "elr"], size=40, epochs=4)
-    (store.failed_folder / f"{store.addresses()[0]}.txt").parent.mkdir(exist_ok=True)
+    (store.layout.failure(store.addresses()[0])).parent.mkdir(exist_ok=True)
     store.fail(store.addresses()[0], DIVERGED)  # as a process that another one was faster than
     found = found_tables(tmp_path)
     assert "health" not in found

@@ -14,8 +14,9 @@ import pytest
 import typer
 from command_line import ENVIRONMENT, Command, write_suite
 
-from bench import cli, scheduler
+from bench import cli
 from bench.commands import completion
+from bench.sweep import scheduler
 
 cli._register()
 TREE: Any = typer.main.get_command(cli.app)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import wait_for
 
-from bench import lease, worker
+from bench.sweep import lease, worker
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_without_proc_a_holder_lives_as_long_as_it_beats_and_no_driver_is_watche
 
 def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from bench import lease\n"
+        "import sys, time; from pathlib import Path; from bench.sweep import lease\n"
         "held = lease.acquire(Path(sys.argv[1]), lambda h: False); print('held', flush=True); time.sleep(60)"
     )
     home = Path(lease.__file__).parent.parent

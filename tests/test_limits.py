@@ -10,7 +10,7 @@ import reference_loops
 import torch
 from torch import Tensor, nn
 
-from bench.check_problem import Problem, Training, start
+from bench.checks.problem import Problem, Training, start
 
 SHORT = Problem(samples=40, epochs=3)
 CLEAN = Problem(samples=40, epochs=3, noise=0.0)

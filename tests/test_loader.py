@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datasets import augmentation
+from datasets.base import DataError
 from datasets.loader import MemoryLoader, batch_bounds
 
 SETTINGS = {
@@ -202,13 +203,13 @@ def test_a_strong_view_jitters_and_cuts_out_before_and_after_normalising() -> No
 def test_a_strong_view_is_at_least_as_strong_as_the_weak_one() -> None:
     settings = {**SETTINGS, "cutout": 5, "colour_jitter": 0.1, "flip": True}
     assert augmentation.strengths(settings, "weak") == {
-        "crop_padding": 0, "flip": True, "cutout": 5, "colour_jitter": 0.1,
+        "crop_padding": 0, "flip": True, "cutout": 5, "colour_jitter": 0.1, "numbers": 0,
     }  # fmt: skip
     assert augmentation.strengths(settings, "strong") == {
-        "crop_padding": 0, "flip": True, "cutout": 5, "colour_jitter": 0.4,
+        "crop_padding": 0, "flip": True, "cutout": 5, "colour_jitter": 0.4, "numbers": 0,
     }  # fmt: skip
     assert not any(augmentation.strengths(settings, "plain").values())
-    with pytest.raises(ValueError, match="unknown view 'wild'"):
+    with pytest.raises(DataError, match="unknown view policy 'wild'"):
         augmentation.strengths(settings, "wild")
 
 

@@ -17,11 +17,11 @@ from command_line import Command, finish, kill_all, run, start, write_suite
 from rich.console import Console
 from synthetic_records import make_record, make_spec, make_store
 
-from bench import lease, log
-from bench.pace import Pace
-from bench.progress import Progress, result, states, validation_result
-from bench.spec import Cell
-from bench.worker import Outcome
+from bench.planning.spec import Cell
+from bench.sweep import lease, log
+from bench.sweep.progress import Progress, result, states, validation_result
+from bench.sweep.worker import Outcome
+from bench.training.pace import Pace
 from common.specification import read
 from results import suspects as ranking
 from results.store import Store
@@ -232,7 +232,7 @@ def test_status_shows_a_run_of_a_newer_version(command: Command, tmp_path: Path)
     make_store(tmp_path / "output", methods=("elr",), settings=(("symmetric", 0.5),), seeds=(0,))
     store = Store(tmp_path / "output")
     [address] = store.addresses()
-    (store.records_folder / f"{address}.json").unlink()
+    (store.layout.records / f"{address}.json").unlink()
     known = holder("a", epoch=3, epochs=9, images_per_second=10.0, noisy_validation_accuracy=0.5, seconds_left=61.0)
     (store.root / "leases").mkdir()
     (store.root / "leases" / f"{address}.json").write_text(json.dumps({**asdict(known), "further": 1}))

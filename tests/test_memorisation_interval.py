@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from small_runs import TABLES
 
-from bench import spec, spec_data, suite
-from bench.memorisation import default_interval
-from bench.workload import EpochImages, epoch_images
+from bench.planning import spec, spec_data, suite
+from bench.planning.memorisation import default_interval
+from bench.planning.workload import EpochImages, epoch_images
 
 # the runs of each suite and a hash of their addresses, made with commit 55d5c4a, where the interval was 1 unless
 # stated; at float32 and without the data sets, so that no machine has others. A method's new version changes them, and

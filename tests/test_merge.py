@@ -21,7 +21,7 @@ from tests.synthetic_records import make_plan, make_record, make_spec, make_spec
 
 
 def _contents(store: Store) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in store.records_folder.iterdir()}
+    return {path.name: path.read_bytes() for path in store.layout.records.iterdir()}
 
 
 def _publish(store: Store, spec: dict[str, Any], **selection: float) -> str:
@@ -85,9 +85,9 @@ def test_merge_tells_other_versions_apart(tmp_path: Path) -> None:
 
 def test_merge_reads_every_kind_of_source(tmp_path: Path) -> None:
     theirs = make_store(tmp_path / "theirs", ["elr"], [("symmetric", 0.5)], seeds=[0, 1])
-    shutil.copytree(theirs.records_folder, tmp_path / "bare")
+    shutil.copytree(theirs.layout.records, tmp_path / "bare")
     export_jsonl(theirs, "quick", tmp_path / "lines")
-    for position, source in enumerate([theirs.records_folder, tmp_path / "bare", tmp_path / "lines"]):
+    for position, source in enumerate([theirs.layout.records, tmp_path / "bare", tmp_path / "lines"]):
         into = Store(tmp_path / f"into{position}")
         assert len(merge([source], into).added) == 2
         for name in into.addresses():
@@ -102,9 +102,9 @@ def test_a_folder_of_lines_may_be_called_records(tmp_path: Path) -> None:
     ours = Store(tmp_path / "ours")
     assert len(merge([tmp_path / "records"], ours).added) == 2
     assert list(ours.plans()) == ["quick"]
-    export_jsonl(theirs, "quick", theirs.records_folder)  # lines that stray among a store's records change nothing
+    export_jsonl(theirs, "quick", theirs.layout.records)  # lines that stray among a store's records change nothing
     other = Store(tmp_path / "other")
-    assert len(merge([theirs.records_folder], other, lambda line: None).added) == 2
+    assert len(merge([theirs.layout.records], other, lambda line: None).added) == 2
     assert all(other.has_arrays(address) for address in other.addresses())
 
 
@@ -129,7 +129,7 @@ def test_merge_refuses_before_it_writes(tmp_path: Path) -> None:
     theirs = make_store(tmp_path / "theirs", ["gce"], seeds=[0])
     before = _contents(ours)
     with pytest.raises(StoreError, match="into itself"):
-        merge([theirs.root, ours.records_folder], ours)
+        merge([theirs.root, ours.layout.records], ours)
     with pytest.raises(StoreError, match="no such file or folder"):
         merge([theirs.root, tmp_path / "absent"], ours)
     assert _contents(ours) == before

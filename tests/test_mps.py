@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from command_line import HOME
 
-from bench import mps
-from bench.lease import process_start
+from bench.sweep import mps
+from bench.sweep.lease import process_start
 
 HOLD = """
 import sys, time
-from bench import mps
+from bench.sweep import mps
 
 with mps.serving(sys.argv[1] == "wanted", lambda line: print(line, flush=True)) as service:
     print("variables", sorted(service.variables.items()), flush=True)

@@ -12,7 +12,7 @@ import pytest
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
-from bench.check import CHECKS, run_checks
+from bench.checks.check import CHECKS, run_checks
 from bench.commands.new_method import render
 from methods import registry as methods
 from results.store import Store

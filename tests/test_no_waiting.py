@@ -14,7 +14,7 @@ from small_runs import specification, started
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench import trainer
+from bench.training import trainer
 from methods import registry
 
 _AWAITED = {"_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2", "unique_consecutive", "equal"}
@@ -58,5 +58,5 @@ def test_a_step_waits_for_nothing(method: str, monkeypatch: pytest.MonkeyPatch) 
     run, _ = started(specification(method, "training.epochs=6"))
     for _ in range(6):
         trainer.train_epoch(run)
-    assert run.progress.step
+    assert run.position.step
     assert questions.found == set()

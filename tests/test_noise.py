@@ -46,8 +46,8 @@ PINNED = {
 
 
 def test_every_model_that_draws_labels_has_a_pinned_fingerprint() -> None:
-    published = {name for name, info in NOISE_MODELS.items() if info.dataset is not None}
-    assert set(PINNED) == set(NOISE_MODELS) - published - {"own"}
+    published = {model.name for model in NOISE_MODELS if model.info.dataset is not None}
+    assert set(PINNED) == set(NOISE_MODELS.names) - published - {"own"}
 
 
 @pytest.mark.parametrize("model", PINNED)
@@ -56,7 +56,7 @@ def test_fingerprints_are_pinned(model: str, matrix_file: Path, labels_file: Pat
         "matrix": {"file": str(matrix_file)},
         "labels_file": {"file": str(labels_file), "key": "worst"},
     }.get(model, {})
-    noisy = make_noise(TOY, model, 0.4 if NOISE_MODELS[model].takes_rate else 0.0, options, seed=0)
+    noisy = make_noise(TOY, model, 0.4 if NOISE_MODELS[model].info.takes_rate else 0.0, options, seed=0)
     assert noisy.fingerprint == PINNED[model]
     assert noisy.labels.dtype == np.int64 and noisy.labels.shape == TOY.train.labels.shape
 

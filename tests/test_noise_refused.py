@@ -91,7 +91,7 @@ def test_data_sets_that_lack_what_a_model_needs() -> None:
         with pytest.raises(DataError, match=match):
             check_noise(bare, model, 0.4, {})
     with pytest.raises(DataError, match="'digits' has no superclasses"):
-        check_noise(registry.DATASETS["digits"], "asymmetric_superclass", 0.4, {})
+        check_noise(registry.info("digits"), "asymmetric_superclass", 0.4, {})
 
 
 def _rows(change: dict[tuple[int, int], float], size: int = 10) -> np.ndarray:

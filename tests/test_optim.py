@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from bench import optim
-from bench.kinds import OPTIMIZER, SCHEDULE
-from bench.schedules import first_beta, learning_rate
-from bench.validation import Place
+from bench.recipe.kinds import OPTIMIZER, SCHEDULE
+from bench.recipe.schedules import first_beta, learning_rate
+from bench.recipe.validation import Place
+from bench.training import optim
 from common.errors import UserError
 from methods.hyper import MethodError
 

@@ -12,7 +12,7 @@ from bench.commands import suspects
 from common.errors import UserError
 from datasets import registry
 from datasets.base import DataError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from tests import miniatures
 from tests.command_line import Command
 from tests.image_runs import executed, paths, planned

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.packing import CONTEXT_BYTES, LEAST_GAIN, MOST_RUNS, Packing, Sight, fits, ratio
+from bench.sweep.packing import CONTEXT_BYTES, LEAST_GAIN, MOST_RUNS, Packing, Sight, fits, ratio
 
 GIB = 2**30
 

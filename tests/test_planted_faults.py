@@ -10,8 +10,8 @@ import reference_loops
 import torch
 from planted_faults import FAULTS, source
 
-from bench.check import run_check
-from bench.check_subject import Subject
+from bench.checks.check import run_check
+from bench.checks.subject import Subject
 from methods import registry
 
 

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import registries
 import torch
 from command_line import Command, results, resumes, run, write_suite
 
-from bench import execute, networks, plugins, trainer
-from bench.commands.sweep import plan_suite
-from bench.environment import Environment
-from bench.optimizers import OPTIMIZERS
-from bench.schedules import SCHEDULES
-from bench.step import Run
+from bench import networks, plugins
+from bench.api.planned import plan_suite
+from bench.training import execute, trainer
+from bench.training.environment import Environment
+from bench.training.step import Run
 from results.store import Store
 
 PLUG = '''
 from pydantic import Field
 
-from bench.kind_settings import OptimizerSettings, ScheduleSettings
+from bench.recipe.settings import OptimizerSettings, ScheduleSettings
 from bench.networks import NetworkInfo
-from bench.optimizers import OptimizerKind
-from bench.schedules import ScheduleKind, in_epochs
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import ScheduleKind, in_epochs
 
 
 class NesterovAdam(OptimizerSettings):
@@ -96,13 +96,10 @@ class Mine(Method):
 
 
 @pytest.fixture(autouse=True)
-def _registries_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _registries_as_before() -> Iterator[None]:
     """What a test registers is forgotten after it."""
-    for registry in (OPTIMIZERS, SCHEDULES, networks.NETWORKS):
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-        monkeypatch.setattr(registry, "_origins", dict(registry._origins))
-    monkeypatch.setattr(plugins, "_files", [])
-    yield
+    with registries.as_before():
+        yield
 
 
 @pytest.fixture
@@ -151,7 +148,7 @@ def test_a_run_with_all_three_resumes_bit_identically(
     real = trainer.train_epoch
 
     def cut(run: Run) -> dict[str, Any]:
-        if run.progress.epoch == 2:
+        if run.position.epoch == 2:
             raise KeyboardInterrupt
         return real(run)
 
@@ -212,8 +209,8 @@ def test_a_stage_that_names_no_setting_of_its_optimiser_fails_its_run_with_a_lin
 
 FAULTS = {
     "no list": ("OPTIMIZERS = [OptimizerKind", "OPTIMIZERS = 5; _ = [OptimizerKind", "must be a list, not int"),
-    "no optimiser": ('OptimizerKind("nadam", "NAdam", NesterovAdam, build)', "build", "list of bench.optimizers.Opt"),
-    "no schedule": ('ScheduleKind("triangle", "triangle", Triangle, rate)', "rate", "list of bench.schedules.Sch"),
+    "no optimiser": ('OptimizerKind("nadam", "NAdam", NesterovAdam, build)', "build", "list of bench.recipe.optimiz"),
+    "no schedule": ('ScheduleKind("triangle", "triangle", Triangle, rate)', "rate", "list of bench.recipe.schedules.S"),
     "no network": (
         'NetworkInfo("narrow", "Narrow", "one hidden layer", narrow, (1, 8, 8))', "narrow",
         "must be a list of bench.networks.NetworkInfo",
@@ -224,10 +221,10 @@ FAULTS = {
     "odd name": ('Kind("nadam"', 'Kind("N Adam"', "optimizer 'N Adam': a name is of small letters"),
     "no title": ('"triangle", "triangle"', '"triangle", ""', "schedule 'triangle': `title` must be a text"),
     "settings of another kind": (
-        "Triangle, rate", "NesterovAdam, rate", "must be a subclass of bench.kind_settings.ScheduleSettings",
+        "Triangle, rate", "NesterovAdam, rate", "must be a subclass of bench.recipe.settings.ScheduleSettings",
     ),
     "settings that are nowhere": (
-        "NesterovAdam, build", '"bench.kind_settings:Nadam", build', "has no attribute 'Nadam'",
+        "NesterovAdam, build", '"bench.recipe.settings:Nadam", build', "has no attribute 'Nadam'",
     ),
     "a reserved key": ("    low: float", "    params: str = ''\n    low: float", "key 'params', which is the harness"),
     "no function to build": ("NesterovAdam, build", "NesterovAdam, 5", "`build` must be a function build(groups, "),

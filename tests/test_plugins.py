@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import registries
 from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
-from bench.cluster import prove_shared
-from datasets import noise, noise_models
-from datasets import registry as datasets
-from datasets.disk import Choice
+from bench.sweep.cluster import prove_shared
+from datasets.data_contract import Choice
 from methods import registry as methods
 from results.store import Store
 
@@ -85,15 +84,10 @@ NOISE_MODELS = [
 
 
 @pytest.fixture(autouse=True)
-def _registries_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _registries_as_before() -> Iterator[None]:
     """What a test registers is forgotten after it."""
-    tables = (methods._added, datasets.DATASETS, datasets._added, noise_models.NOISE_MODELS, noise._added)
-    kept = [dict(table) for table in tables]
-    monkeypatch.setattr(plugins, "_files", [])
-    yield
-    for table, entries in zip(tables, kept, strict=True):
-        table.clear()
-        table.update(entries)
+    with registries.as_before():
+        yield
 
 
 def method(old: str = "", new: str = "") -> str:
@@ -176,7 +170,7 @@ DATA_FAULTS = {
     "not a list": ("DATASETS = [DataSetPlugin(INFO, load)]", "DATASETS = 5", "DATASETS must be a list, not int"),
     "not an entry": ("[DataSetPlugin(INFO, load)]", "[INFO]", "must be a list of datasets.plugin.DataSetPlugin"),
     "data set clash": ('name="stripes"', 'name="digits"', "data set name 'digits' is taken by a built-in"),
-    "noise clash": ('NoiseInfo("early"', 'NoiseInfo("symmetric"', "noise name 'symmetric' is taken by a built-in"),
+    "noise clash": ('NoiseInfo("early"', 'NoiseInfo("symmetric"', "model name 'symmetric' is taken by a built-in"),
     "no function": ("(INFO, load)", "(INFO, 5)", "`load` must be a function"),
     "channels": ("mean=(0.3,)", "mean=(0.3, 0.3)", "have a value per channel"),
     "class names": ("num_classes=3", "num_classes=4", "3 class_names for num_classes = 4"),

@@ -11,8 +11,9 @@ import pytest
 from command_line import Command, write_suite
 from small_runs import specification
 
-from bench import accelerator, price
 from bench.commands import dry_run
+from bench.machine import accelerator
+from bench.sweep import price
 from common.specification import Specification
 from results.store import Store
 

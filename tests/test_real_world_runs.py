@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import measure, spec
-from bench import suite as suites
+from bench.planning import spec
+from bench.planning import suite as suites
+from bench.training import measure
 from datasets import image_check
 from results.arrays import load_npz
 from results.record import dumps, result

@@ -130,7 +130,7 @@ def test_publish_and_load(tmp_path: Path) -> None:
     for name, values in arrays.items():
         np.testing.assert_array_equal(read[name], values)
         assert read[name].dtype == values.dtype
-    assert sorted(path.name for path in store.records_folder.iterdir()) == [
+    assert sorted(path.name for path in store.layout.records.iterdir()) == [
         f"{record['address']}.json", f"{record['address']}.npz"]  # fmt: skip
 
 
@@ -138,10 +138,10 @@ def test_the_first_record_wins(tmp_path: Path) -> None:
     record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
     store = Store(tmp_path)
     assert store.publish(record, arrays)
-    before = {path.name: path.read_bytes() for path in store.records_folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in store.layout.records.iterdir()}
     later = {**record, "execution": {**record["execution"], "seconds": 99.0}}
     assert not store.publish(later, {})
-    assert {path.name: path.read_bytes() for path in store.records_folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in store.layout.records.iterdir()} == before
     assert result(later) == result(record)
 
 
@@ -286,7 +286,7 @@ def test_failures_are_kept_until_the_run_is_done(tmp_path: Path) -> None:
     assert store.failures() == {record["address"]: "Traceback ...\nValueError: é"}
     store.publish(record, arrays)
     assert store.failures() == {}
-    assert not (store.failed_folder / f"{record['address']}.txt").exists()
+    assert not (store.layout.failure(record["address"])).exists()
 
 
 def test_a_plan_is_joined_with_what_was_asked_before(tmp_path: Path) -> None:
@@ -409,7 +409,7 @@ def test_a_reproduce_plan_keeps_methods_of_another_protocol(tmp_path: Path) -> N
 def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path) -> None:
     store = make_store(tmp_path, ["elr"], [("symmetric", 0.5)], [0])
     (name,) = store.addresses()
-    old, new = (store.records_folder / f".{name}.json.{number}.0123abcd.tmp" for number in (1, 2))
+    old, new = (store.layout.records / f".{name}.json.{number}.0123abcd.tmp" for number in (1, 2))
     for path, hours in ((old, 25), (new, 1), (store.record_path(name), 25)):
         path.touch()
         os.utime(path, (time.time() - 3600 * hours,) * 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import HOME
 
-from bench.commands.sweep import plan_suite
+from bench.api.planned import plan_suite
 from reports.build import build_report
 from results.health import collapse_on_validation
 

@@ -14,11 +14,11 @@ import torch
 from command_line import finish, kill_all, results, resumes, start, wait_for, write_suite
 from small_runs import published, specification
 
-from bench import checkpoint
-from bench.commands.sweep import plan_suite
-from bench.environment import checkpoint_path
+from bench.api.planned import plan_suite
+from bench.training import checkpoint
 from common.specification import Specification
 from methods.cross_entropy import CrossEntropy
+from results.layout import Layout
 from results.record import address, dumps, result
 from results.store import Store
 
@@ -53,7 +53,7 @@ def stopped(store: Path, spec: Specification, number: int = 1) -> Path:
         stop_after_save(number, patch)
         with pytest.raises(Stopped):
             published(store, spec, checkpoint_seconds=0)
-    path = checkpoint_path(store, address(spec))
+    path = Layout(store).checkpoint(address(spec))
     assert path.is_file()
     assert not Store(store).addresses()
     return path
@@ -131,7 +131,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(
 ) -> None:
     spec = replace(RUNS["one network"], epochs=4)
     published(tmp_path / "whole", spec)
-    path, save, seen = checkpoint_path(tmp_path / "full", address(spec)), torch.save, []
+    path, save, seen = Layout(tmp_path / "full").checkpoint(address(spec)), torch.save, []
 
     def saving(state: Any, file: Any) -> None:
         seen.append({part.name: part.read_bytes() for part in path.parent.iterdir() if not part.name.endswith(".tmp")})
@@ -247,7 +247,7 @@ def test_a_run_killed_at_three_instants_gives_the_same_record(tmp_path: Path) ->
     suite = write_suite(tmp_path / "s.toml", epochs=60, methods=("co_teaching",))
     suite.write_text(suite.read_text().replace('"digits"', '"digits"\nsubset = 500'))
     [cell] = plan_suite(str(suite), [], None, None, {}, "cpu").cells
-    path = checkpoint_path(tmp_path / "out", cell.address)
+    path = Layout(tmp_path / "out").checkpoint(cell.address)
     arguments = ("run", "s.toml", "--out", "out", "--checkpoint-seconds", 0, "--jobs", 1)
     for _ in range(3):
         process = start(*arguments, cwd=tmp_path)

@@ -12,10 +12,10 @@ import torch
 from small_runs import published, specification
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from bench import processor
-from bench.data import prepare, subset_rows
+from bench.machine import processor
 from bench.networks import NETWORKS
-from bench.run_record import peak_memory, reset_peak_memory
+from bench.training.data import prepare, subset_rows
+from bench.training.run_record import peak_memory, reset_peak_memory
 from datasets import registry
 from datasets.base import DataError
 from methods import registry as methods

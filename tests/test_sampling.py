@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.sampling import Sampler, draw, quotas
+from bench.training.sampling import Sampler, draw, quotas
 
 
 def generator(seed: int) -> torch.Generator:

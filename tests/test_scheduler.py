@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import finish, kill_all, results, resumes, run, start, wait_for, write_suite
 
-from bench import lease
+from bench.sweep import lease
 from results.store import Store
 
 LONG = 400  # epochs of a run that is still going when the test acts on it
@@ -128,18 +128,19 @@ def test_workers_do_not_outlive_their_driver(tmp_path: Path) -> None:
     assert holders(tmp_path / "out") == {}
 
 
-def test_control_c_stops_within_seconds_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["control c", "SIGTERM"])
+def test_a_signal_stops_within_seconds_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     write_suite(tmp_path / "s.toml", epochs=LONG)
     driver = start("run", "s.toml", "--out", "out", "--jobs", 1, "--checkpoint-seconds", 0, cwd=tmp_path)
     wait_for(lambda: running(tmp_path / "out"))
     workers = children(driver.pid)
     began = time.monotonic()
-    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: driver and workers both get it
+    os.killpg(driver.pid, number)  # as a terminal does: driver and workers both get it
     status, output = finish(driver, timeout=30)
     assert time.monotonic() - began < 10
     assert status == 130
     assert "the same command goes on from there" in output
-    assert "Traceback" not in output
+    assert "Traceback" not in output and "resource_tracker" not in output
     wait_for(lambda: not any(lease.process_start(pid) for pid in workers), seconds=10)
     assert len(list((tmp_path / "out" / "checkpoints").glob("*.pt"))) == 1
 
@@ -187,7 +188,7 @@ def test_a_full_disk_fails_the_run_clearly_and_leaves_no_half_record(tmp_path: P
         assert "the disk is full" in output
         store = Store(mount / "out")
         assert store.addresses() == []
-        assert list(store.records_folder.glob("*.json")) == []
+        assert list(store.layout.records.glob("*.json")) == []
         (mount / "ballast").unlink()
         status, output = run("run", "s.toml", "--out", mount / "out", "--jobs", 1, "--retry-failed", cwd=tmp_path)
         assert status == 0, output

@@ -12,8 +12,11 @@ import pytest
 from command_line import HOME, SUITE, Command
 from pydantic import BaseModel
 
-from bench import kind_settings, settings, suite, suite_reference, tune
-from bench.tables import Table
+from bench.planning import reference as suite_reference
+from bench.planning import settings, suite
+from bench.recipe import settings as kind_settings
+from bench.recipe.tables import Table
+from bench.tuning import tune
 from common.errors import UserError
 
 VALIDATOR = jsonschema.Draft202012Validator(suite_reference.suite_schema())
@@ -22,7 +25,7 @@ TABLES = tomllib.loads(SUITE.format(seeds=2, epochs=3) + "[methods.elr]\nwhen = 
 
 def test_the_committed_files_are_not_stale() -> None:
     for path, text in suite_reference.files().items():
-        assert path.read_text(encoding="utf-8") == text, f"{path} is stale: run `python -m bench.suite_reference`"
+        assert path.read_text(encoding="utf-8") == text, f"{path} is stale: run `python -m bench.planning.reference`"
 
 
 def test_a_changed_model_makes_them_stale(monkeypatch: pytest.MonkeyPatch) -> None:

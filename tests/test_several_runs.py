@@ -16,12 +16,13 @@ from command_line import HOME, run, write_suite
 from small_runs import specification
 from test_mps import Machine
 
-from bench import mps, packing, plugins, scheduler
-from bench.environment import Environment
-from bench.packing import Packing
-from bench.slots import Place
-from bench.spec import Cell
-from bench.worker import Outcome
+from bench import plugins
+from bench.planning.spec import Cell
+from bench.sweep import mps, packing, scheduler
+from bench.sweep.packing import Packing
+from bench.sweep.slots import Place
+from bench.sweep.worker import Outcome
+from bench.training.environment import Environment
 from methods import registry
 from results.store import Store
 
@@ -199,7 +200,7 @@ def test_runs_are_added_as_leases_tell_what_one_takes_and_gains(
     cells = planted_cells(body, 3, "training.epochs=100")
     path = tmp_path / "planted.py"
     told = "{'memory': 2**28, 'memory_used': 2**28 * (1 + live()), 'memory_total': 4 * 2**30}"
-    path.write_text(path.read_text() + f"\nimport bench.pulse\nbench.pulse._memory = lambda device: {told}\n")
+    path.write_text(path.read_text() + f"\nimport bench.training.pulse\nbench.pulse._memory = lambda device: {told}\n")
     packed = Packing("cpu", 2)
     ended, said = locally(path, cells, packed)
     assert [outcome.status for outcome in ended.values()] == ["done"] * 3
@@ -220,8 +221,9 @@ def test_on_a_device_that_lets_nobody_in_mps_is_given_up_and_the_daemon_is_stopp
             "import sys; sys.path[:0] = [sys.argv[2]]\n"
             "from pathlib import Path\n"
             "from small_runs import specification\n"
-            "from bench import scheduler\nfrom bench.environment import Environment\n"
-            "from bench.packing import Packing\nfrom bench.slots import Place\nfrom bench.spec import Cell\n"
+            "from bench.sweep import scheduler\nfrom bench.training.environment import Environment\n"
+            "from bench.sweep.packing import Packing\nfrom bench.sweep.slots import Place\n"
+            "from bench.planning.spec import Cell\n"
             "if __name__ == '__main__':\n"
             "    cells = [Cell('elr', 'ELR', 'x', specification('elr', seed=seed)) for seed in range(2)]\n"
             "    place = Place(Environment(Path(sys.argv[1]), None, 'cuda:0'), Packing.fixed('cuda:0', 2))\n"

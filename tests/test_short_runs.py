@@ -18,10 +18,10 @@ from image_runs import executed
 from miniatures import write_mini_webvision
 from small_runs import published, specification, started
 
-from bench import measure, trainer
-from bench.order import longest_first
-from bench.price import rates
-from bench.spec import Cell
+from bench.planning.spec import Cell
+from bench.sweep.order import longest_first
+from bench.sweep.price import rates
+from bench.training import measure, trainer
 from results.store import Store
 
 HELD_OUT = "data.validation={source='inside', size=0.2}"  # 80 training, 20 validation and 400 test images
@@ -61,7 +61,7 @@ def test_the_end_of_a_run_says_what_scoring_everything_anew_would_say(method: st
     assert arrays.keys() == same_arrays.keys()
     for name, values in arrays.items():
         assert np.array_equal(values, same_arrays[name]), name
-    assert parts["final"]["test_accuracy"] == curves["test_accuracy"][-1]
+    assert parts.final["test_accuracy"] == curves["test_accuracy"][-1]
     # the test could fail: another state scores otherwise
     with torch.no_grad():
         for parameter in training.method.parameters():
@@ -195,7 +195,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_a_worker_imports_nothing_that_its_runs_do_not_use() -> None:
-    found = modules_after("import bench.execute")
+    found = modules_after("import bench.training.execute")
     assert "torch" in found
     assert not found & {"sklearn", "scipy", "pandas", "matplotlib", "PIL", "torchvision", "pydantic", "typer", "rich"}
 

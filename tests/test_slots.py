@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from small_runs import specification
 
-from bench import accelerator, lease, slots
-from bench.environment import Environment
-from bench.packing import Packing
-from bench.slots import Place
-from bench.spec import Cell
-from bench.worker import Outcome, work
+from bench.machine import accelerator
+from bench.planning.spec import Cell
+from bench.sweep import lease, slots
+from bench.sweep.packing import Packing
+from bench.sweep.slots import Place
+from bench.sweep.worker import Outcome, work
+from bench.training.environment import Environment
 from results.store import Store
 
 
@@ -123,7 +124,7 @@ def test_what_a_lease_tells_becomes_a_sight(tmp_path: Path) -> None:
 
 
 def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_path: Path) -> None:
-    from bench import cluster
+    from bench.sweep import cluster
 
     class Future:
         status = "finished"
@@ -139,7 +140,7 @@ def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_pat
 def test_a_worker_says_what_kind_of_fault_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from bench import execute
+    from bench.training import execute
 
     environment, one = Environment(tmp_path, None), cell()
     for fault, status in (

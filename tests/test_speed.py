@@ -16,8 +16,8 @@ import pytest
 import torch
 from command_line import ENVIRONMENT, HOME, Path, finish, kill_all, start
 
-from bench import accelerator
 from bench.commands.speed_rows import header, row
+from bench.machine import accelerator
 from bench.speed import budget, drive, measure, references, together
 from bench.speed.budget import Cost
 from bench.speed.case import Case, Failed, LeftOut, Speed, cases

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from stability_runs import SCHEDULES, STEPS, Followed, Short, follow
 
-from bench import networks, spec, suite
+from bench import networks
+from bench.planning import spec, suite
 from methods import registry
 
 FULL = os.environ.get("NOISY_BENCH_STABILITY") == "full"

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench import trainer
-from bench.check_problem import Problem, Training, difference, start
-from bench.step import begin
+from bench.checks.problem import Problem, Training, difference, start
+from bench.training import trainer
+from bench.training.step import begin
 from methods import divide_mix, elr_plus, pes
 from methods.base import Batch
 from methods.divide_mix import prior_penalty
@@ -48,7 +48,7 @@ def first_batch(training: Training, epoch: int) -> Batch:
     """Enter the epoch and draw the first batch of its first phase."""
     run = training.run
     run.task.seed_epoch(epoch)
-    run.progress.epoch = epoch - 1
+    run.position.epoch = epoch - 1
     run.method.train()
     phase = run.method.epoch_start(epoch)[0]
     generators = (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
@@ -71,7 +71,7 @@ def test_cut_after_any_epoch_it_resumes_bit_identically(name: str) -> None:
         resumed = start(name, PROBLEM, SHORT[name])
         file.seek(0)
         trainer.load_state_dict(resumed.run, torch.load(file, weights_only=True))
-        assert resumed.run.progress.epoch == epoch
+        assert resumed.run.position.epoch == epoch
         assert difference(whole.outcome(), resumed.train().outcome()) is None, f"cut after epoch {epoch}"
 
 
@@ -323,7 +323,7 @@ def test_consistency_training_on_all_or_none(score: float) -> None:
 
 def test_consistency_training_starts_from_new_weights() -> None:
     training = trained("cores_star", 4)
-    assert training.run.progress.stage == 1
+    assert training.run.position.stage == 1
     observed = training.run.observer.last["selected"]
     method: Any = training.run.method
     assert (observed[method.scores > 0] == 0).all() and (observed[method.scores <= 0] == 1).all()

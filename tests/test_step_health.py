@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from bench import optim
-from bench.check_problem import Problem, start
-from bench.health import ROOM, StepHealth
-from bench.task import NotCapturable
+from bench.checks.problem import Problem, start
+from bench.training import optim
+from bench.training.health import ROOM, StepHealth
+from bench.training.task import NotCapturable
 
 
 def steps(health: StepHealth, losses: list[float], gradients: list[float | None] | None = None) -> None:

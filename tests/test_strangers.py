@@ -181,8 +181,8 @@ def test_a_changed_plan_is_refused_and_nothing_is_merged(
 
 def test_pipes_among_records_do_not_hold_a_command_up(tmp_path: Path) -> None:
     store = make_store(tmp_path / "theirs", ["elr"], [("symmetric", 0.5)], seeds=[0], size=40, epochs=2)
-    os.mkfifo(store.records_folder / f"{'0' * 64}.json")
-    os.mkfifo(store.records_folder / f"{'1' * 64}.npz")
+    os.mkfifo(store.layout.records / f"{'0' * 64}.json")
+    os.mkfifo(store.layout.records / f"{'1' * 64}.npz")
     status, said = run("status", "--out", "theirs", cwd=tmp_path)
     assert status == 0
     assert "not a regular file" in said
@@ -199,11 +199,11 @@ def test_a_plan_called_as_ours_is_kept_beside_ours(command: Command, tmp_path: P
     ours = make_store(tmp_path / "ours", ["elr", "gce"], [("symmetric", 0.5)], seeds=[0], size=40, epochs=2)
     theirs = make_store(tmp_path / "theirs", ["car"], [("symmetric", 0.5)], seeds=[0], size=40, epochs=3)
     theirs.write_plan({**theirs.plan("quick"), "purpose": "reproduce", "selection": "best_test", "title": "Another"})
-    kept = (ours.plans_folder / "quick.json").read_bytes()
+    kept = (ours.layout.plans / "quick.json").read_bytes()
     for _ in range(2):  # merging again adds no further plan
         ended = command("merge", "theirs", "--out", "ours")
         assert ended.status == 0
-        assert (ours.plans_folder / "quick.json").read_bytes() == kept
+        assert (ours.layout.plans / "quick.json").read_bytes() == kept
         assert sorted(ours.plans()) == ["quick", "quick-theirs"]
         assert "ours is unchanged, theirs is the suite quick-theirs" in ended.out
     apart = ours.plan("quick-theirs")
@@ -214,10 +214,10 @@ def test_a_plan_called_as_ours_is_kept_beside_ours(command: Command, tmp_path: P
 def test_a_plan_goes_by_the_name_of_its_file(command: Command, tmp_path: Path) -> None:
     ours = make_store(tmp_path / "ours", ["elr", "gce"], [("symmetric", 0.5)], seeds=[0], size=40, epochs=2)
     theirs = make_store(tmp_path / "theirs", ["car"], [("symmetric", 0.5)], seeds=[0], size=40, epochs=3)
-    (theirs.plans_folder / "quick.json").rename(theirs.plans_folder / "other.json")  # inside, it still says "quick"
-    kept = (ours.plans_folder / "quick.json").read_bytes()
+    (theirs.layout.plans / "quick.json").rename(theirs.layout.plans / "other.json")  # inside, it still says "quick"
+    kept = (ours.layout.plans / "quick.json").read_bytes()
     assert command("merge", "theirs", "--out", "ours").status == 0
-    assert (ours.plans_folder / "quick.json").read_bytes() == kept
+    assert (ours.layout.plans / "quick.json").read_bytes() == kept
     assert sorted(ours.plans()) == ["other", "quick"]
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from command_line import write_suite
 
-from bench import spec, spec_data, suite
-from bench.commands.sweep import Planned, plan_suite
+from bench.api.planned import Planned, plan_suite
+from bench.planning import spec, spec_data, suite
 from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -357,9 +357,9 @@ def test_the_place_of_a_noise_file_is_no_part_of_the_address_but_its_content_is(
 
 
 def test_precision_auto_is_resolved_when_a_run_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.precision.cpu_has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("bench.machine.precision.cpu_has_fast_bfloat16", lambda: True)
     assert expand(TABLES, "training.precision=auto")[0].spec.precision == "bf16"
-    monkeypatch.setattr("bench.precision.cpu_has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr("bench.machine.precision.cpu_has_fast_bfloat16", lambda: False)
     assert expand(TABLES, "training.precision=auto")[0].spec.precision == "fp32"
 
 

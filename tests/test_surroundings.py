@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from command_line import ENVIRONMENT, HOME, Command, results, write_suite
 
-from bench import scheduler
-from bench.environment import Environment
+from bench.sweep import scheduler
+from bench.training.environment import Environment
 
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
 

@@ -12,9 +12,9 @@ import torch
 from small_runs import Probe, Starter, specification, started, starter
 from torch import Tensor
 
-from bench import trainer
 from bench.networks.network import Network
-from bench.step import Run
+from bench.training import trainer
+from bench.training.step import Run
 from methods import registry
 from methods.base import Batch, Phase, Stage
 from methods.hyper import MethodError
@@ -32,8 +32,8 @@ def probe(run: Run) -> Any:
 
 def trained(run: Run, epochs: int | None = None) -> list[dict[str, Any]]:
     """Train to the end or for so many epochs; the epochs' summaries."""
-    last = run.spec.epochs if epochs is None else run.progress.epoch + epochs
-    return [trainer.train_epoch(run) for _ in range(last - run.progress.epoch)]
+    last = run.spec.epochs if epochs is None else run.position.epoch + epochs
+    return [trainer.train_epoch(run) for _ in range(last - run.position.epoch)]
 
 
 def weights(run: Run) -> Tensor:
@@ -201,7 +201,7 @@ def test_an_epoch_without_a_step_leaves_the_run_whole(start: Starter) -> None:
     state = trainer.state_dict(run)
     other = start(Pausing, "training.schedule={name='constant'}")
     trainer.load_state_dict(other, state)
-    assert other.progress == run.progress
+    assert other.position == run.position
 
 
 def test_a_stream_is_reshuffled_and_repeated_until_the_walk_ends(start: Starter) -> None:

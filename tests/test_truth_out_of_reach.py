@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from bench.check_problem import Problem, make_data, start
+from bench.checks.problem import Problem, make_data, start
 from methods.base import Batch
 
 

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from command_line import Command, write_suite
 
-from bench import data as run_data
-from bench import suite, tune
-from bench.commands import tune as tune_command
-from bench.commands.sweep import plan_suite
-from bench.kinds import OPTIMIZER as OPTIMIZERS
-from bench.search import Axis, applied, default_space, draw, narrow
-from bench.validation import Place
+from bench.api import execution
+from bench.api.planned import plan_suite
+from bench.planning import suite
+from bench.recipe.kinds import OPTIMIZER as OPTIMIZERS
+from bench.recipe.validation import Place
+from bench.training import data as run_data
+from bench.tuning import tune
+from bench.tuning.search import Axis, applied, default_space, draw, narrow
 from common.errors import UserError
 from datasets import digits
 from datasets.base import DataSet, Images
@@ -242,14 +243,14 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
     command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(tmp_path / "s.toml")
-    execute = tune_command.execute
+    execute = execution.execute
 
     def with_another(*arguments: Any) -> None:
         execute(*arguments)
-        monkeypatch.setattr(tune_command, "execute", execute)
+        monkeypatch.setattr(execution, "execute", execute)
         assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
 
-    monkeypatch.setattr(tune_command, "execute", with_another)
+    monkeypatch.setattr(execution, "execute", with_another)
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
     written = tomllib.loads((tmp_path / "output" / "tuned" / "s-tuned.toml").read_text())
     assert {name: row.get("trials", 0) for name, row in written["methods"].items()} == {"cross_entropy": 2, "elr": 2}
@@ -258,7 +259,7 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
 def test_the_tuned_suite_is_locked_from_reading_to_writing(
     command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merged, free = tune_command.tune.merged, []
+    merged, free = tune.merged, []
 
     def looking(tables: dict[str, Any], where: str, target: Path) -> dict[str, Any]:
         try:
@@ -271,7 +272,7 @@ def test_the_tuned_suite_is_locked_from_reading_to_writing(
 
     tiny(tmp_path / "s.toml")
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
-    monkeypatch.setattr(tune_command.tune, "merged", looking)
+    monkeypatch.setattr(tune, "merged", looking)
     assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
     assert free == [True, False]  # the first look only refuses another protocol
 
@@ -328,8 +329,8 @@ def test_a_trial_that_diverges_is_a_result_and_another_failure_is_not(
 ) -> None:
     tiny(tmp_path / "s.toml")
     overflow = ("--trials", 2, "--space", "lr=1e2,1e30", "--space", "weight_decay=0.0")
-    monkeypatch.setattr("bench.search.uniforms", lambda seed, count: np.full(count, 0.9))
-    monkeypatch.setattr("bench.search.checked", lambda name, value, declared, where: value)
+    monkeypatch.setattr("bench.tuning.search.uniforms", lambda seed, count: np.full(count, 0.9))
+    monkeypatch.setattr("bench.tuning.search.checked", lambda name, value, declared, where: value)
     ended = command("tune", "cross_entropy", "s.toml", *overflow)
     assert ended.status == 0, ended.err
     assert "diverged" in ended.out

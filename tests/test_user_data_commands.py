@@ -15,7 +15,8 @@ from PIL import Image
 
 from datasets import disk, folder, image_check, index, registry, resized
 from datasets.base import DataError, ImageFiles
-from datasets.disk import Choice
+from datasets.data_contract import Choice
+from results import frame
 from results.store import Store
 from tests import command_line
 from tests.command_line import Command
@@ -97,6 +98,14 @@ def test_an_image_that_breaks_after_a_good_check_is_found_and_can_be_left_out(
     assert left_out.status == 0 and "1 broken entries are left out: 1 truncated image" in left_out.out
     [address] = Store(Path("out")).addresses()
     assert Store(Path("out")).load(address)["data"]["skipped"] == {"truncated image": 1}
+    told = "eft out of the data as broken: 1 image (truncated image: 1)"
+    assert f"own: l{told}, in 1 runs" in command("status", "--out", "out").out
+    assert command("report", "--out", "out").status == 0
+    tables = Path("out/report/tables")
+    for page in (Path("out/report/index.html"), tables / "own-accuracy.md"):
+        assert f"L{told}." in page.read_text(encoding="utf-8")
+    assert pd.read_csv(tables / "runs.csv")["left_out"].tolist() == [1]
+    assert frame.load("out")["left_out"].tolist() == [1]
     (data / "images/p01.png").write_bytes(content)
     assert run().status == 0 and len(Store(Path("out")).addresses()) == 2, "mended, it is another run"
 

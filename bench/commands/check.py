@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bench import log, plugins
-from bench.commands import completion, terminal
+from bench import plugins
+from bench.commands import completion
 from bench.commands.options import LogEvery
+from bench.sweep import log, terminal
 from common.errors import UserError, unknown
 from methods import registry as methods
 
@@ -60,7 +61,7 @@ def check(
     """
     names = named(method)
     # Everything that needs torch comes after the arguments are known to be usable.
-    from bench.check import CHECKS, run_checks
+    from bench.checks.check import CHECKS, run_checks
 
     chosen = [part.strip() for part in only.split(",")] if only is not None else list(CHECKS)
     for name in chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import suite
+from bench.planning import suite
 from methods import registry as methods
 
 

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.data_check import check_files
 from bench.commands.options import Plugin
-from datasets import cifar, cifar_n, disk, registry
-from datasets.base import DataError
-from datasets.fetch import Progress as Report
+from bench.sweep import terminal
+from datasets import cifar_n, official, registry
+from datasets.base import DataError, Report
 from datasets.fetch import fetch as fetch_files
 from datasets.image_check import default_jobs
+from datasets.official import Layout
 
 app = typer.Typer(help="Download and check data sets.", no_args_is_help=True)
 
@@ -95,10 +95,10 @@ def check(
     root = data or registry.default_root()
     if name in HUMAN:
         well = _check_human_labels(console, name, root)
-    elif name in disk.MODULES:
+    elif registry.DATASETS[name].lists is not None:
         well = check_files(console, name, root, file, jobs or default_jobs())
-    elif name in cifar.LAYOUTS:
-        well = _check_official(console, name, root)
+    elif (layout := registry.DATASETS[name].official) is not None:
+        well = _check_official(console, name, layout(), root)
     else:
         held = registry.load(name, root)
         console.print(f"{name}: ok, {held.num_train:,} training and {len(held.test.labels):,} test images")
@@ -107,9 +107,9 @@ def check(
         raise typer.Exit(1)
 
 
-def _check_official(console: Console, name: str, root: Path) -> bool:
-    folder = cifar.locate(name, root)
-    faults = cifar.check(name, folder)
+def _check_official(console: Console, name: str, layout: Layout, root: Path) -> bool:
+    folder = official.locate(name, layout, root)
+    faults = official.check(layout, folder)
     for file, fault in faults.items():
         console.print(f"{folder / file}: {'ok' if fault is None else fault}")
     if any(faults.values()):

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands import image_files
+from bench.api import image_files
 from datasets import disk, index, index_checks, registry
 from datasets.base import DataError, DataSetInfo
 from datasets.index import Index

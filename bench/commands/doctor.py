@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bench import accelerator, doctor_machine, doctor_runs
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, Out, check_file
-from bench.doctor import Budget, Check, Finding, Subject, examine
-from bench.doctor_command import Runs
+from bench.doctor import machine as doctor_machine
+from bench.doctor import runs as doctor_runs
+from bench.doctor.command import Runs
+from bench.doctor.doctor import Budget, Check, Finding, Subject, examine
+from bench.machine import accelerator
+from bench.sweep import terminal
 from datasets import registry as datasets
 
 EXIT_FOUND_FAULT = 1

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
-from bench import accelerator, price
-from bench.commands.sweep import Planned
-from bench.environment import Environment
+from bench.api.planned import Planned
+from bench.machine import accelerator
+from bench.sweep import price
 from results.store import Store
 
 
 def show_plan(
-    console: Console, planned: Planned, environment: Environment, runs_per_device: int | str, probing: bool
+    console: Console, planned: Planned, out: Path, device: str, runs_per_device: int | str, probing: bool
 ) -> None:
     """Print all cells, the price of each that is missing, and that of all.
 
     Only records of this very device count, so that a card is never priced by a processor or by another card.
     runs_per_device: how many a probe times at once; "auto", which only runs can find out: one.
     """
-    known = Store(environment.store)
+    known = Store(out)
     failures = known.failures()
-    on_device = accelerator.is_cuda(environment.device)
-    card = accelerator.name(environment.device) if on_device else None
-    records = price.of_device((known.load(address) for address in known.addresses()), environment.device, card)
-    rates = price.rates(records, environment.device, card)
+    on_device = accelerator.is_cuda(device)
+    card = accelerator.name(device) if on_device else None
+    records = price.of_device((known.load(address) for address in known.addresses()), device, card)
+    rates = price.rates(records, device, card)
     done = {cell.address for cell in planned.cells if known.has(cell.address)}
     missing = [cell for cell in planned.cells if cell.address not in done]
     beside = int(runs_per_device) if on_device and runs_per_device != "auto" else 1
-    probed = price.probe(missing, rates, environment.device, beside) if probing else {}
+    probed = price.probe(missing, rates, device, beside) if probing else {}
     costs = {cell.address: price.estimate(cell, rates, probed) for cell in missing}
     for cell in planned.cells:
         status = "done" if cell.address in done else "failed" if cell.address in failures else "missing"
@@ -39,7 +41,7 @@ def show_plan(
     console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
     if missing:
         together = price.at_a_time(records) if on_device else 1.0
-        said = _total([*costs.values()], card or f"one {environment.device} slot", together, beside)
+        said = _total([*costs.values()], card or f"one {device} slot", together, beside)
         console.print(said, highlight=False, soft_wrap=True)
 
 

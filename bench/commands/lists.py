@@ -11,13 +11,15 @@ import typer
 from rich import box
 from rich.table import Table
 
-from bench import networks, plugins, suite
-from bench.commands import terminal
+from bench import networks, plugins
 from bench.commands.options import Plugin
-from bench.optimizers import OPTIMIZERS, OptimizerKind
-from bench.schedules import SCHEDULES, ScheduleKind
+from bench.planning import suite
+from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
+from bench.recipe.schedules import SCHEDULES, ScheduleKind
+from bench.sweep import terminal
 from datasets import noise_models
 from datasets import registry as datasets
+from datasets.views import VIEW_POLICIES
 from methods import registry as methods
 
 Rows = list[dict[str, Any]]
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     noise = "noise"
+    views = "views"
     optimizers = "optimizers"
     schedules = "schedules"
     networks = "networks"
@@ -63,19 +66,19 @@ def _datasets() -> Rows:
             "num_test": info.num_test,
             "description": info.description,
         }
-        for info in datasets.DATASETS.values()
+        for info in (entry.info for entry in datasets.DATASETS)
     ]
 
 
 def _noise() -> Rows:
     return [
-        {"name": info.name, "title": info.title, "convention": info.convention, "options": dict(info.options)}
-        for info in noise_models.NOISE_MODELS.values()
+        {"name": info.name, "title": info.title, "convention": info.convention, "options": info.defaults}
+        for info in (model.info for model in noise_models.NOISE_MODELS)
     ]
 
 
 def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
-    from bench.kinds import model_of
+    from bench.recipe.kinds import model_of
 
     found: Rows = []
     for kind in kinds:
@@ -116,6 +119,7 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.methods: _methods,
     Kind.datasets: _datasets,
     Kind.noise: _noise,
+    Kind.views: lambda: [{"name": policy.name, "description": policy.description} for policy in VIEW_POLICIES],
     Kind.optimizers: lambda: _kinds(OPTIMIZERS),
     Kind.schedules: lambda: _kinds(SCHEDULES),
     Kind.networks: _networks,
@@ -134,7 +138,7 @@ def list_registered(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """List methods, data sets, noise models, optimisers, schedules, networks or suites.
+    """List methods, data sets, noise models, view policies, optimisers, schedules, networks or suites.
 
     Examples:
 

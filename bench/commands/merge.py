@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out, check_folder
+from bench.sweep import terminal
 from common.errors import UserError, shortened, unknown
 from results.store import Store
 
@@ -27,7 +27,7 @@ def merge(
     - `merge ../colleague/output`
     - `merge a b --out all`
     """
-    from bench.redraw import redrawer
+    from bench.api.redraw import redrawer
     from results.merge import merge as merge_into
 
     check_folder(out)

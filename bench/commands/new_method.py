@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from bench import plugins
-from bench.commands import terminal
 from bench.commands.options import check_folder
+from bench.sweep import terminal
 from common.errors import UserError
 from methods import registry as methods
 

@@ -14,14 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import plugins
-from bench.commands import terminal
-from bench.commands.options import Force, Plugin, check_folder
-from bench.outputs import check_replaceable, write_output
-from bench.suite import parse_value
+from bench.commands.options import DEFAULT_OUT, Force, Plugin, check_folder
+from bench.machine.outputs import check_replaceable, write_output
+from bench.planning.suite import parse_value
+from bench.sweep import terminal
 from common.errors import UserError
 from datasets import registry
 from datasets.base import DataSet, FloatArray
 from datasets.noise import NoisyLabels, check_noise, info, make_noise, title
+from results.layout import Layout
 
 WIDEST_MATRIX = 20  # classes; of a larger matrix only the most frequent confusions are shown
 SHOWN_CONFUSIONS = 15
@@ -136,7 +137,7 @@ def noise(
     noisy = make_noise(clean, model, nominal, options, seed)
     name = title(model, nominal, options)
     stem = "-".join([dataset, model, *([f"{nominal:g}"] if info(model).takes_rate else []), f"seed{seed}"])
-    path = out or Path("output") / "noise" / f"{stem}.npz"
+    path = out or Layout(DEFAULT_OUT).noise(f"{stem}.npz")
     _write(path, clean, noisy)
     console = terminal.console(soft_wrap=True, highlight=False)
     for warning in noisy.warnings:

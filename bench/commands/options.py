@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench import log
+from bench.sweep import log, stall
 from common.errors import UserError, did_you_mean
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
@@ -49,6 +49,23 @@ LogEvery = Annotated[
         metavar="SECONDS",
         callback=_interval,
         help="Where no terminal is attached, say this often how far it is; 0: never.",
+    ),
+]
+def _stall_minutes(minutes: float) -> float:
+    """The value of --stall-minutes. Raises UserError."""
+    if minutes != 0 and not stall.SHORTEST <= minutes <= stall.LONGEST:
+        accepted = f"0 (never), or {stall.SHORTEST:g} to {stall.LONGEST:,.0f} minutes"
+        raise UserError(f"--stall-minutes {minutes:g}: accepted: {accepted}")
+    return minutes
+
+
+StallMinutes = Annotated[
+    float,
+    typer.Option(
+        "--stall-minutes",
+        metavar="MINUTES",
+        callback=_stall_minutes,
+        help="End a run, as failed, that makes no step and no evaluation for so long; 0: never.",
     ),
 ]
 RunsPerDevice = Annotated[

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from bench import lease
-from bench.commands import terminal
+from bench.api import functions
 from bench.commands.options import DEFAULT_OUT, check_folder
+from bench.sweep import terminal
 from common.errors import UserError, shortened
+from results.layout import Layout
 
 _WIDTH = 140  # of tables where the output is no terminal
 
@@ -66,28 +67,23 @@ def report(
     names = tuple(part.strip() for part in (suites or "").split(",") if part.strip())
     if suites is not None and not names:
         raise UserError("--suites: name at least one suite, such as --suites cifar10-lite,cifar100-lite")
-    show(source, folder / "report", Wanted(select, paper, published, against, names, records is not None))
+    show(source, Layout(folder).report, Wanted(select, paper, published, against, names, records is not None))
 
 
 def show(source: Path, target: Path, wanted: Wanted) -> None:
     """Build the report and print its main tables."""
-    from bench.redraw import redrawer
-    from reports.build import build_report
-
     console = terminal.console()
     if not console.is_terminal:
         console = terminal.console(width=_WIDTH)
-    running = lease.live(source / "leases", lease.Observer()) if source.is_dir() else {}
-    summary = build_report(
+    summary = functions.report(
         source,
         target,
+        suites=wanted.suites,
         select=wanted.select,
         paper=wanted.paper,
         published=wanted.published,
         against=wanted.against,
-        running=running,
-        suites=wanted.suites,
-        redraw=redrawer() if wanted.others else None,
+        redraw=wanted.others,
     )
     for table in summary.terminal_tables:
         console.print(table)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, log, plugins
-from bench.commands import completion, terminal
+from bench.api import functions
+from bench.api.execution import slots_of
+from bench.commands import completion
 from bench.commands.dry_run import show_plan
 from bench.commands.options import (
     DEFAULT_OUT,
@@ -20,13 +21,13 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
+    StallMinutes,
     check_choice,
     check_folder,
 )
-from bench.commands.sweep import execute, plan_suite, readers, slots_of
-from bench.environment import Environment
-from bench.settings import MOST_SEEDS
-from datasets import registry as datasets
+from bench.machine import accelerator
+from bench.planning.settings import MOST_SEEDS
+from bench.sweep import log, stall, terminal
 
 EXIT_FAILED_RUN = 1
 
@@ -70,6 +71,7 @@ def run(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     probing: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: time a few steps where no record tells the price.")
@@ -86,26 +88,41 @@ def run(
     """
     check_folder(out)
     check_choice(capture, "--capture", ("auto", "off"))
-    plugins.register(plugin)
-    where = accelerator.choose(device)
-    slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
-    overrides = {"epochs": epochs, "precision": precision}
-    root = data or datasets.default_root()
-    planned = plan_suite(name, assignments or [], chosen, seeds, overrides, where, root, skip_broken)
-    environment = Environment(
-        store=out.absolute(),
-        data=root.absolute(),
-        device=where,
-        plugins=plugins.added_files(),
-        noise_files=planned.noise_files,
-        checkpoint_seconds=checkpoint_seconds,
+    planned = functions.plan(
+        name,
+        methods=chosen,
+        seeds=seeds,
+        epochs=epochs,
+        precision=precision,
+        settings=assignments or [],
+        device=device,
+        data=data,
+        plugins=plugin or [],
         skip_broken=skip_broken,
-        workers=readers(where, slots) if workers is None else workers,
-        weights=None if weights is None else weights.absolute(),
-        capture=capture,
     )
     if dry_run:
-        show_plan(terminal.console(), planned, environment, slots.runs_per_device or 1, probing)
+        where = accelerator.choose(device)
+        per_device = slots_of(where, jobs, runs_per_device, mps, cluster_address).runs_per_device
+        show_plan(terminal.console(), planned, out, where, per_device or 1, probing)
         return
-    if execute(terminal.console(), planned, environment, slots, retry_failed, log_every):
+    ran = functions.run(
+        planned,
+        out=out,
+        jobs=jobs,
+        device=device,
+        data=data,
+        skip_broken=skip_broken,
+        runs_per_device=runs_per_device,
+        mps=mps,
+        capture=capture,
+        workers=workers,
+        weights=weights,
+        checkpoint_seconds=checkpoint_seconds,
+        stall_minutes=stall_minutes,
+        cluster=cluster_address,
+        log_every=log_every,
+        retry_failed=retry_failed,
+        console=terminal.console(),
+    )
+    if ran.failed:
         raise typer.Exit(EXIT_FAILED_RUN)

@@ -13,6 +13,6 @@ def schema() -> None:
     - `schema`
     - `schema > suite.schema.json`
     """
-    from bench.suite_reference import schema_text
+    from bench.planning.reference import schema_text
 
     typer.echo(schema_text(), nl=False)

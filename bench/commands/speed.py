@@ -12,15 +12,16 @@ from typing import Annotated
 
 import typer
 
-from bench import accelerator, log, plugins
 from bench import networks as network_table
-from bench.commands import terminal
+from bench import plugins
 from bench.commands.options import LogEvery, Plugin
 from bench.commands.speed_rows import header, row
-from bench.precision import asked_precision
-from bench.processor import processor_name
+from bench.machine import accelerator
+from bench.machine.precision import asked_precision
+from bench.machine.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
+from bench.sweep import log, terminal
 from common.errors import UserError
 from methods import registry as methods
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench import accelerator
+from bench.machine import accelerator
 from bench.speed.case import Case, Speed
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.table import Table
 
-from bench import lease
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Out
-from bench.progress import states
+from bench.sweep import lease, terminal
+from bench.sweep.progress import states
 from common.errors import UserError
 from common.plan import Plan
 from results import health
+from results.record import left_out_text
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def status(
         raise UserError(f"--out {out}: no suite was started there (`run SUITE --out {out}` starts one)")
     if suite is not None and suite not in plans:
         raise UserError(f"no suite {suite!r} was started in {out} (started: {', '.join(plans)})")
-    live = lease.live(store.root / "leases", lease.Observer())
+    live = lease.live(store.layout.leases, lease.Observer())
     failures = store.failures()
     records = frame.load(store.root)
     told: dict[str, Counter[str]] = {}
@@ -73,6 +74,8 @@ def status(
             if line:
                 console.print(line, highlight=False, soft_wrap=True)
     console.print(_counts(told))
+    for line in _left_out(store, {name: plans[name] for name in told}, records):
+        console.print(line, highlight=False, soft_wrap=True)
     for address, fault in store.damaged().items():
         console.print(f"damaged   {address[:12]}: {fault}", highlight=False, soft_wrap=True)
 
@@ -86,6 +89,17 @@ def _counts(told: dict[str, Counter[str]]) -> Table:
     for suite, counts in told.items():
         table.add_row(suite, *(str(counts[name]) for name in columns))
     return table
+
+
+def _left_out(store: Store, plans: Mapping[str, Plan], records: DataFrame) -> list[str]:
+    """For each suite whose data had broken images left out: how many, why, and in how many of its runs."""
+    with_gaps = records.loc[records["left_out"] > 0, "address"]
+    texts = {str(address): left_out_text(store.load(address)) for address in with_gaps}
+    lines = []
+    for name, plan in plans.items():
+        runs = Counter(texts[address] for cell in plan["cells"] if (address := str(cell["address"])) in texts)
+        lines += [f"{name}: left out of the data as broken: {text}, in {number} runs" for text, number in runs.items()]
+    return lines
 
 
 def _collapsed(store: Store, plan: Plan, records: DataFrame) -> dict[str, str]:

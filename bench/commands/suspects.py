@@ -11,15 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import log
-from bench.commands import terminal
 from bench.commands.options import DEFAULT_OUT, Data, Force, LogEvery, Out, check_file
-from bench.outputs import check_replaceable, write_output
+from bench.machine.outputs import check_replaceable, write_output
+from bench.sweep import log, terminal
 from common.errors import UserError, unknown
 from common.plan import Plan
 from datasets import registry as datasets
 from datasets.base import DataError
-from datasets.disk import Choice
+from datasets.data_contract import Choice
 from results.csv_text import formula_free
 from results.store import Store
 

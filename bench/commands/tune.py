@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich import box
@@ -12,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import accelerator, log, plugins, suite, tune
-from bench.commands import completion, terminal
+from bench.api.tuned import Tuned, search_of, searched
+from bench.commands import completion
 from bench.commands.options import (
     DEFAULT_OUT,
     Capture,
@@ -24,31 +23,15 @@ from bench.commands.options import (
     Plugin,
     RunsPerDevice,
     Set,
-    check_choice,
+    StallMinutes,
     check_folder,
 )
-from bench.commands.sweep import execute, expand, read_tables, readers, slots_of
-from bench.environment import Environment
-from bench.search import Space, default_space, narrow
-from bench.settings import MOST_SEEDS, Suite
-from common.errors import UserError, unknown
-from datasets import registry as datasets
-from methods import registry as methods
-from results.store import Store, locked, replace_file
+from bench.planning.settings import MOST_SEEDS
+from bench.sweep import log, stall, terminal
+from bench.tuning import tune
+from bench.tuning.search import Space
 
 EXIT_FAILED_RUN = 1
-
-
-def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
-    """The suite's part for the data set that is tuned on."""
-    by_name = {part.data.name: part for part in parts}
-    if name is None:
-        if len(parts) > 1:
-            raise UserError(f"{where}: has several data sets; choose one with --dataset ({', '.join(by_name)})")
-        return parts[0]
-    if name not in by_name:
-        raise unknown("data set", name, by_name, "--dataset")
-    return by_name[name]
 
 
 def tune_method(
@@ -94,6 +77,7 @@ def tune_method(
         str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
     ] = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
+    stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")] = False,
 ) -> None:
@@ -108,74 +92,51 @@ def tune_method(
     - `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`
     """
     check_folder(out)
-    check_choice(capture, "--capture", ("auto", "off"))
-    plugins.register(plugin)
-    where, root = accelerator.choose(device), data or datasets.default_root()
-    slots = slots_of(where, jobs, runs_per_device, mps, cluster_address)
-    path, tables = read_tables(name, assignments or [], None, {"epochs": epochs, "precision": precision})
-    search = _search(method, tables, str(path), dataset, space or [], count, settings or [])
-    target = out / "tuned" / f"{path.stem}-tuned.toml"
-    tune.merged(tables, str(path), target)  # refuses another protocol before anything is run
-    plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
-    cells = tune.on_tuning_seeds(plan.cells)
     console = terminal.console(soft_wrap=True, highlight=False)
-    console.print(f"{plan.parts[0].title}, {search.places}: {count} trials, {len(cells)} runs")
-    for key, axis in search.space.items():
+    search = search_of(
+        method,
+        name,
+        trials=count,
+        seeds=seeds,
+        at=settings or [],
+        dataset=dataset,
+        space=space or [],
+        epochs=epochs,
+        precision=precision,
+        settings=assignments or [],
+        out=out,
+        device=device,
+        data=data,
+        plugins=plugin or [],
+    )
+    console.print(f"{search.plan.parts[0].title}, {search.of.places}: {count} trials, {len(search.plan.cells)} runs")
+    for key, axis in search.of.space.items():
         console.print(f"  {key}: {axis}")
     if dry_run:
-        _show(tune.scores(Store(out), search.trials, cells), search.space)
+        _show(search.scores(), search.of.space)
         return
-    environment = Environment(
-        store=out.absolute(),
-        data=root.absolute(),
-        device=where,
-        plugins=plugins.added_files(),
-        noise_files=plan.noise_files,
-        workers=readers(where, slots),
+    found = searched(
+        search,
+        jobs=jobs,
+        runs_per_device=runs_per_device,
+        mps=mps,
+        stall_minutes=stall_minutes,
         capture=capture,
+        cluster=cluster_address,
+        log_every=log_every,
+        retry_failed=retry_failed,
+        console=terminal.console(),
     )
-    planned = replace(plan, cells=cells, tuning=True)
-    execute(terminal.console(), planned, environment, slots, retry_failed, log_every)
-    found = tune.scores(Store(out), search.trials, cells)
-    _show(found, search.space)
-    replace_file(target.with_name(f"{path.stem}-{method}.csv"), tune.csv_text(found, search.space).encode())
-    best = tune.best(found)
-    if best is None:
+    _show(found.scores, search.of.space)
+    if found.best is None:
         console.print("no trial is finished, so nothing is chosen")
         raise typer.Exit(EXIT_FAILED_RUN)
-    with locked(target):
-        outcome = tune.merged(tables, str(path), target)  # with the rows that others have tuned since
-        outcome["methods"][method] = tune.tuned_row(search.part, method, best.trial, count, search.source(best, seeds))
-        replace_file(target, tune.toml_text(outcome, str(target)).encode())
-    _tell(console, found, best, target, outcome)
-    if any(score.state == "failed" for score in found):
+    _tell(console, found, found.best)
+    if any(score.state == "failed" for score in found.scores):
         raise typer.Exit(EXIT_FAILED_RUN)
 
 
-def _search(
-    method: str,
-    tables: dict[str, Any],
-    where: str,
-    dataset: str | None,
-    spaces: list[str],
-    count: int,
-    settings: list[str],
-) -> tune.Search:
-    """What is tried, of a suite's raw tables; a method that the suite lacks gets a row. Raises UserError or its kin."""
-    rows = tables.get("methods")
-    if isinstance(rows, dict) and method not in rows:
-        methods.info(method)
-        rows[method] = {}
-    part = _part(suite.parts(tables, where), dataset, where)
-    tune.check_suite(part, where)
-    hyper = methods.info(part.methods[method].method or method).hyper
-    space = narrow(default_space(hyper, part.training.optimizer, part.training.epochs), spaces, hyper)
-    tried = tune.trials(space, count)
-    chosen = tune.choose_settings(part, settings)
-    return tune.Search(part, space, tried, chosen, tune.trial_suite(part, method, tried, chosen.values(), where))
-
-
-def _show(found: list[tune.Score], space: Space) -> None:
+def _show(found: Sequence[tune.Score], space: Space) -> None:
     best = tune.best(found)
     table = Table("trial", *space, "noisy validation", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for score in found:
@@ -191,15 +152,14 @@ def _percent(score: tune.Score) -> str:
     return f"{100 * (score.accuracy or 0):.2f}%" + (f" ({score.state})" if score.state else "")
 
 
-def _tell(console: Console, found: list[tune.Score], best: tune.Score, target: Path, outcome: dict[str, Any]) -> None:
-    own = found[0]
+def _tell(console: Console, found: Tuned, best: tune.Score) -> None:
+    own = found.scores[0]
     before = "" if own.accuracy is None else f" (the suite's own settings: {_percent(own)})"
     console.print(f"best: trial {best.trial.number}, {_percent(best)}{before}")
     if best.collapsed:
         console.print("warning: no finished trial is better than one that collapsed: widen the search", style="yellow")
-    console.print(f"written: {target} and the trials beside it")
-    counts = {row: table.get("trials", 0) for row, table in outcome["methods"].items()}
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"{row} {number}" for row, number in counts.items())
+    console.print(f"written: {found.suite} and the trials beside it")
+    if len(set(found.trials.values())) > 1:
+        told = ", ".join(f"{row} {number}" for row, number in found.trials.items())
         console.print(f"a fair comparison needs equal numbers of trials; so far: {told}")
-    console.print(f"run it: python run_benchmark.py run {target}")
+    console.print(f"run it: python run_benchmark.py run {found.suite}")

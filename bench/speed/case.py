@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import accelerator
-from bench.precision import resolve_precision
+from bench.machine import accelerator
+from bench.machine.precision import resolve_precision
 from common.specification import Precision
 
 FEWEST_SAMPLES = 256

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench import accelerator, plugins
+from bench import plugins
+from bench.machine import accelerator
 from bench.speed import budget, together
 from bench.speed.case import Case, Failed, LeftOut, Speed
 

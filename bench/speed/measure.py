@@ -16,14 +16,16 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bench import accelerator, networks, trainer
-from bench.data import RunData
-from bench.run_record import peak_memory
+from bench import networks
+from bench.machine import accelerator
 from bench.speed import budget
 from bench.speed.case import Case, Speed
 from bench.speed.references import Bare, bare, flops_per_image, graph_epoch, matrix_peak, plain_loop, seconds
 from bench.speed.task import started
-from bench.step import Run
+from bench.training import trainer
+from bench.training.data import RunData
+from bench.training.run_record import peak_memory
+from bench.training.step import Run
 from methods import registry as methods
 
 _PLAIN_WORKERS = 2
@@ -144,7 +146,7 @@ def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, le
     spent = seconds(lambda: plain(_FEW_BATCHES), device)
     batches = math.ceil(images / case.batch_size)
     if left < math.inf:
-        longest = max(sides.ours.progress.seconds, left / 2 / (case.repeats + 1))
+        longest = max(sides.ours.position.seconds, left / 2 / (case.repeats + 1))
         fitting = int(longest / spent * _FEW_BATCHES)
         if fitting < min(batches, _LEAST_BATCHES):
             return
@@ -170,7 +172,7 @@ def _time_rounds(sides: Sides, device: torch.device, repeats: int, times: Times)
 
 def _time_round(sides: Sides, device: torch.device, times: Times) -> Round:
     """Our epoch, then the same passes of the bare network, then the others."""
-    counter, progress = sides.ours.task.counter, sides.ours.progress
+    counter, progress = sides.ours.task.counter, sides.ours.position
     trained, forwarded, images = counter.trained, counter.forwarded, progress.samples
     ours = seconds(lambda: trainer.train_epoch(sides.ours), device)
     passes = counter.trained - trained, counter.forwarded - forwarded

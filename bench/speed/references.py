@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench import accelerator, networks, optim
-from bench.data import RunData
+from bench import networks
+from bench.machine import accelerator
 from bench.networks.network import Network
-from bench.recorders import GraphRecorder
 from bench.speed.case import Case
 from bench.speed.task import CLASSES
+from bench.training import optim
+from bench.training.data import RunData
+from bench.training.recorders import GraphRecorder
 from datasets.base import Images
 from datasets.loader import batch_bounds
 from datasets.torchvision_import import import_torchvision

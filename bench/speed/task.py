@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from bench import execute, networks, trainer
-from bench.data import RunData
+from bench import networks
 from bench.speed.case import Case
-from bench.step import Run
+from bench.training import execute, trainer
+from bench.training.data import RunData
+from bench.training.step import Run
 from common.specification import Augmentation, Dataset, MethodSettings, Noise, Specification, Validation
 from datasets.base import DataSet, Images
 from datasets.noise import NoisyLabels
@@ -42,7 +43,7 @@ def specification(case: Case) -> Specification:
     return Specification(
         protocol=PROTOCOL,
         dataset=Dataset("synthetic", 1, None, Validation("none", 0), "all"),
-        noise=Noise("synthetic", RATE, {}, 1),
+        noise=Noise("synthetic", RATE, {}),
         method=MethodSettings(case.method, methods.info(case.method).version, methods.resolve(case.method, {})),
         network=case.network,
         epochs=1000,

@@ -30,19 +30,20 @@ def train(case: Case, number: int, folder: Path) -> float:
     """Images per second of process `number` of `case.at_once`, while all of them train."""
     import torch
 
-    from bench import accelerator, trainer
+    from bench.machine import accelerator
     from bench.speed.task import started
+    from bench.training import trainer
 
     torch.set_num_threads(1)
     device = accelerator.prepare(case.device)
     with accelerator.own_stream(device):
         run, _ = started(case, device, "auto")
         _meet(folder, "ready", number, case.at_once, lambda: time.sleep(_LOOK_SECONDS))
-        before, begun = run.progress.samples, time.perf_counter()
+        before, begun = run.position.samples, time.perf_counter()
         while time.perf_counter() - begun < WINDOW_SECONDS:
             trainer.train_epoch(run)
             accelerator.synchronise(device)
-        rate = (run.progress.samples - before) / (time.perf_counter() - begun)
+        rate = (run.position.samples - before) / (time.perf_counter() - begun)
         # it goes on, so that the last one is not timed alone
         _meet(folder, "timed", number, case.at_once, lambda: trainer.train_epoch(run))
     return rate

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,60 +24,8 @@ from results.arrays import check_arrays, load_npz, npz_bytes
 from results.merge import merge
 from results.record import StoreError, address
 from results.store import Store
+from tests.fuzz.mutation import changed
 from tests.synthetic_records import make_plan, make_record, make_spec
-
-SECONDS, LONG_SECONDS = 8, 900  # of each of four tests
-VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 10**9, 10**30, -(10**30), 0.5, 1.5, -0.5, 1e308, float("nan"), float("inf"), "",
-    "a", "../x", "/etc/passwd", "\0", "\ud800", "\x1b[2J", "<script>", "a" * 20_000, "1", [], {}, [[]], [1], ["a"],
-    [None], {"a": 1}, {"epoch": [1]}, [0.5, 0.5], [[0.5], [0.5, 0.5]],
-]  # fmt: skip
-
-
-@pytest.fixture
-def rounds(request: pytest.FixtureRequest) -> Iterator[random.Random]:
-    """Generators of random numbers, each with a seed of its own, until the time is over."""
-
-    def each() -> Iterator[random.Random]:
-        end = time.monotonic() + (LONG_SECONDS if request.config.getoption("--long") else SECONDS)
-        seed = 0
-        while time.monotonic() < end or seed < 3:
-            yield random.Random(seed)
-            seed += 1
-
-    return each()
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The ways to all parts of a JSON value; of a long list, to its ends."""
-    if path:
-        yield path
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from places(part, (*path, name))
-    elif isinstance(value, list) and value:
-        for position in {0, len(value) - 1}:
-            yield from places(value[position], (*path, position))
-
-
-def changed(value: Any, chance: random.Random) -> Any:
-    """The value with one to three parts replaced, removed, renamed or doubled."""
-    found = copy.deepcopy(value)
-    for _ in range(chance.randint(1, 3)):
-        *way, last = chance.choice(list(places(found)))
-        here = found
-        for part in way:
-            here = here[part]
-        kind = chance.randrange(5)
-        if kind == 0:
-            del here[last]
-        elif kind == 1 and isinstance(here, dict):
-            here[chance.choice([str(part) for part in VALUES])[:300]] = here.pop(last)
-        elif kind == 2 and isinstance(here, list):
-            here.append(copy.deepcopy(here[last]))
-        else:
-            here[last] = copy.deepcopy(chance.choice(VALUES))
-    return found
 
 
 def shown(root: Path, figures: bool) -> None:
@@ -139,13 +85,13 @@ def test_plans(rounds: Iterator[random.Random], tmp_path: Path) -> None:
         (root / "plans").mkdir(parents=True)
         (root / "plans" / "quick.json").write_text(json.dumps(changed(original, chance)))
         ours.write_plan(original)
-        before = (ours.plans_folder / "quick.json").read_bytes()
+        before = (ours.layout.plans / "quick.json").read_bytes()
         if accepted(lambda root=root, ours=ours: merge([root], ours)):
             accepted(lambda ours=ours: shown(ours.root, False))
             held = {cell["address"] for cell in ours.plan("quick")["cells"]}
             assert {cell["address"] for cell in original["cells"]} <= held
         else:
-            assert (ours.plans_folder / "quick.json").read_bytes() == before
+            assert (ours.layout.plans / "quick.json").read_bytes() == before
         accepted(lambda root=root: shown(root, False))
         for folder in (root, ours.root):
             shutil.rmtree(folder)

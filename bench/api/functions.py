@@ -1,0 +1,255 @@
+"""What a script may call: `plan`, `run`, `tune`, `report` and `records`; the commands of these names call them too.
+
+    from bench import run
+    print(run("quick", seeds=1).table.groupby("method")["accuracy_last"].mean())
+
+They raise `common.errors.UserError` and its kin (`methods.registry.MethodError`, `datasets.base.DataError`,
+`results.record.StoreError`, `reports.errors.ReportError`) with one line, and print nothing but what a run is told to
+say. Paths may be text. Importing `bench` imports nothing else until a function is asked for.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from rich.console import Console
+
+from bench import plugins as plugin_files
+from bench.api import execution, planned, tuned
+from bench.api.planned import Planned
+from bench.api.tuned import Tuned
+from bench.machine import accelerator
+from bench.planning.suite import Assignments
+from bench.sweep import log, stall
+from datasets import registry as datasets
+from results import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.build import ReportSummary
+
+Location: TypeAlias = Path | str
+DEFAULT_OUT = Path("output")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of `run`. out: the store. addresses: of the suite's runs. failed: whether any of them has failed."""
+
+    out: Path
+    addresses: tuple[str, ...]
+    failed: bool
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The suite's finished runs, a row each; the columns are those of `records`."""
+        found = frame.load(self.out)
+        return found[found["address"].isin(self.addresses)].reset_index(drop=True)
+
+
+def plan(
+    suite: Location,
+    *,
+    methods: Collection[str] | str | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    precision: str | None = None,
+    settings: Assignments = (),
+    device: str = "auto",
+    data: Location | None = None,
+    plugins: Collection[Location] = (),
+    skip_broken: bool = False,
+) -> Planned:
+    """The cells of a suite: its name, or a suite file. Nothing is run, and nothing written but the index of images.
+
+    methods: rows of the suite, or methods at their defaults; None: its rows. settings: keys of the suite file with
+    their values, such as {"training.epochs": 5}, or as texts "KEY=VALUE". The other arguments are those of the command.
+    """
+    plugin_files.register(map(Path, plugins))
+    chosen = methods if methods is None or isinstance(methods, str) else ",".join(methods)
+    return planned.plan_suite(
+        str(suite),
+        settings,
+        chosen,
+        seeds,
+        {"epochs": epochs, "precision": precision},
+        accelerator.choose(device),
+        _root(data),
+        skip_broken,
+    )
+
+
+def run(
+    suite: Location | Planned,
+    *,
+    methods: Collection[str] | str | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    precision: str | None = None,
+    settings: Assignments = (),
+    out: Location = DEFAULT_OUT,
+    jobs: int | None = None,
+    device: str = "auto",
+    data: Location | None = None,
+    plugins: Collection[Location] = (),
+    skip_broken: bool = False,
+    runs_per_device: str = "auto",
+    mps: str = "auto",
+    capture: str = "auto",
+    workers: int | None = None,
+    weights: Location | None = None,
+    checkpoint_seconds: float = 30.0,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
+    cluster: str | None = None,
+    log_every: float = log.DEFAULT_SECONDS,
+    retry_failed: bool = False,
+    console: Console | None = None,
+) -> Ran:
+    """Execute what is missing of a suite, or of what `plan` gave; what is done is left as it is.
+
+    A run that fails does not end the others. console: what is said of the progress goes there; None: nothing is said.
+    The other arguments are those of the command.
+    """
+    if not isinstance(suite, Planned):
+        suite = plan(
+            suite,
+            methods=methods,
+            seeds=seeds,
+            epochs=epochs,
+            precision=precision,
+            settings=settings,
+            device=device,
+            data=data,
+            plugins=plugins,
+            skip_broken=skip_broken,
+        )
+    where = accelerator.choose(device)
+    slots = execution.slots_of(where, jobs, runs_per_device, mps, cluster)
+    environment = execution.environment_of(
+        suite,
+        Path(out),
+        _root(data),
+        where,
+        slots,
+        capture,
+        workers,
+        None if weights is None else Path(weights),
+        checkpoint_seconds,
+        skip_broken,
+        stall_minutes,
+    )
+    failed = execution.execute(console or _silent(), suite, environment, slots, retry_failed, log_every)
+    return Ran(environment.store, tuple(cell.address for cell in suite.cells), failed)
+
+
+def tune(
+    method: str,
+    suite: Location,
+    *,
+    trials: int = 10,
+    seeds: int = 1,
+    at: Sequence[str] = (),
+    dataset: str | None = None,
+    space: Sequence[str] = (),
+    epochs: int | None = None,
+    precision: str | None = None,
+    settings: Assignments = (),
+    out: Location = DEFAULT_OUT,
+    jobs: int | None = None,
+    device: str = "auto",
+    data: Location | None = None,
+    plugins: Collection[Location] = (),
+    runs_per_device: str = "auto",
+    mps: str = "auto",
+    capture: str = "auto",
+    cluster: str | None = None,
+    log_every: float = log.DEFAULT_SECONDS,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
+    retry_failed: bool = False,
+    console: Console | None = None,
+) -> Tuned:
+    """Search a row's settings at random by noisy validation labels, as the command does; it writes a suite file.
+
+    at: the noise settings to tune at, by title. space: axes such as "penalty=0.01:1.0".
+    """
+    search = tuned.search_of(
+        method,
+        str(suite),
+        trials=trials,
+        seeds=seeds,
+        at=at,
+        dataset=dataset,
+        space=space,
+        epochs=epochs,
+        precision=precision,
+        settings=settings,
+        out=Path(out),
+        device=device,
+        data=None if data is None else Path(data),
+        plugins=[Path(file) for file in plugins],
+    )
+    return tuned.searched(
+        search,
+        jobs=jobs,
+        runs_per_device=runs_per_device,
+        mps=mps,
+        capture=capture,
+        cluster=cluster,
+        log_every=log_every,
+        stall_minutes=stall_minutes,
+        retry_failed=retry_failed,
+        console=console or _silent(),
+    )
+
+
+def report(
+    source: Location = DEFAULT_OUT,
+    target: Location | None = None,
+    *,
+    suites: Collection[str] = (),
+    select: str | None = None,
+    paper: str | None = None,
+    published: Location | None = None,
+    against: Location | None = None,
+    redraw: bool = False,
+) -> ReportSummary:
+    """Tables, figures and the page of the records at `source`, into the folder `target` (None: `source`/report).
+
+    select: a selection rule. paper: a published table to set beside. published: a file of published numbers. against:
+    others' records to compare with. redraw: noisy labels are drawn again, as of a stranger's records.
+    """
+    from bench.api.redraw import redrawer
+    from bench.sweep import lease
+    from reports.build import build_report
+    from results.layout import Layout
+
+    layout = Layout(Path(source))
+    return build_report(
+        layout.root,
+        layout.report if target is None else Path(target),
+        select=select,
+        paper=paper,
+        published=None if published is None else Path(published),
+        against=None if against is None else Path(against),
+        running=lease.live(layout.leases, lease.Observer()) if layout.root.is_dir() else {},
+        suites=tuple(suites),
+        redraw=redrawer() if redraw else None,
+    )
+
+
+def records(source: Location = DEFAULT_OUT) -> pd.DataFrame:
+    """One row a run of the records at `source`: a store, or .jsonl files. Columns: see `results.frame`."""
+    return frame.load(source)
+
+
+def _root(data: Location | None) -> Path:
+    return datasets.default_root() if data is None else Path(data)
+
+
+def _silent() -> Console:
+    return Console(file=io.StringIO(), quiet=True)

@@ -1,0 +1,160 @@
+"""The search for a row's settings: its trials are ordinary runs, its outcome is a suite file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import plugins as plugin_files
+from bench.api import execution
+from bench.api.planned import Planned, expand, read_tables
+from bench.machine import accelerator
+from bench.planning import suite as suites
+from bench.planning.settings import Suite
+from bench.sweep import log, stall
+from bench.tuning import tune
+from bench.tuning.search import default_space, narrow
+from common.errors import UserError, unknown
+from datasets import registry as datasets
+from methods import registry as methods
+from results.layout import Layout
+from results.store import Store, locked, replace_file
+
+
+@dataclass(frozen=True)
+class Searching:
+    """A search before its first run. of: what is tried. plan: its trials as cells. tables: the suite's raw tables."""
+
+    method: str
+    of: tune.Search
+    plan: Planned
+    tables: dict[str, Any]
+    where: str
+    seeds: int
+    out: Path
+    data: Path
+    device: str
+
+    @property
+    def target(self) -> Path:
+        """The suite file that comes of it."""
+        return Layout(self.out).tuned(f"{Path(self.where).stem}-tuned.toml")
+
+    def scores(self) -> list[tune.Score]:
+        """What the store knows of the trials."""
+        return tune.scores(Store(self.out), self.of.trials, self.plan.cells)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of a search. scores: in the order of the trials; best: None where none is finished.
+
+    suite: the suite file with the chosen settings. trials: how many each of its rows was chosen among.
+    """
+
+    scores: Sequence[tune.Score]
+    best: tune.Score | None
+    suite: Path
+    trials: dict[str, int]
+
+
+def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
+    """The suite's part for the data set that is tuned on."""
+    by_name = {part.data.name: part for part in parts}
+    if name is None:
+        if len(parts) > 1:
+            raise UserError(f"{where}: has several data sets; choose one with --dataset ({', '.join(by_name)})")
+        return parts[0]
+    if name not in by_name:
+        raise unknown("data set", name, by_name, "--dataset")
+    return by_name[name]
+
+
+def search_of(
+    method: str,
+    name: str,
+    *,
+    trials: int,
+    seeds: int,
+    at: Sequence[str],
+    dataset: str | None,
+    space: Sequence[str],
+    epochs: int | None,
+    precision: str | None,
+    settings: suites.Assignments,
+    out: Path,
+    device: str,
+    data: Path | None,
+    plugins: Sequence[Path],
+) -> Searching:
+    """The trials of a search; nothing is run or written. Raises UserError and its kin."""
+    plugin_files.register(plugins)
+    where, root = accelerator.choose(device), data or datasets.default_root()
+    path, tables = read_tables(name, settings, None, {"epochs": epochs, "precision": precision})
+    search = _search(method, tables, str(path), dataset, space, trials, at)
+    plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
+    planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
+    found = Searching(method, search, planned, tables, str(path), seeds, out, root, where)
+    tune.merged(tables, str(path), found.target)  # refuses another protocol before anything is run
+    return found
+
+
+def searched(
+    search: Searching,
+    *,
+    jobs: int | None,
+    runs_per_device: str,
+    mps: str,
+    capture: str,
+    cluster: str | None,
+    log_every: float = log.DEFAULT_SECONDS,
+    stall_minutes: float = stall.DEFAULT_MINUTES,
+    retry_failed: bool = False,
+    console: Console,
+) -> Tuned:
+    """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
+    slots = execution.slots_of(search.device, jobs, runs_per_device, mps, cluster)
+    environment = execution.environment_of(
+        search.plan, search.out, search.data, search.device, slots, capture, stall_minutes=stall_minutes
+    )
+    execution.execute(console, search.plan, environment, slots, retry_failed, log_every)
+    found, target, row = search.scores(), search.target, search.method
+    listed = tune.csv_text(found, search.of.space).encode()
+    replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)
+    best = tune.best(found)
+    if best is None:
+        return Tuned(found, None, target, {})
+    with locked(target):
+        outcome = tune.merged(search.tables, search.where, target)  # with the rows that others have tuned since
+        source = search.of.source(best, search.seeds)
+        outcome["methods"][row] = tune.tuned_row(search.of.part, row, best.trial, len(search.of.trials), source)
+        replace_file(target, tune.toml_text(outcome, str(target)).encode())
+    counts = {name: table.get("trials", 0) for name, table in outcome["methods"].items()}
+    return Tuned(found, best, target, counts)
+
+
+def _search(
+    method: str,
+    tables: dict[str, Any],
+    where: str,
+    dataset: str | None,
+    spaces: Sequence[str],
+    count: int,
+    settings: Sequence[str],
+) -> tune.Search:
+    """What is tried, of a suite's raw tables; a method that the suite lacks gets a row. Raises UserError or its kin."""
+    rows = tables.get("methods")
+    if isinstance(rows, dict) and method not in rows:
+        methods.info(method)
+        rows[method] = {}
+    part = _part(suites.parts(tables, where), dataset, where)
+    tune.check_suite(part, where)
+    hyper = methods.info(part.methods[method].method or method).hyper
+    space = narrow(default_space(hyper, part.training.optimizer, part.training.epochs), spaces, hyper)
+    tried = tune.trials(space, count)
+    chosen = tune.choose_settings(part, settings)
+    return tune.Search(part, space, tried, chosen, tune.trial_suite(part, method, tried, chosen.values(), where))

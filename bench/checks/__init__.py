@@ -1,0 +1,1 @@
+"""The conformance check of one method: planted problems, and what a method must do on them."""

@@ -1,0 +1,140 @@
+"""Checks of hyper-parameters: bounds that are there and hold, and that every one of them does something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from bench.checks.problem import Problem, difference, in_short, replace_logits, scaled
+from bench.checks.subject import Fault, Skip, Subject, one_line
+from methods.registry import HyperParameter, MethodError, Value, value_type
+
+Hyper = dict[str, Value]
+Shown = dict[str, Tensor]
+WRONG_TYPES: dict[type, Value] = {bool: 1, int: 1.5, float: "much", str: 3}
+
+
+def _refused(declared: HyperParameter, where: str) -> list[Value]:
+    """Values that must be refused. Raises Fault where the declaration leaves them open."""
+    kind = value_type(declared, where)
+    found: list[Value] = [WRONG_TYPES[kind]]
+    if kind is str:
+        if "choices" not in declared:
+            raise Fault(f"{where} has no `choices`")
+        return [*found, "no such choice"]
+    if kind is not bool:
+        if "bounds" not in declared:
+            raise Fault(f"{where} has no `bounds`")
+        low, high = declared["bounds"]
+        found += [kind(low - 1), kind(high + 1)]
+    return found
+
+
+def bounds(subject: Subject) -> str:
+    """Values of the wrong type or out of bounds are refused; those at a bound give a finite first loss."""
+    hyper = subject.info.hyper
+    if not hyper:
+        raise Skip("no hyper-parameters")
+    task = subject.base.training.run.task
+    count = 0
+    for name, declared in hyper.items():
+        where = f"hyper-parameter {name!r}"
+        for value in _refused(declared, where):
+            try:
+                subject.cls(task, **{name: value})
+            except MethodError:
+                count += 1
+            else:
+                raise Fault(f"{where} = {value!r} was not refused")
+        if "bounds" in declared and declared.get("unit") != "epochs":
+            kind = value_type(declared, where)
+            for bound in declared["bounds"]:
+                try:
+                    subject.train(Problem(batch_size=64, epochs=1), {name: kind(bound)})
+                except Exception as fault:
+                    raise Fault(f"{where} = {bound}: {one_line(fault)}") from fault
+    return f"{count} values of wrong type or out of bounds are refused; at each bound the first loss is finite"
+
+
+def _alternatives(name: str, declared: HyperParameter) -> list[Value]:
+    """Other values than the one of the base run, the nearest first."""
+    used = in_short(name, declared, Problem().epochs)
+    kind = value_type(declared, name)
+    if kind is bool:
+        return [not used]
+    if kind is str:
+        return [choice for choice in declared["choices"] if choice != used]
+    low, high = declared["bounds"]
+    epochs = Problem().epochs
+    wanted: list[float]
+    if declared.get("unit") == "epochs":
+        used = round(used * epochs) if isinstance(used, float) else used
+        wanted = [epochs // 2, 2, 1, epochs, 0]
+    elif kind is int:
+        nearest = used if isinstance(used, int) else int(low)
+        wanted = [nearest + 1, nearest - 1, 2 * nearest, low]
+    else:
+        near = used if isinstance(used, float) else low + 0.3 * (high - low)
+        wanted = [near, near / 2, 2 * near, (low + high) / 2, low, high]
+    inside = [kind(value) for value in wanted if low <= value <= high]
+    return [value for value in dict.fromkeys(inside) if value != used]
+
+
+class _Runs:
+    """Outcomes of runs with changed hyper-parameters, each trained once."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._known: dict[tuple[object, ...], Shown | None] = {(False,): subject.base.training.shown()}
+
+    def shown(self, hyper: Mapping[str, Value], sure: bool) -> Shown | None:
+        """What a run shows, with a network that is very sure of itself or as it is; None where it diverged."""
+        key = (sure, *sorted(hyper.items()))
+        if key not in self._known:
+            training = self.subject.start(Problem(), hyper)
+            if sure:
+                replace_logits(training, scaled)
+            try:
+                self._known[key] = training.train().shown()
+            except FloatingPointError:
+                self._known[key] = None
+            except Exception as fault:
+                raise Fault(f"with {', '.join(f'{k} = {v!r}' for k, v in hyper.items())}: {one_line(fault)}") from fault
+        return self._known[key]
+
+    def differ(self, one: Mapping[str, Value], other: Mapping[str, Value], sure: bool = False) -> bool:
+        """Whether two runs that did not diverge show something different."""
+        first, second = self.shown(one, sure), self.shown(other, sure)
+        return first is not None and second is not None and difference(first, second) is not None
+
+
+def _surroundings(subject: Subject, name: str) -> Iterator[tuple[Hyper, bool]]:
+    """What a hyper-parameter is varied in: the base run, a very sure network, then with one other changed as well."""
+    yield {}, False
+    yield {}, True
+    for other, declared in subject.info.hyper.items():
+        if other != name:
+            for value in _alternatives(other, declared)[:2]:
+                yield {other: value}, False
+
+
+def hyper_effect(subject: Subject) -> str:
+    """Every hyper-parameter changes what comes out of a run with noisy labels."""
+    hyper = subject.info.hyper
+    if not hyper:
+        raise Skip("no hyper-parameters")
+    runs = _Runs(subject)
+    conditional = []
+    for name, declared in hyper.items():
+        values = _alternatives(name, declared)
+        for number, (around, sure) in enumerate(_surroundings(subject, name)):
+            if number:
+                values = values[:3]
+            if any(runs.differ(around, {**around, name: value}, sure) for value in values):
+                if sure or around:
+                    conditional.append(f"{name} with {next(iter(around), 'large logits')}")
+                break
+        else:
+            raise Fault(f"hyper-parameter {name!r} changes nothing (tried {', '.join(map(str, values))})")
+    return f"all {len(hyper)} change the outcome" + (f" ({'; '.join(conditional)})" if conditional else "")

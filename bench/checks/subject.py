@@ -1,0 +1,161 @@
+"""The method under check: what the checks ask of it, and the one run that many of them look at."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.checks.problem import CPU, Problem, Training, start
+from bench.training import checkpoint, trainer
+from methods import registry as methods
+from methods.base import Method
+from methods.registry import MethodError, MethodInfo, Value
+
+Loose = dict[str, Tensor | np.ndarray]
+_INSIDE_MODULES = ("_parameters", "_buffers", "_modules", "task")
+
+
+class Fault(Exception):
+    """A check has found a fault. The text is one line that says what was seen."""
+
+
+class Skip(Exception):
+    """A check does not apply. The text says why."""
+
+
+def loose_arrays(method: Method) -> Loose:
+    """Tensors and NumPy arrays that a method keeps beside its parameters and buffers, by the name of their place."""
+    own = {id(tensor) for tensor in (*method.parameters(), *method.buffers())}
+    found: Loose = {}
+    seen: set[int] = set()
+
+    def walk(value: Any, place: str) -> None:
+        if isinstance(value, nn.Module | type) or id(value) in seen or id(value) in own:
+            return
+        seen.add(id(value))
+        if isinstance(value, Tensor | np.ndarray):
+            found[place] = value
+        elif isinstance(value, Mapping):
+            for key, entry in value.items():
+                walk(entry, f"{place}[{key!r}]")
+        elif isinstance(value, list | tuple | set | frozenset):
+            for number, entry in enumerate(value):
+                walk(entry, f"{place}[{number}]")
+        elif is_dataclass(value):
+            for entry in fields(value):
+                walk(getattr(value, entry.name, None), f"{place}.{entry.name}")
+        elif type(value).__module__.split(".")[0] not in ("torch", "builtins") and hasattr(value, "__dict__"):
+            for key, entry in vars(value).items():
+                walk(entry, f"{place}.{key}")
+
+    for prefix, module in method.named_modules():
+        if module is not method and type(module).__module__.split(".")[0] in ("torch", "bench"):
+            continue
+        for key, value in vars(module).items():
+            if key not in _INSIDE_MODULES:
+                walk(value, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+@dataclass
+class History:
+    """The base run of a method: what it showed, and where it stood after every epoch."""
+
+    training: Training
+    outcome: dict[str, Tensor]
+    checkpoints: dict[int, dict[str, Any]]
+    loose: list[Loose]  # before the first epoch, and after every one
+    graph: str | None  # a buffer that was found to hold a computation graph
+    without_gradient: list[str]
+
+
+class Subject:
+    """A registered method. Raises MethodError where it is unknown or cannot be imported."""
+
+    def __init__(self, name: str) -> None:
+        self.info: MethodInfo = methods.info(name)
+        self.cls: type[Method] = methods.load(name)
+
+    def start(self, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
+        """A run before its first epoch."""
+        return start(self.info.name, problem, hyper)
+
+    def train(self, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
+        """A run that was trained to its end."""
+        return self.start(problem, hyper).train()
+
+    @functools.cached_property
+    def base(self) -> History:
+        """The default problem trained without interruption, saved and looked at after every epoch."""
+        training = self.start(Problem())
+        method = training.run.method
+        learning = dict(method.named_parameters())
+        initial = {name: parameter.detach().clone() for name, parameter in learning.items()}
+        untouched = set(learning)
+        found = History(training, {}, {}, [copy.deepcopy(loose_arrays(method))], None, [])
+
+        def after_step(progress: float) -> None:
+            for name in list(untouched):
+                gradient = learning[name].grad
+                if gradient is not None and bool(gradient.any()):
+                    untouched.discard(name)
+
+        def after_epoch() -> None:
+            found.loose.append(copy.deepcopy(loose_arrays(method)))
+            graphs = [name for name, buffer in method.named_buffers() if buffer.requires_grad]
+            found.graph = found.graph or (graphs[0] if graphs else None)
+            found.checkpoints[training.run.position.epoch] = through_file(trainer.state_dict(training.run))
+
+        training.run.beat = after_step
+        training.train(after_epoch=after_epoch)
+        # An average of weights takes no gradient, and moves.
+        found.without_gradient = [name for name in sorted(untouched) if torch.equal(initial[name], learning[name])]
+        found.outcome = training.outcome()
+        return found
+
+
+def through_file(state: dict[str, Any]) -> dict[str, Any]:
+    """The state as a checkpoint gives it back. Raises Fault where it holds more than tensors and plain values."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.pt"
+        checkpoint.save(path, state)
+        found = checkpoint.load(path, CPU)
+    if found is None:
+        raise Fault("the state cannot be read back from a checkpoint: it holds more than tensors and plain values")
+    return found
+
+
+Check = Callable[[Subject], str]
+
+
+def each_training(subject: Subject, problems: Mapping[str, Problem]) -> tuple[dict[str, Training], str]:
+    """Trainings on each of the problems, and what to say of them. Raises Fault naming the one that went wrong.
+
+    A method may refuse a problem by a MethodError that says why, but not all of them.
+    """
+    found, refused = dict[str, Training](), list[str]()
+    for title, problem in problems.items():
+        try:
+            found[title] = subject.train(problem)
+        except MethodError as reason:
+            refused.append(f"; refuses {title}: {one_line(reason)}")
+        except Exception as fault:
+            raise Fault(f"with {title}: {one_line(fault)}") from fault
+    if not found:
+        raise Fault("".join(refused).lstrip("; "))
+    return found, f"trains with {', '.join(found)}" + "".join(refused)
+
+
+def one_line(fault: BaseException) -> str:
+    """An exception as one line for the user."""
+    text = " ".join(str(fault).split())
+    return text if isinstance(fault, Fault | MethodError) else f"{type(fault).__name__}: {text}"

@@ -1,0 +1,34 @@
+"""What tables of a suite file are made of: the base of their models, and the values that several have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+
+def _epochs_or_share(value: int | float) -> int | float:
+    """One rule, methods' too: a whole number counts epochs, one with a point is a share; 1.0 could be either."""
+    if isinstance(value, float) and value >= 1:
+        raise ValueError(f"{value} is no share of the run, which is below 1; epochs are whole numbers: {int(value)}")
+    return 0 if value == 0 else value
+
+
+LARGEST = 10**9  # of counts: far more than any run needs, and safe to calculate with
+
+# a whole number of epochs, or a float below 1: that share of the run
+Epochs = Annotated[
+    int | float,
+    Field(ge=0, le=LARGEST),
+    AfterValidator(_epochs_or_share),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST}),
+]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+class Table(BaseModel):
+    """A table of a suite file: unknown keys are refused, types are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

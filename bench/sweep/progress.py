@@ -1,0 +1,177 @@
+"""What is shown while runs are executed: for each live run how far it is, and a total.
+
+On a terminal that is a live view; elsewhere it is a plain line each, every so often.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.planning.spec import Cell
+from bench.sweep import lease, log
+from bench.sweep.lease import Holder
+from bench.sweep.worker import Outcome
+from common.record import Collapse, Record
+from results import health
+from results.layout import Layout
+from results.store import Store, StoreError
+
+_REFRESH_SECONDS = 1.0
+
+
+def result(record: Record) -> str:
+    """What the line of a finished run says."""
+    last, best = (record["selection"][rule]["test_accuracy"] for rule in ("last", "best_test"))
+    told = f"test accuracy {100 * last:.1f}% at the last epoch (oracle best {100 * best:.1f}%), {_cost(record)}"
+    return told + _collapsed(health.of_record(record)["collapsed"])
+
+
+def validation_result(record: Record) -> str:
+    """What the line of a finished trial says: nothing that rests on test labels."""
+    accuracy = record["curves"]["noisy_validation_accuracy"][-1]
+    told = f"noisy validation accuracy {100 * accuracy:.1f}% at the last epoch, {_cost(record)}"
+    return told + _collapsed(health.collapse_on_validation(record["curves"], record["data"]["num_classes"]))
+
+
+def _collapsed(found: Collapse | None) -> str:
+    return "" if found is None else f"; collapsed: {health.collapse_text(found)}"
+
+
+def _cost(record: Record) -> str:
+    execution = record["execution"]
+    return f"{execution['seconds']:.1f} s, {execution['images_per_second']:,.0f} training images/s"
+
+
+def states(holder: Holder) -> list[str]:
+    """How far a live run is, part by part; nothing rests on test labels."""
+    found = [f"epoch {holder.epoch}/{holder.epochs}" if holder.epochs else "starting"]
+    if holder.noisy_validation_accuracy is not None:
+        found.append(f"noisy validation accuracy {100 * holder.noisy_validation_accuracy:.1f}%")
+    if holder.images_per_second:
+        found.append(f"{holder.images_per_second:,.0f} images/s")
+    if holder.seconds_left is not None:
+        found.append(f"about {log.duration(holder.seconds_left)} left")
+    return found
+
+
+class Progress:
+    """Counts finished runs and shows them. `finished` is handed to the scheduler; `result` words a run's record."""
+
+    def __init__(
+        self,
+        console: Console,
+        cells: Sequence[Cell],
+        store: Path,
+        slots: int,
+        result: Callable[[Record], str] = result,
+        log_every: float = log.DEFAULT_SECONDS,
+    ) -> None:
+        self.console, self.store, self.result, self.log_every = console, store, result, log_every
+        self.total, self.slots = len(cells), slots
+        self.done: list[Cell] = []
+        self.failed: list[tuple[Cell, str]] = []
+        self._by_address = {cell.address: cell for cell in cells}
+        self._seconds: list[float] = []  # of each run that is done
+        self._observer = lease.Observer()
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def finished(self, cell: Cell, outcome: Outcome) -> None:
+        """Count a finished run and print its line."""
+        with self._lock:
+            if outcome.status == "done":
+                self.done.append(cell)
+                text = self._result(cell)
+            else:
+                self.failed.append((cell, outcome.message))
+                text = f"FAILED: {outcome.message}" + " (diverged)" * health.is_divergence(outcome.message)
+            number = len(self.done) + len(self.failed)
+            width = len(str(self.total))
+            self.console.print(
+                Text(f"[{number:{width}d}/{self.total}] {cell.label}: {text}"), highlight=False, soft_wrap=True
+            )
+
+    def _result(self, cell: Cell) -> str:
+        try:
+            record = Store(self.store).load(cell.address)
+        except StoreError as fault:
+            return str(fault)
+        self._seconds.append(float(record["execution"]["seconds"]))
+        return self.result(record)
+
+    def live(self) -> list[tuple[str, Holder]]:
+        """The live runs with their labels."""
+        found = lease.live(Layout(self.store).leases, self._observer)
+        known = self._by_address
+        return [(known[address].label, holder) for address, holder in found.items() if address in known]
+
+    def seconds_left(self, live: Iterable[Holder]) -> float | None:
+        """Seconds until all runs are finished; None where no run tells yet.
+
+        Runs that have not begun are held to last as long as the others in the mean.
+        """
+        known = {holder: holder.seconds_left for holder in live if holder.seconds_left is not None}
+        # what a live run takes in all, if its epochs are alike
+        whole = [left * holder.epochs / max(holder.epochs - holder.epoch, 1) for holder, left in known.items()]
+        lengths = self._seconds + whole
+        if not lengths:
+            return None
+        waiting = self.total - len(self.done) - len(self.failed) - len(known)
+        work = sum(known.values()) + max(waiting, 0) * fmean(lengths)
+        return max(work / max(self.slots, len(known), 1), *known.values(), 0.0)
+
+    def _whole(self, live: Sequence[tuple[str, Holder]]) -> list[str]:
+        """How far all runs together are, part by part."""
+        left = self.seconds_left([holder for _, holder in live])
+        return [
+            f"{len(self.done)} of {self.total} done",
+            f"{len(self.failed)} failed",
+            f"{len(live)} running",
+            "time left: not known yet" if left is None else f"about {log.duration(left)} left",
+        ]
+
+    def lines(self) -> list[str]:
+        """A line for each live run, and one for the whole; none once all are finished."""
+        if len(self.done) + len(self.failed) == self.total:
+            return []
+        live = self.live()
+        passed = log.duration(time.monotonic() - self._started)
+        runs = [f"  {label}: {', '.join(states(holder))}" for label, holder in live]
+        return [*runs, f"after {passed}: {', '.join(self._whole(live))}"]
+
+    def view(self) -> Group:
+        """The same as a table with bars."""
+        live = self.live()
+        table = Table.grid(padding=(0, 2))
+        for label, holder in live:
+            bar = ProgressBar(total=max(holder.epochs, 1), completed=holder.epoch, width=20)
+            table.add_row(label, bar, ", ".join(states(holder)))
+        finished = len(self.done) + len(self.failed)
+        total = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=max(self.total, 1), completed=finished, width=20)
+        total.add_row("all runs", bar, ", ".join(self._whole(live)))
+        return Group(table, total)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the live view where the output is a terminal, the lines elsewhere."""
+        if not self.console.is_terminal:
+            with log.shown(self.console, self.log_every, self.lines):
+                yield
+            return
+        live = Live(
+            get_renderable=self.view, console=self.console, refresh_per_second=1 / _REFRESH_SECONDS, transient=True
+        )
+        with live:
+            yield

@@ -1,0 +1,153 @@
+"""What happens in a worker process: take the lease of one run, execute it, say how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.machine import accelerator
+from bench.sweep import lease, leftovers, stall
+from bench.training.environment import Environment
+from common.specification import Specification
+from results.record import address
+from results.store import Store, StoreError
+
+KEPT_BYTES = 4 * 2**30
+"""A worker that its runs have left larger by this is replaced: a leak of a method's, as data and libraries are less."""
+
+_watched: set[int] = set()
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The process that started the workers, for those on its own machine; a worker does not outlive it."""
+
+    pid: int
+    started: str  # empty where the system does not tell (no /proc): then nobody can watch it
+
+    @classmethod
+    def this(cls) -> Driver:
+        return cls(os.getpid(), lease.process_start(os.getpid()) or "")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went.
+
+    "done"; "failed", with the last line of its traceback; "busy": somebody else executes it; "out_of_memory" of its
+    device, or "device_fault", after which its process can use the device no more: of these two nothing is kept yet.
+    """
+
+    status: str
+    message: str = ""
+    traceback: str = ""
+
+
+def prepare_worker(folder: Path | None) -> None:
+    """Let a worker process live on from run to run: what it has imported and loaded is not read again.
+
+    loky replaces a worker that has grown by 300 MB since its first run, if psutil is installed. A run on another data
+    set, or the first on an accelerator, does that without any leak. folder: of the command, for what its processes
+    share.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
+    leftovers.use_folder(folder)
+    stall.answer(folder)
+
+
+def import_all() -> None:
+    """Import what a run needs, before there is one."""
+    import bench.training.execute  # noqa: F401
+
+
+def _watch(driver: Driver) -> None:
+    """Exit when the driver is gone: a checkpoint is whole at any instant, so nothing is lost."""
+    if not driver.started or driver.pid in _watched:
+        return
+    _watched.add(driver.pid)
+
+    def watch() -> None:
+        while lease.process_start(driver.pid) == driver.started:
+            time.sleep(1.0)
+        leftovers.remove()  # the driver's folder
+        os._exit(3)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def work(spec: Specification, environment: Environment, driver: Driver | None, dead_token: str = "") -> Outcome:
+    """Execute one run unless it is done or somebody else is at it. Never raises for a fault of the run itself.
+
+    dead_token: a lease that the driver has watched long enough to know that its holder is gone.
+    """
+    taken_up = time.perf_counter()
+    if driver is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+        _watch(driver)
+    store, where = Store(environment.store), address(spec)
+    held = None
+    try:
+        if store.has(where):
+            return Outcome("done")
+        held = lease.acquire(store.layout.lease(where), _judge(dead_token))
+        if held is None:
+            return Outcome("busy")
+        if store.has(where):
+            return Outcome("done")
+        return _execute(spec, environment, held, taken_up)
+    except Exception as fault:
+        return _faulted(store, where, fault)
+    finally:
+        if held is not None:
+            held.release()
+        _clear_up()
+
+
+def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
+    observer = lease.Observer()
+    return lambda holder: holder.token == dead_token or observer.is_dead(holder)
+
+
+def _execute(spec: Specification, environment: Environment, held: lease.Lease, taken_up: float) -> Outcome:
+    from bench.training.execute import execute  # imports torch, which a driver never needs
+    from bench.training.pulse import Beat
+
+    def tell(beat: Beat) -> None:
+        values = asdict(beat)
+        held.tell(**values.pop("load"), **values)
+
+    held.watch(lambda: 1)  # importing took its time, but it is begun
+    execute(spec, environment, tell, taken_up, held.watch)
+    return Outcome("done")
+
+
+def _clear_up() -> None:
+    """Give back what the run held of the device, for those beside it and after it; the process may rest for long."""
+    if "torch" in sys.modules:
+        gc.collect()
+        with contextlib.suppress(RuntimeError):  # after a fault of the device the process is replaced
+            accelerator.release_memory()
+
+
+def _faulted(store: Store, where: str, fault: Exception) -> Outcome:
+    line = f"{type(fault).__name__}: {fault}".splitlines()[0]
+    if "torch" in sys.modules:
+        status = "out_of_memory" if accelerator.is_out_of_memory(fault) else "device_fault"
+        if status == "out_of_memory" or accelerator.is_fault(fault):
+            return Outcome(status, line, "".join(traceback.format_exception(fault)))
+    try:
+        store.fail(where, "".join(traceback.format_exception(fault)))
+    except StoreError as also:
+        line = f"{line}; and the traceback could not be kept: {also}"
+    return Outcome("failed", line)

@@ -1,0 +1,280 @@
+"""Executing one specification: data, method and training loop in, one record in the store out."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from bench import plugins
+from bench.machine import accelerator
+from bench.training import checkpoint, measure, trainer
+from bench.training.capture import make as make_capture
+from bench.training.capture_scores import CapturedScores
+from bench.training.data import RunData, prepare
+from bench.training.environment import Environment, remove_checkpoint
+from bench.training.observe import Observer
+from bench.training.pulse import Beat, Pulse
+from bench.training.run_record import build_execution, build_record, reset_peak_memory
+from bench.training.sampling import Sampler
+from bench.training.seeds import Streams
+from bench.training.step import Run
+from bench.training.task import NetworkSettings, RunTask, evaluation_batch
+from common.record import Curves
+from common.specification import Specification, as_json
+from datasets.base import HeldOut, ImageSet, IntArray
+from datasets.loader import open_loader
+from methods import registry as methods
+from methods.base import Method
+from results.record import address
+from results.store import Store
+
+
+@dataclass(frozen=True)
+class Past:
+    """What earlier executions of the same run, cut off, have spent: seconds of wall clock, and resumes."""
+
+    seconds: float = 0.0
+    resumes: int = 0
+
+
+def _opener(
+    spec: Specification, data: RunData, device: torch.device, workers: int
+) -> Callable[[ImageSet, IntArray | None, bool], measure.Labelled]:
+    """What opens a set of images with its given labels (None: the true ones); the truth may be unknown."""
+
+    def opened(images: ImageSet, given: IntArray | None, truth: bool) -> measure.Labelled:
+        settings = as_json(spec.augmentation)
+        # workers that read the training set stay; it is read over and over
+        stay = images is data.train
+        loader = open_loader(images, data.dataset.mean, data.dataset.std, settings, device, workers, persistent=stay)
+        true = torch.from_numpy(images.labels).to(device)
+        labels = true if given is None else torch.from_numpy(given).to(device)
+        return measure.Labelled(loader, labels, true if truth else None, noisy=given is not None)
+
+    return opened
+
+
+def _facts(spec: Specification, data: RunData) -> dict[str, Any]:
+    """What a method may be told; None: what nobody knows.
+
+    A suite's `noise_rate` stands for the expected rate; its `noise_rate_error` makes rate and matrix wrong by the same
+    factor.
+    """
+    expected, known = data.noise.expected_rate, data.noise.expected_matrix
+    if spec.noise_rate is not None:
+        expected = spec.noise_rate
+    kind = spec.noise.model
+    if expected is None:
+        return {"noise_rate": None, "noise_kind": kind, "matrix": None}
+    told = min(max(expected + spec.noise_rate_error, 0.0), 1.0)
+    if known is None or data.noise.expected_rate is None:
+        return {"noise_rate": told, "noise_kind": kind, "matrix": None}
+    matrix = torch.from_numpy(known).float()
+    if data.noise.expected_rate > 0 and told != data.noise.expected_rate:
+        kept = torch.eye(len(matrix))
+        scaled = (kept + (matrix - kept) * (told / data.noise.expected_rate)).clamp_min(0)
+        matrix = scaled / scaled.sum(1, keepdim=True)
+    return {"noise_rate": told, "noise_kind": kind, "matrix": matrix}
+
+
+def build_method(spec: Specification, task: RunTask, device: torch.device) -> Method:
+    """The method of a specification, on the device, with its hyper-parameters."""
+    made = methods.load(spec.method.name)(task, **spec.method.hyper)
+    return made.to(device)
+
+
+def _measures(
+    spec: Specification,
+    data: RunData,
+    train: measure.Labelled,
+    opened: Callable[[ImageSet, IntArray | None, bool], measure.Labelled],
+    members: str,
+    device: torch.device,
+) -> measure.Measures:
+    def held_out(validation: HeldOut | None) -> measure.Labelled | None:
+        return None if validation is None else opened(validation.images, validation.given, validation.truth)
+
+    return measure.Measures(
+        train=train,
+        test=opened(data.dataset.test, None, True),
+        validation=held_out(data.validation),
+        scored=members if spec.scored == "default" else spec.scored,
+        batch_size=evaluation_batch(device, train.loader.image_shape),
+        memorisation_every=spec.memorisation_every,
+        further={name: opened(images, None, True) for name, images in data.dataset.further_tests.items()},
+        top5=data.dataset.top5,
+    )
+
+
+def build_run(
+    spec: Specification,
+    data: RunData,
+    device: torch.device,
+    workers: int = 0,
+    weights: Path | None = None,
+    capture: str = "off",
+    tell: Callable[[str], None] = lambda line: None,
+) -> tuple[Run, measure.Measures]:
+    """Everything of a run before its first epoch.
+
+    capture: see `bench.training.capture.make`. tell: called with what a user should know of the run.
+    """
+    streams = Streams(spec)
+    opened = _opener(spec, data, device, workers)
+    train = opened(data.train, data.given, data.dataset.truth)
+    task = RunTask(
+        labels=train.labels,
+        num_classes=data.dataset.num_classes,
+        epochs=spec.epochs,
+        batch_size=spec.batch_size,
+        settings=NetworkSettings(
+            spec.network,
+            spec.pretrained,
+            train.loader.image_shape,
+            spec.precision,
+            spec.compile,
+            weights,
+        ),
+        loader=train.loader,
+        streams=streams,
+        facts=_facts(spec, data),
+        needs=methods.info(spec.method.name).needs,
+        device=device,
+    )
+    method = build_method(spec, task, device)
+    observer = Observer(train.labels, None if train.true is None else train.labels != train.true)
+    measures = _measures(spec, data, train, opened, type(method).members, device)
+    sampling = spec.sampling
+    sampler = Sampler(data.given, sampling) if sampling is not None and sampling.fresh else None
+    captured = make_capture(capture, device, tell)
+    if captured is not None:
+        task.scores = CapturedScores(captured.recorder)
+    on_device = captured is not None or accelerator.is_cuda(device)
+    run = Run(
+        spec, method, task, train.loader, observer, streams, train.labels, sampler,
+        rates_on_device=on_device, captured=captured,
+    )  # fmt: skip
+    return run, measures
+
+
+def _configure(spec: Specification) -> None:
+    torch.set_num_threads(spec.threads)
+    # NumPy's and scikit-learn's libraries would take all cores in every run; their last digits follow the number too.
+    threadpool_limits(spec.threads)
+
+
+def _built(
+    spec: Specification, data: RunData, device: torch.device, environment: Environment
+) -> tuple[Run, measure.Measures]:
+    return build_run(spec, data, device, environment.workers, environment.weights, environment.capture, _warn)
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr, flush=True)
+
+
+def execute(
+    spec: Specification,
+    environment: Environment,
+    beat: Callable[[Beat], None] = lambda beat: None,
+    taken_up: float | None = None,
+    watched: Callable[[Callable[[], int]], None] = lambda advanced: None,
+) -> None:
+    """Train, measure and publish one run; goes on from its checkpoint where there is one.
+
+    `beat` is called at most about once a second. taken_up: when the process took up the run, by `time.perf_counter`;
+    None: now. watched: is given what counts the run's steps and passes, which any thread may call. Raises what data,
+    method or store raise.
+    """
+    taken_up = time.perf_counter() if taken_up is None else taken_up
+    plugins.register(environment.plugins, tell=lambda line: None)  # the driver has told of those left out
+    device = accelerator.prepare(environment.device)
+    _configure(spec)
+    reset_peak_memory(device)
+    with accelerator.own_stream(device):
+        _executed(spec, environment, device, beat, taken_up, watched)
+
+
+def _executed(
+    spec: Specification,
+    environment: Environment,
+    device: torch.device,
+    beat: Callable[[Beat], None],
+    taken_up: float,
+    watched: Callable[[Callable[[], int]], None],
+) -> None:
+    store, where = Store(environment.store), address(spec)
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    data = prepare(spec, environment.data, environment.noise_files, environment.skip_broken)
+    run, measures = _built(spec, data, device, environment)
+    path, curves, past = store.layout.checkpoint(where), {}, Past()
+    state = checkpoint.load(path, device)
+    if state is not None:
+        try:
+            trainer.load_state_dict(run, state["run"])
+            curves, past = state["curves"], Past(state["seconds"], state["resumes"] + 1)
+        except Exception:
+            # Written by other code, as where a method has got another buffer since: whatever does not fit, start anew.
+            remove_checkpoint(path)
+            run, measures = _built(spec, data, device, environment)
+    watched(lambda: 2 + run.position.step + run.task.counter.cost + run.task.counter.evaluation)
+    with closing(measures.train.loader):
+        first_step, made = _train(run, measures, curves, environment, path, past, beat)
+        end, arrays = measure.at_the_end(run.method, measures, run.observer, made)
+    record = build_record(spec, data, run, cast(Curves, curves), end)
+    seconds = past.seconds + time.perf_counter() - clock
+    record["execution"] = build_execution(run, device, started, seconds, past.resumes, first_step - taken_up)
+    rows, pixels = measure.thumbnails(arrays, measures.train.loader)
+    store.publish(record, {"index": data.rows, **arrays, "thumbnail_rows": rows, "thumbnails": pixels})
+    remove_checkpoint(path)
+
+
+def _unsaved(path: Path, fault: Exception) -> str:
+    why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault).partition("\n")[0]
+    return f"cannot write the checkpoint {path}: {why}; the run goes on, but if it is cut off, it starts further back"
+
+
+def _train(
+    run: Run,
+    measures: measure.Measures,
+    curves: dict[str, Any],
+    environment: Environment,
+    path: Path,
+    past: Past,
+    beat: Callable[[Beat], None],
+) -> tuple[float, measure.Predictions]:
+    """Train the epochs that are left.
+
+    Returns when the first step was done, by `time.perf_counter`, and the predictions made after the last epoch.
+    """
+    made: measure.Predictions = {}
+    epochs, begun, warned = run.spec.epochs, time.perf_counter(), False
+    saved, pulse = begun, Pulse(run, curves, beat)
+    run.beat = pulse.tell
+    while run.position.epoch < epochs:
+        made = {}  # those of an earlier state are needed no more, and they take memory
+        with pulse.training():
+            seen = trainer.train_epoch(run)
+        made = measure.after_epoch(run.method, measures, curves, run.position.epoch, epochs, seen)
+        pulse.epoch_done()
+        now = time.perf_counter()
+        if run.position.epoch < epochs and now - saved >= environment.checkpoint_seconds:
+            history = {"seconds": past.seconds + now - begun, "resumes": past.resumes}
+            state, saved = {"run": trainer.state_dict(run), "curves": curves, **history}, now
+            try:
+                checkpoint.save(path, state)
+            except (OSError, RuntimeError) as fault:  # torch's writer turns a full disk into a RuntimeError
+                # A checkpoint is only a shortcut: the one before is still there, and the next may succeed.
+                if not warned:
+                    _warn(_unsaved(path, fault))
+                warned = True
+    return pulse.first_step, made

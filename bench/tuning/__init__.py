@@ -1,0 +1,1 @@
+"""The search for a row's settings on noisy validation labels."""

@@ -1,0 +1,249 @@
+"""Tuning: trials as ordinary runs, the choice by noisy validation labels alone, and the suite file that comes of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import tomli_w
+
+from bench.planning import suite
+from bench.planning.settings import MOST_SEEDS, MethodRow, Noise, Suite
+from bench.planning.spec import Cell
+from bench.recipe.validation import validate_part
+from bench.tuning.search import OPTIMIZER, Space, applied, draw
+from common.errors import UserError, unknown
+from datasets import noise as noise_models
+from methods import registry as methods
+from methods.hyper import Value
+from results.health import collapse_on_validation, is_divergence
+from results.store import Store
+
+FIRST_SEED = MOST_SEEDS  # tuning seeds are apart from the seeds that are reported, which are counted from 0
+PREFERRED = "symmetric 40%"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings that are tried. Number 0 has none of its own: it is the row as the suite has it."""
+
+    number: int
+    values: Mapping[str, Value]
+
+    @property
+    def row(self) -> str:
+        """The name of its row in the plan."""
+        return f"trial-{self.number:03d}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What came of a trial: last-epoch accuracy on noisy validation labels of each finished run, and what failed.
+
+    settings: the values that it was run with, also those that it did not draw. collapsed: how many of the finished runs
+    did, by noisy validation alone.
+    """
+
+    trial: Trial
+    settings: Mapping[str, Value]
+    accuracies: tuple[float, ...]
+    failures: tuple[str, ...]
+    planned: int
+    collapsed: int = 0
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean over settings and seeds; None where a run is missing."""
+        return fmean(self.accuracies) if len(self.accuracies) == self.planned else None
+
+    @property
+    def state(self) -> str:
+        """Why there is no accuracy, or why it is none of a sound trial, in a word or two."""
+        if self.accuracy is not None and self.collapsed:
+            return "collapsed" if self.collapsed == self.planned else f"{self.collapsed} of {self.planned} collapsed"
+        if not self.failures:
+            return "" if self.accuracy is not None else "to do"
+        return "diverged" if all(is_divergence(text) for text in self.failures) else "failed"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is tried: the part of the suite that is tuned, and the suite whose rows are the trials.
+
+    settings: the noise settings that are tuned at, by title.
+    """
+
+    part: Suite
+    space: Space
+    trials: Sequence[Trial]
+    settings: Mapping[str, Noise]
+    suite: Suite
+
+    @property
+    def places(self) -> str:
+        return " and ".join(self.settings)
+
+    def source(self, best: Score, seeds: int) -> str:
+        """Where the chosen settings come from, for the suite file."""
+        return (
+            f"tune: trial {best.trial.number} of {len(self.trials)}, random search at {self.places}, {seeds} "
+            f"{'seed' if seeds == 1 else 'seeds'} from {FIRST_SEED}, last epoch's noisy validation accuracy "
+            f"{100 * fmean(best.accuracies):.2f}%"
+            f"{f' ({best.state})' if best.state else ''}; searched: "
+            f"{'; '.join(f'{name} {axis}' for name, axis in self.space.items())}"
+        )
+
+
+def noise_tables(part: Suite) -> dict[str, Noise]:
+    """Each noise setting of a suite by its title."""
+    found = {}
+    for entry in part.noise:
+        for rate in entry.rates or (entry.rate,):
+            title = noise_models.title(entry.model, rate or 0.0, entry.options)
+            found[title] = entry.model_copy(update={"rate": rate, "rates": None})
+    return found
+
+
+def choose_settings(part: Suite, wanted: Sequence[str]) -> dict[str, Noise]:
+    """The settings to tune at: those named, else symmetric 40%, else the first noisy one. Raises UserError."""
+    known = noise_tables(part)
+    for title in wanted:
+        if title not in known:
+            raise unknown("setting", title, sorted(known), "--setting")
+    if wanted:
+        return {title: known[title] for title in wanted}
+    noisy = [title for title, entry in known.items() if not noise_models.info(entry.model).is_clean]
+    if not noisy:
+        raise UserError("the suite has no noisy setting to tune at")
+    title = PREFERRED if PREFERRED in known else noisy[0]
+    return {title: known[title]}
+
+
+def check_suite(part: Suite, where: str) -> None:
+    """Raise UserError unless the suite compares, and holds out images with noisy labels."""
+    if part.purpose != "compare":
+        raise UserError(f"{where}: a `reproduce` suite has its papers' settings; only a `compare` suite is tuned")
+    if part.data.validation.source not in ("inside", "outside"):
+        raise UserError(
+            f"{where}: key 'data.validation': tuning needs noisy validation labels, of images outside the subset or "
+            "inside it, such as --set 'data.validation={source=\"inside\", size=0.1}'"
+        )
+
+
+def trials(space: Space, count: int) -> list[Trial]:
+    """The first `count` trials. Raises UserError where the space has a single point."""
+    if all(len(axis.values) == 1 for axis in space.values()):
+        raise UserError("--space: nothing is left to search")
+    return [Trial(number, draw(space, number) if number else {}) for number in range(count)]
+
+
+def trial_suite(part: Suite, row: str, tried: Sequence[Trial], noise: Iterable[Noise], where: str) -> Suite:
+    """The suite whose rows are the trials. Raises UserError and its kin."""
+    raw, rows = part.methods[row].model_dump(exclude_unset=True), {}
+    info = methods.info(raw.get("method") or row)
+    title = raw.get("title") or info.title
+    for trial in tried:
+        table = applied(raw, trial.values) | {"method": info.name, "title": f"{title}, trial {trial.number}"}
+        rows[trial.row] = validate_part(MethodRow, table, f"{where}: {trial.row}")
+    update = {
+        "title": f"Tuning of {title}: {part.title}",
+        "description": "Trials; their choice rests on noisy validation labels alone.",
+        "select": "last",
+        "noise": list(noise),
+        "methods": rows,
+    }
+    return part.model_copy(update=update)
+
+
+def on_tuning_seeds(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, planned for seeds 0, 1, ..., with the tuning seeds instead."""
+    return [replace(cell, spec=replace(cell.spec, seed=FIRST_SEED + cell.seed)) for cell in cells]
+
+
+def scores(store: Store, tried: Sequence[Trial], cells: Sequence[Cell]) -> list[Score]:
+    """What came of the trials. Of a record nothing but the accuracy on noisy validation labels is looked at."""
+    failed, found = store.failures(), []
+    for trial in tried:
+        own = [cell for cell in cells if cell.row == trial.row]
+        done = [store.load(cell.address) for cell in own if store.has(cell.address)]
+        accuracies = tuple(float(record["curves"]["noisy_validation_accuracy"][-1]) for record in done)
+        failures = tuple(failed[cell.address] for cell in own if cell.address in failed)
+        spec = own[0].spec
+        settings = {**spec.optimizer, **spec.method.hyper}
+        judged = [collapse_on_validation(record["curves"], record["data"]["num_classes"]) for record in done]
+        collapsed = sum(one is not None for one in judged)
+        found.append(Score(trial, settings, accuracies, failures, len(own), collapsed))
+    return found
+
+
+def best(found: Sequence[Score]) -> Score | None:
+    """The trial of the highest accuracy; of equals a sound one, then the earliest; None where none is finished.
+
+    So one that collapsed is chosen only where every other is worse, or collapsed too.
+    """
+    whole = [score for score in found if score.accuracy is not None]
+    return max(whole, key=lambda score: (score.accuracy, -score.collapsed, -score.trial.number), default=None)
+
+
+def csv_text(found: Sequence[Score], space: Space) -> str:
+    """All trials as CSV: settings, last epoch's accuracy on noisy validation labels, runs, state."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["trial", *space, "noisy_validation_accuracy", "runs", "state"])
+    for score in found:
+        values = [score.settings[name] for name in space]
+        accuracy = "" if score.accuracy is None else f"{score.accuracy:.6f}"
+        writer.writerow([score.trial.number, *values, accuracy, len(score.accuracies), score.state])
+    return stream.getvalue()
+
+
+def tuned_row(part: Suite, row: str, chosen: Trial, count: int, source: str) -> dict[str, Any]:
+    """The raw table of the row with the chosen settings and all others that count, written out."""
+    table = applied(part.methods[row].model_dump(exclude_unset=True, exclude_none=True, mode="json"), chosen.values)
+    name = table.get("method") or row
+    hyper = {key: value for key, value in methods.resolve(name, table.get("hyper", {})).items() if value is not None}
+    training = table.get("training", {})
+    shared = {key: part.training.optimizer[key] for key in OPTIMIZER}
+    training = {**training, "optimizer": {**shared, **training.get("optimizer", {})}}
+    return {**table, "method": name, "hyper": hyper, "training": training, "trials": count, "source": source}
+
+
+def written_out(tables: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A suite's tables with all keys that have a value; of rows, those that were given. Raises UserError."""
+    parts = suite.parts(tables, where)
+    data = [part.data.model_dump(mode="json", exclude_none=True) for part in parts]
+    whole = suite.validate({**tables, "data": data[0]}, where)
+    found = whole.model_dump(mode="json", exclude_none=True, exclude={"methods"})
+    rows = {
+        name: row.model_dump(mode="json", exclude_unset=True, exclude_none=True) for name, row in whole.methods.items()
+    }
+    title = whole.title if whole.title.endswith("(tuned)") else f"{whole.title} (tuned)"
+    return {**found, "title": title, "data": data if len(data) > 1 else data[0], "methods": rows}
+
+
+def merged(tables: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
+    """The suite written out, with the rows that have been tuned before in the file at `path`, if there is one.
+
+    Raises UserError where that file was tuned under another protocol.
+    """
+    new = written_out(tables, where)
+    if not path.exists():
+        return new
+    old = written_out(suite.read(path), str(path))
+    differing = [key for key in {**new, **old} if key != "methods" and new.get(key) != old.get(key)]
+    if differing:
+        raise UserError(
+            f"{path}: was tuned under another protocol (key {differing[0]!r} differs from {where}): move it away first"
+        )
+    tuned = {name: row for name, row in old["methods"].items() if row.get("trials")}
+    return {**new, "methods": {**new["methods"], **tuned}}
+
+
+def toml_text(tables: Mapping[str, Any], name: str) -> str:
+    """A suite file."""
+    return f"# Written by `tune`. Run it: python run_benchmark.py run {name}\n\n{tomli_w.dumps(tables)}"
