@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from bench.checks.problem import Problem, start
 from bench.training import optim
 from bench.training.health import ROOM, StepHealth
 from bench.training.task import NotCapturable
@@ -112,3 +113,26 @@ def test_a_step_in_which_no_parameter_has_a_gradient_was_skipped() -> None:
     group["params"][0].grad = torch.tensor([3.0, 4.0])
     norm = made.gradient_norm()
     assert norm is not None and float(norm) == 5.0
+
+
+def test_elr_names_the_terms_of_its_loss() -> None:
+    training = start("elr", Problem(epochs=2))
+    told: dict[str, list[float]] = {"cross_entropy": [], "regulariser": []}
+    health, losses = training.run.health, list[float]()
+    own_terms, own_step = health.add_terms, health.add_step
+
+    def add_terms(**terms: torch.Tensor) -> None:
+        own_terms(**terms)
+        for name, value in terms.items():
+            told[name].append(float(value.detach()))
+
+    def add_step(loss: torch.Tensor, gradient: torch.Tensor | None) -> None:
+        own_step(loss, gradient)
+        losses.append(float(loss.detach()))
+
+    health.add_terms, health.add_step = add_terms, add_step  # type: ignore[method-assign]
+    training.train()
+    assert all(regulariser <= 0 for regulariser in told["regulariser"])
+    sums = [sum(parts) for parts in zip(*told.values(), strict=True)]
+    assert len(losses) == 8
+    assert sums == pytest.approx(losses, rel=1e-5)
