@@ -22,7 +22,8 @@ from common.errors import UserError, unknown
 from datasets import registry as datasets
 from methods import registry as methods
 from results.layout import Layout
-from results.store import Store, locked, replace_file
+from results.storage import locked, replace_file
+from results.store import Store
 
 
 @dataclass(frozen=True)
