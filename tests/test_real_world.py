@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.commands.run import plan_suite
+from bench.api.planned import plan_suite
 from bench.planning.workload import EpochImages, epoch_images
 from bench.sweep import price
 from common.errors import UserError
