@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from methods.base import Method
 
 __all__ = [
-    "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "added_files", "import_file",
+    "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "import_file",
     "in_epochs", "info", "load", "module_name", "registered", "resolve", "resolve_hyper", "value_type",
 ]  # fmt: skip
 
@@ -68,11 +68,6 @@ def add_module(module: str, path: Path) -> list[MethodInfo]:
             raise MethodError(f"{path}: class {info.class_name} does not define `loss`")
     _added[path] = module
     return found
-
-
-def added_files() -> list[Path]:
-    """The plug-in files registered so far, for handing on to worker processes; installed modules are found there."""
-    return [path for path, module in _added.items() if module.startswith(_PREFIX)]
 
 
 def registered() -> dict[str, MethodInfo]:

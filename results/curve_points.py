@@ -9,14 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common.record import Record
-
-
-def lookup(record: Record, key: str) -> Any:
-    """What stands in a record at a path like "final.ece"; None where there is nothing."""
-    value: Any = record
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+from results.plain import lookup
 
 
 def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:

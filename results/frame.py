@@ -52,7 +52,8 @@ from common.record import Record
 from common.row import Row
 from common.specification import read
 from results import cache, health, sources
-from results.curve_points import lookup, points
+from results.curve_points import points
+from results.plain import lookup
 from results.record import configuration, identity, noise_specification
 from results.sources import Report, warn
 

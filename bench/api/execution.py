@@ -12,7 +12,7 @@ from rich.console import Console
 from bench import plugins
 from bench.api.image_files import make_ready
 from bench.api.planned import Planned
-from bench.api.request import Means
+from bench.api.request import RunOptions
 from bench.machine import accelerator
 from bench.planning import spec, spec_data
 from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler, slots
@@ -47,12 +47,12 @@ class Slots:
     mps: bool = True
 
 
-def slots_of(device: str, means: Means) -> Slots:
+def slots_of(device: str, how: RunOptions) -> Slots:
     """How many runs at a time on the device. Raises UserError."""
-    if means.mps not in ("auto", "off"):
-        raise UserError(f"--mps {means.mps!r} is unknown (accepted: auto, off)")
-    per_device = slots.runs_per_device(means.runs_per_device, device, means.cluster)
-    return Slots(means.jobs, per_device, means.cluster, means.mps == "auto")
+    if how.mps not in ("auto", "off"):
+        raise UserError(f"--mps {how.mps!r} is unknown (accepted: auto, off)")
+    per_device = slots.runs_per_device(how.runs_per_device, device, how.cluster)
+    return Slots(how.jobs, per_device, how.cluster, how.mps == "auto")
 
 
 def readers(device: str, wanted: Slots) -> int:
@@ -64,23 +64,23 @@ def readers(device: str, wanted: Slots) -> int:
 
 
 def environment_of(
-    suite: Planned, out: Path, data: Path, device: str, slots: Slots, means: Means, skip_broken: bool = False
+    suite: Planned, out: Path, data: Path, device: str, slots: Slots, how: RunOptions, skip_broken: bool = False
 ) -> Environment:
     """Where and how the cells are executed. Raises UserError."""
-    if means.capture not in CAPTURES:
-        raise UserError(f"--capture {means.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
+    if how.capture not in CAPTURES:
+        raise UserError(f"--capture {how.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
     return Environment(
         store=out.absolute(),
         data=data.absolute(),
         device=device,
         plugins=plugins.added_files(),
         noise_files=suite.noise_files,
-        checkpoint_seconds=means.checkpoint_seconds,
-        stall_seconds=60 * means.stall_minutes,
+        checkpoint_seconds=how.checkpoint_seconds,
+        stall_seconds=60 * how.stall_minutes,
         skip_broken=skip_broken,
-        workers=readers(device, slots) if means.workers is None else means.workers,
-        weights=None if means.weights is None else Path(means.weights).absolute(),
-        capture=means.capture,
+        workers=readers(device, slots) if how.workers is None else how.workers,
+        weights=None if how.weights is None else Path(how.weights).absolute(),
+        capture=how.capture,
     )
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench.api import execution, planned, tuned
 from bench.api.planned import Planned
-from bench.api.request import Choice, Location, Means
+from bench.api.request import Location, PlanOptions, RunOptions
 from bench.api.tuned import Tuned
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
@@ -67,8 +67,8 @@ def plan(
     methods: rows of the suite, or methods at their defaults; None: its rows. settings: keys of the suite file with
     their values, such as {"training.epochs": 5}, or as texts "KEY=VALUE". The other arguments are those of the command.
     """
-    choice = Choice(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
-    return planned.plan_choice(str(suite), choice)
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
+    return planned.plan_of(str(suite), wanted)
 
 
 def run(
@@ -102,21 +102,21 @@ def run(
     A run that fails does not end the others. console: what is said of the progress goes there; None: nothing is said.
     The other arguments are those of the command.
     """
-    choice = Choice(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
-    means = Means(
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
+    how = RunOptions(
         jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed, workers, weights,
         checkpoint_seconds,
     )  # fmt: skip
-    chosen = suite if isinstance(suite, Planned) else planned.plan_choice(str(suite), choice)
-    return executed(chosen, choice, means, Path(out), console or _silent())
+    chosen = suite if isinstance(suite, Planned) else planned.plan_of(str(suite), wanted)
+    return executed(chosen, wanted, how, Path(out), console or _silent())
 
 
-def executed(suite: Planned, choice: Choice, means: Means, out: Path, console: Console) -> Ran:
+def executed(suite: Planned, wanted: PlanOptions, how: RunOptions, out: Path, console: Console) -> Ran:
     """What `run` and the command do with a plan."""
-    where = choice.where()
-    slots = execution.slots_of(where, means)
-    environment = execution.environment_of(suite, out, choice.root(), where, slots, means, choice.skip_broken)
-    failed = execution.execute(console, suite, environment, slots, means.retry_failed, means.log_every)
+    where = wanted.where()
+    slots = execution.slots_of(where, how)
+    environment = execution.environment_of(suite, out, wanted.root(), where, slots, how, wanted.skip_broken)
+    failed = execution.execute(console, suite, environment, slots, how.retry_failed, how.log_every)
     return Ran(environment.store, tuple(cell.address for cell in suite.cells), failed)
 
 
@@ -150,10 +150,10 @@ def tune(
 
     at: the noise settings to tune at, by title. space: axes such as "penalty=0.01:1.0".
     """
-    choice = Choice(None, seeds, epochs, precision, settings, device, data, plugins)
-    search = tuned.search_of(method, str(suite), choice, Path(out), trials=trials, at=at, dataset=dataset, space=space)
-    means = Means(jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed)
-    return tuned.searched(search, means, console or _silent())
+    wanted = PlanOptions(None, seeds, epochs, precision, settings, device, data, plugins)
+    search = tuned.search_of(method, str(suite), wanted, Path(out), trials=trials, at=at, dataset=dataset, space=space)
+    how = RunOptions(jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed)
+    return tuned.searched(search, how, console or _silent())
 
 
 def report(

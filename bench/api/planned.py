@@ -8,7 +8,7 @@ from typing import Any
 
 from bench import plugins
 from bench.api.image_files import find_broken
-from bench.api.request import Choice
+from bench.api.request import PlanOptions
 from bench.planning import spec, spec_data, suite
 from bench.planning.settings import Suite
 from bench.sweep import terminal
@@ -91,12 +91,12 @@ def plan_suite(
     return expand(path.stem, suite.parts(tables, str(path)), str(path), seeds, device, root, skip_broken)
 
 
-def plan_choice(name: str, choice: Choice) -> Planned:
+def plan_of(name: str, wanted: PlanOptions) -> Planned:
     """What is chosen of a suite, with the plug-ins that it names. Raises and writes what `expand` does."""
-    plugins.register(map(Path, choice.plugins))
-    methods = choice.methods
+    plugins.register(map(Path, wanted.plugins))
+    methods = wanted.methods
     chosen = methods if methods is None or isinstance(methods, str) else ",".join(methods)
-    where, root = choice.where(), choice.root()
+    where, root = wanted.where(), wanted.root()
     return plan_suite(
-        name, choice.settings, chosen, choice.seeds, choice.overrides(), where, root, choice.skip_broken
+        name, wanted.settings, chosen, wanted.seeds, wanted.overrides(), where, root, wanted.skip_broken
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a script or a command asks for: which runs (`Choice`), and how they are executed (`Means`)."""
+"""What a script or a command asks for: which runs (`PlanOptions`), and how they are executed (`RunOptions`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Location: TypeAlias = Path | str
 
 
 @dataclass(frozen=True)
-class Choice:
+class PlanOptions:
     """Which runs of a suite, on what; see `bench.api.functions.plan`, whose arguments these are."""
 
     methods: Collection[str] | str | None = None
@@ -43,7 +43,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Means:
+class RunOptions:
     """How runs are executed; see `bench.api.functions.run`, whose arguments these are."""
 
     jobs: int | None = None

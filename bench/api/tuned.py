@@ -12,7 +12,7 @@ from rich.console import Console
 from bench import plugins as plugin_files
 from bench.api import execution
 from bench.api.planned import Planned, expand, read_tables
-from bench.api.request import Choice, Means
+from bench.api.request import PlanOptions, RunOptions
 from bench.planning import suite as suites
 from bench.planning.settings import Suite
 from bench.tuning import tune
@@ -76,7 +76,7 @@ def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
 def search_of(
     method: str,
     name: str,
-    choice: Choice,
+    wanted: PlanOptions,
     out: Path,
     *,
     trials: int,
@@ -85,9 +85,10 @@ def search_of(
     space: Sequence[str],
 ) -> Searching:
     """The trials of a search; nothing is run or written. Raises UserError and its kin."""
-    plugin_files.register(map(Path, choice.plugins))
-    where, root, seeds = choice.where(), choice.root(), choice.seeds or 1
-    path, tables = read_tables(name, choice.settings, None, choice.overrides())
+    plugin_files.register(map(Path, wanted.plugins))
+    where, root = wanted.where(), wanted.root()
+    seeds = 1 if wanted.seeds is None else wanted.seeds
+    path, tables = read_tables(name, wanted.settings, None, wanted.overrides())
     search = _search(method, tables, str(path), dataset, space, trials, at)
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
@@ -96,11 +97,11 @@ def search_of(
     return found
 
 
-def searched(search: Searching, means: Means, console: Console) -> Tuned:
+def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
     """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
-    slots = execution.slots_of(search.device, means)
-    environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, means)
-    execution.execute(console, search.plan, environment, slots, means.retry_failed, means.log_every)
+    slots = execution.slots_of(search.device, how)
+    environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, how)
+    execution.execute(console, search.plan, environment, slots, how.retry_failed, how.log_every)
     found, target, row = search.scores(), search.target, search.method
     listed = tune.csv_text(found, search.of.space).encode()
     replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)

@@ -8,8 +8,8 @@ import typer
 
 from bench.api import functions
 from bench.api.execution import slots_of
-from bench.api.planned import plan_choice
-from bench.api.request import Choice, Means
+from bench.api.planned import plan_of
+from bench.api.request import PlanOptions, RunOptions
 from bench.commands import completion
 from bench.commands.dry_run import show_plan
 from bench.commands.options import (
@@ -91,16 +91,16 @@ def run(
     """
     check_folder(out)
     check_choice(capture, "--capture", ("auto", "off"))
-    choice = Choice(chosen, seeds, epochs, precision, assignments or [], device, data, plugin or [], skip_broken)
-    planned = plan_choice(name, choice)
-    means = Means(
+    wanted = PlanOptions(chosen, seeds, epochs, precision, assignments or [], device, data, plugin or [], skip_broken)
+    planned = plan_of(name, wanted)
+    how = RunOptions(
         jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed, workers, weights,
         checkpoint_seconds,
     )  # fmt: skip
     if dry_run:
-        where = choice.where()
-        show_plan(terminal.console(), planned, out, where, slots_of(where, means).runs_per_device or 1, probing)
+        where = wanted.where()
+        show_plan(terminal.console(), planned, out, where, slots_of(where, how).runs_per_device or 1, probing)
         return
-    ran = functions.executed(planned, choice, means, out, terminal.console())
+    ran = functions.executed(planned, wanted, how, out, terminal.console())
     if ran.failed:
         raise typer.Exit(EXIT_FAILED_RUN)

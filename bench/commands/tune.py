@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.api.request import Choice, Means
+from bench.api.request import PlanOptions, RunOptions
 from bench.api.tuned import Searching, Tuned, search_of, searched
 from bench.commands import completion
 from bench.commands.options import (
@@ -103,14 +103,14 @@ def tune_method(
     - `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`
     """
     check_folder(out)
-    choice = Choice(None, seeds, epochs, precision, assignments or [], device, data, plugin or [])
-    search = search_of(method, name, choice, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
+    wanted = PlanOptions(None, seeds, epochs, precision, assignments or [], device, data, plugin or [])
+    search = search_of(method, name, wanted, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
     _begin(search, count)
     if dry_run:
         _show(search.scores(), search.of.space)
         return
-    means = Means(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
-    _conclude(search, searched(search, means, terminal.console()))
+    how = RunOptions(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
+    _conclude(search, searched(search, how, terminal.console()))
 
 
 def _begin(search: Searching, count: int) -> None:
