@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.networks import NetworkInfo
 from bench.recipe.optimizers import OptimizerKind
 from bench.recipe.schedules import ScheduleKind
 from common.errors import UserError
-from common.registry import resolve
+from common.registry import Named, resolve
 from datasets.views import ViewPolicy
 
 RESERVED = ("name", "optimizer", "schedule", "params")  # keys of tables and parameter groups beside settings
+Entry = TypeVar("Entry", bound=Named)
+
+
+def _entry(entry: Any, kind: type[Entry], table: str, called: str, where: str) -> tuple[Entry, str]:
+    """The entry, and how its faults begin. Raises UserError where it is not what the list `table` holds."""
+    if not isinstance(entry, kind):
+        raise UserError(f"{where}: {table} must be a list of {kind.__module__}.{kind.__name__}")
+    return entry, f"{where}: {called} {entry.name!r}"
 
 
 def _check_name(name: Any, where: str) -> None:
@@ -52,57 +60,49 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
 
 def check_view_policy(entry: Any, where: str) -> ViewPolicy:
     """An entry of a plug-in's VIEW_POLICIES. Raises UserError where it is none, or its declaration is wrong."""
-    if not isinstance(entry, ViewPolicy):
-        raise UserError(f"{where}: VIEW_POLICIES must be a list of datasets.views.ViewPolicy")
-    here = f"{where}: view policy {entry.name!r}"
-    _check_name(entry.name, here)
-    if not isinstance(entry.description, str) or not entry.description:
+    found, here = _entry(entry, ViewPolicy, "VIEW_POLICIES", "view policy", where)
+    _check_name(found.name, here)
+    if not isinstance(found.description, str) or not found.description:
         raise UserError(f"{here}: `description` must be a text")
-    if not callable(entry.strength):
+    if not callable(found.strength):
         raise UserError(f"{here}: `strength` must be a function strength(augmentation)")
-    if entry.apply is not None and not callable(entry.apply):
+    if found.apply is not None and not callable(found.apply):
         raise UserError(f"{here}: `apply` must be a function apply(images, numbers)")
-    if type(entry.numbers) is not int or entry.numbers < 0 or (entry.numbers and entry.apply is None):
-        raise UserError(f"{here}: `numbers` = {entry.numbers!r}: must be how many numbers `apply` takes for an image")
-    return entry
+    if type(found.numbers) is not int or found.numbers < 0 or (found.numbers and found.apply is None):
+        raise UserError(f"{here}: `numbers` = {found.numbers!r}: must be how many numbers `apply` takes for an image")
+    return found
 
 
 def check_optimizer(entry: Any, where: str) -> OptimizerKind:
     """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
-    if not isinstance(entry, OptimizerKind):
-        raise UserError(f"{where}: OPTIMIZERS must be a list of bench.recipe.optimizers.OptimizerKind")
-    here = f"{where}: optimizer {entry.name!r}"
-    _check_names(entry, here)
-    _check_settings(entry, "OptimizerSettings", here)
-    if not callable(entry.build):
+    found, here = _entry(entry, OptimizerKind, "OPTIMIZERS", "optimizer", where)
+    _check_names(found, here)
+    _check_settings(found, "OptimizerSettings", here)
+    if not callable(found.build):
         raise UserError(f"{here}: `build` must be a function build(groups, fused, on_device)")
-    return entry
+    return found
 
 
 def check_schedule(entry: Any, where: str) -> ScheduleKind:
     """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
-    if not isinstance(entry, ScheduleKind):
-        raise UserError(f"{where}: SCHEDULES must be a list of bench.recipe.schedules.ScheduleKind")
-    here = f"{where}: schedule {entry.name!r}"
-    _check_names(entry, here)
-    _check_settings(entry, "ScheduleSettings", here)
+    found, here = _entry(entry, ScheduleKind, "SCHEDULES", "schedule", where)
+    _check_names(found, here)
+    _check_settings(found, "ScheduleSettings", here)
     for name in ("rate", "first_beta"):
-        function = getattr(entry, name)
+        function = getattr(found, name)
         if not callable(function) and (name == "rate" or function is not None):
             raise UserError(f"{here}: `{name}` must be a function {name}(settings, base, clock)")
-    return entry
+    return found
 
 
 def check_network(entry: Any, where: str) -> NetworkInfo:
     """An entry of a plug-in's NETWORKS. Raises UserError where it is none, or its declaration is wrong."""
-    if not isinstance(entry, NetworkInfo):
-        raise UserError(f"{where}: NETWORKS must be a list of bench.networks.NetworkInfo")
-    here = f"{where}: network {entry.name!r}"
-    _check_names(entry, here)
-    named = isinstance(entry.function, str) and all(entry.function.partition(":"))
-    if not named and not callable(entry.function):
+    found, here = _entry(entry, NetworkInfo, "NETWORKS", "network", where)
+    _check_names(found, here)
+    named = isinstance(found.function, str) and all(found.function.partition(":"))
+    if not named and not callable(found.function):
         raise UserError(f'{here}: `function` must be a function(num_classes, image_shape), or "module:name" of one')
-    shape = entry.image_shape
+    shape = found.image_shape
     if not isinstance(shape, tuple) or len(shape) != 3 or any(type(side) is not int or side < 1 for side in shape):
         raise UserError(f"{here}: image_shape is (channels, height, width)")
-    return entry
+    return found

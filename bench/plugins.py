@@ -21,6 +21,7 @@ from bench.plugin_checks import check_network, check_optimizer, check_schedule, 
 from bench.recipe.optimizers import OPTIMIZERS
 from bench.recipe.schedules import SCHEDULES
 from common.errors import UserError, unknown
+from common.registry import Registry
 from datasets.base import DataError
 from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
@@ -34,32 +35,25 @@ from methods.sources import assigned, module_file, parse
 
 @dataclass(frozen=True)
 class _List:
-    """A list that a plug-in may have: its entry point's group, and what checks an entry and registers it."""
+    """A list that a plug-in may have: its entry point's group, where its entries go, and what checks one of them."""
 
     group: str
-    add: Callable[[Any, Path], None]
+    registry: Registry[Any]
+    check: Callable[[Any, str], Any]
+
+    def add(self, entry: Any, path: Path) -> None:
+        """Register an entry of the file `path`. Raises UserError or DataError."""
+        self.registry.add(self.check(entry, str(path)), path)
 
 
 METHODS = "noisy_label_bench.methods"
 _LISTS = {
-    "DATASETS": _List(
-        "noisy_label_bench.datasets", lambda entry, path: DATASETS.add(check_dataset(entry, str(path)), path)
-    ),
-    "NOISE_MODELS": _List(
-        "noisy_label_bench.noise", lambda entry, path: NOISE_MODELS.add(check_noise_model(entry, str(path)), path)
-    ),
-    "VIEW_POLICIES": _List(
-        "noisy_label_bench.views", lambda entry, path: VIEW_POLICIES.add(check_view_policy(entry, str(path)), path)
-    ),
-    "OPTIMIZERS": _List(
-        "noisy_label_bench.optimizers", lambda entry, path: OPTIMIZERS.add(check_optimizer(entry, str(path)), path)
-    ),
-    "SCHEDULES": _List(
-        "noisy_label_bench.schedules", lambda entry, path: SCHEDULES.add(check_schedule(entry, str(path)), path)
-    ),
-    "NETWORKS": _List(
-        "noisy_label_bench.networks", lambda entry, path: NETWORKS.add(check_network(entry, str(path)), path)
-    ),
+    "DATASETS": _List("noisy_label_bench.datasets", DATASETS, check_dataset),
+    "NOISE_MODELS": _List("noisy_label_bench.noise", NOISE_MODELS, check_noise_model),
+    "VIEW_POLICIES": _List("noisy_label_bench.views", VIEW_POLICIES, check_view_policy),
+    "OPTIMIZERS": _List("noisy_label_bench.optimizers", OPTIMIZERS, check_optimizer),
+    "SCHEDULES": _List("noisy_label_bench.schedules", SCHEDULES, check_schedule),
+    "NETWORKS": _List("noisy_label_bench.networks", NETWORKS, check_network),
 }
 GROUPS = (METHODS, *(listed.group for listed in _LISTS.values()))
 _files: list[Path] = []

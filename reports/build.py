@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from reports import comparison, figure_style, figures, health, measures, page, provenance, tables, terminal
+from reports import comparison, figure_style, figures, health, measures, page, provenance, rule_tables, tables, terminal
 from reports.comparison import Joined
-from reports.figure_overview import critical_difference
+from reports.figure_ranks import critical_difference
 from reports.figure_style import Drawn
 from reports.folder import Folder
 from reports.gather import Material, Section, gather, sections
@@ -73,7 +73,7 @@ def build_report(
     folder.tidy()
     shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
     shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
-    hints = [f"{section.title}: {hint}" for section in found if (hint := tables.order_hint(section))]
+    hints = [f"{section.title}: {hint}" for section in found if (hint := rule_tables.order_hint(section))]
     warnings = (*material.warnings, *hints, *(line for part in others for line in part.warnings))
     return ReportSummary(out / "index.html", tuple(shown), warnings, material.doubts)
 
@@ -84,11 +84,11 @@ def chapter(section: Section) -> Chapter:
     found = Chapter(f"suite-{section.name}", section.title, about=_about(section))
     found.tables = tables.accuracy_tables(section, best)
     if best is not None:
-        found.warnings = tables.order_lines(section)
+        found.warnings = rule_tables.order_lines(section)
         found.appendix += comparison.comparison_tables(section, best)
-    found.appendix.append(tables.rules_table(section))
+    found.appendix.append(rule_tables.rules_table(section))
     if best is not None:
-        found.appendix += filter(None, [tables.order_table(section)])
+        found.appendix += filter(None, [rule_tables.order_table(section)])
     others = (measures.detection_table, measures.measures_table, measures.noise_table)
     found.appendix += [table for make in others if (table := make(section)) is not None]
     found = _marked(found, [section])

@@ -10,6 +10,7 @@ from reports import figure_curves as over_epochs
 from reports import figure_detection as detection
 from reports import figure_matrices as classes
 from reports import figure_overview as overview
+from reports.figure_ranks import critical_difference
 from reports.figure_samples import sample_grids
 from reports.figure_style import Drawn
 from reports.gather import Section
@@ -54,4 +55,4 @@ def _ranks(section: Section) -> Drawn | None:
     found = statistics.critical_difference(comparison.competitors(section))
     if found.reason:
         return None
-    return overview.critical_difference(f"{section.name}-critical-difference", found, section.select)
+    return critical_difference(f"{section.name}-critical-difference", found, section.select)

@@ -13,7 +13,7 @@ from typing import Any
 from reports.errors import ReportError
 from results.plain import read_regular
 from results.record import StoreError
-from results.store import replace_file
+from results.storage import replace_file
 
 MANIFEST = "files.json"
 _OURS = re.compile(r"index\.html|tables/[\w.-]{1,200}\.(md|tex|csv)|figures/[\w.-]{1,200}\.(svg|pdf|png)", re.ASCII)

@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from common.errors import unknown
-from common.plan import Plan, PlanCell
+from common.plan import Plan
 from common.record import Record
 from reports.errors import ReportError
+from reports.legible_records import legible_plan, legible_record
 from reports.names import fit
-from reports.texts import legible
 from results import aggregate, frame
 from results.arrays import check_arrays, load_npz
 from results.doubts import Redraw, doubtful
@@ -156,8 +156,8 @@ def gather(
     """
     faults: list[str] = []
     source = find(path)
-    records = {record["address"]: _legible(record) for record in source.records(faults.append)}
-    every = [_legible_plan(plan) for plan in source.plans().values()]
+    records = {record["address"]: legible_record(record) for record in source.records(faults.append)}
+    every = [legible_plan(plan) for plan in source.plans().values()]
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in every if not plan.get("tuning")]
@@ -179,7 +179,7 @@ def gather(
 
 def frame_at(path: Path, faults: list[str]) -> pd.DataFrame:
     """The frame of the records at `path`; `faults` gets what could not be read, and what is doubtful."""
-    found = [_legible(record) for record in find(path).records(faults.append)]
+    found = [legible_record(record) for record in find(path).records(faults.append)]
     faults += doubtful(found)
     return frame.of(found, {})
 
@@ -190,30 +190,6 @@ def _nothing(path: Path, faults: list[str]) -> str:
         more = f" (and {len(faults) - 1} more records)" if len(faults) > 1 else ""
         return f"{faults[0]}{more}; {path} holds no other record and no plan"
     return f"{path}: no records and no plan of a suite (trials of `tune` apart); `run` makes them"
-
-
-def _legible(record: Record) -> Record:
-    """The record with its texts as they can be shown anywhere; its specification, which its address proves, as it is.
-
-    Its numbers and lists are shared with the record given.
-    """
-    return {
-        **record,
-        "titles": legible(record["titles"]),
-        "privileges": legible(record["privileges"]),
-        "execution": legible(record["execution"]),
-        "data": {**record["data"], "class_names": legible(record["data"]["class_names"])},
-    }
-
-
-def _legible_plan(plan: Plan) -> Plan:
-    shown: Plan = legible(plan)
-    return {**shown, "cells": [_legible_cell(cell) for cell in plan["cells"]]}
-
-
-def _legible_cell(cell: PlanCell) -> PlanCell:
-    texts = {key: legible(text) for key, text in cell.items() if key in ("method", "title", "setting")}
-    return cast(PlanCell, {**cell, **texts})
 
 
 def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan]:

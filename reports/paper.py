@@ -10,35 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from common.specification import read
-from reports.gather import Section, mean_std
+from reports.gather import Section
 from reports.health import diverged_notes, hole_text, mark_of
 from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
+from reports.paper_partners import Ours, figures_of, our_cells, partner_of, same_task
 from results import noise_names, published
 from results.aggregate import RULES
 from results.inference import TIE
-from results.record import noise_specification
 
 NEAR = 0.01
 """Differences up to one point are coloured as near."""
 ERRORS = 2.0
 """Combined standard errors within which a larger difference is coloured as uncertain."""
-_OUR_TEST_SETS = ("test", "webvision_val")
-
-
-@dataclass(frozen=True)
-class _Ours:
-    """One planned cell of ours. protocol: what `published.matches` looks at."""
-
-    section: Section
-    dataset: str
-    setting: str
-    method: str
-    name: str
-    protocol: dict[str, Any]
 
 
 @dataclass
@@ -66,7 +51,7 @@ def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | N
     Raises StoreError with one line for an unknown name or a malformed file.
     """
     rows = published.load([paper] if paper else [], extra)
-    ours = _our_cells(sections)
+    ours = our_cells(sections)
     found: list[Table] = []
     for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset"], sort=False):
         name = _free_name(str(key), {table.name for table in found})
@@ -81,75 +66,11 @@ def _free_name(key: str, taken: Collection[str]) -> str:
     return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 
 
-def _our_cells(sections: Sequence[Section]) -> list[_Ours]:
-    cells: dict[tuple[Any, ...], _Ours] = {}
-    for section in sections:
-        for cell in section.plan["cells"]:
-            spec = read(cell["spec"])
-            protocol = {
-                "dataset": spec.dataset.name, "subset": spec.dataset.subset,
-                "noise_model": spec.noise.model, "noise_rate": spec.noise.rate,
-                "noise_specification": noise_specification(cell["spec"]), "network": spec.network,
-                "epochs": spec.epochs,
-            }  # fmt: skip
-            place = cell["dataset"], cell["setting"], cell["method"]
-            cells[section.name, *place] = _Ours(section, *place, spec.method.name, protocol)
-    return list(cells.values())
-
-
-def _partner(row: Mapping[Any, Any], ours: Sequence[_Ours], select: str, taken: set[str]) -> _Ours | None:
-    """Our cell for a published one: the row of that name, else of that method; the most alike, the fullest."""
-    alike = [cell for cell in ours if _same_task(row, cell)]
-    named = [cell for cell in alike if cell.method == row["method"]]
-    chosen = named or [cell for cell in alike if cell.name == row["method"] and cell.method not in taken]
-
-    def distance(cell: _Ours) -> tuple[int, int]:
-        return len(published.matches(row, cell.protocol, select)), -int(_figures(row, cell, select)["n"])
-
-    return min(chosen, key=distance, default=None)
-
-
-def _same_task(row: Mapping[Any, Any], cell: _Ours) -> bool:
-    rate = row["noise_rate"]
-    return bool(
-        row["dataset"] == cell.protocol["dataset"]
-        and row["noise_model"] == published.noise_name(cell.protocol)
-        and (pd.isna(rate) or math.isclose(rate, cell.protocol["noise_rate"]))
-    )
-
-
-def _figures(row: Mapping[Any, Any], cell: _Ours, select: str) -> pd.Series:
-    """Our cell as a row of `aggregate.cells`, on the test set and by the metric of the published number."""
-    table = cell.section.cells
-    chosen = (table["dataset"] == cell.dataset) & (table["setting"] == cell.setting) & (table["rule"] == select)
-    figures = table[chosen & (table["method"] == cell.method)].iloc[0]
-    if (curve := _curve(row)) == "test_accuracy":
-        return figures
-    runs = cell.section.done(cell.dataset, cell.setting, cell.method)["address"]
-    mean, std, n = mean_std([_selected(cell.section.material.records[run], curve, select) for run in runs])
-    reason = figures["reason"] or ("" if n == len(runs) else "not measured")
-    return pd.Series({**figures.to_dict(), "mean": mean, "std": std, "n": n, "reason": reason})
-
-
-def _curve(row: Mapping[Any, Any]) -> str:
-    """The record's curve of a published number's test set and metric."""
-    name = "test" if row["test_set"] in _OUR_TEST_SETS else str(row["test_set"])
-    return f"{name}_{'accuracy' if row['metric'] == 'top1' else 'top5'}"
-
-
-def _selected(record: Mapping[str, Any], curve: str, select: str) -> float:
-    """The curve's value where the selection rule stops the run; NaN where the run lacks either."""
-    values, chosen = record["curves"].get(curve), record["selection"].get(select)
-    if not values or not chosen:
-        return math.nan
-    return float(values[chosen["epoch"] - 1] if "epoch" in chosen else np.mean(values[-chosen["epochs"] :]))
-
-
-def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[_Ours], select: str | None) -> Table:
+def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[Ours], select: str | None) -> Table:
     group = group.assign(column=_headings(group))
     rules = set(group["selection_rule"])
     rule = select or (rules.pop() if len(rules) == 1 and not rules & {published.UNKNOWN} else _suite_rule(ours))
-    rows_of_ours = [cell for cell in ours if any(_same_task(row, cell) for row in group.to_dict("records"))]
+    rows_of_ours = [cell for cell in ours if any(same_task(row, cell) for row in group.to_dict("records"))]
     reproduced = [cell for cell in rows_of_ours if not cell.section.compares]
     candidates = reproduced or rows_of_ours
     columns = list(dict.fromkeys(group["column"]))
@@ -159,7 +80,7 @@ def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[_Ours], sele
         row = [words(title)]
         for column in columns:
             entry = cells.get(column)
-            partner = _partner(entry, candidates, rule, taken) if entry else None
+            partner = partner_of(entry, candidates, rule, taken) if entry else None
             row.append(_cell(entry, partner, rule, marks) if entry else Cell(""))
             if entry:
                 data.append(_data_row(entry, partner, rule))
@@ -176,11 +97,11 @@ def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[_Ours], sele
     return Table(name, title, headings, tuple(rows), tuple(notes), (_DATA, data))
 
 
-def _title_of(dataset: str, ours: Sequence[_Ours]) -> str:
+def _title_of(dataset: str, ours: Sequence[Ours]) -> str:
     return next((cell.section.dataset_title(dataset) for cell in ours if cell.dataset == dataset), dataset)
 
 
-def _suite_rule(ours: Sequence[_Ours]) -> str:
+def _suite_rule(ours: Sequence[Ours]) -> str:
     return next((cell.section.select for cell in ours if not cell.section.compares), "last")
 
 
@@ -222,11 +143,11 @@ def _published_text(row: Mapping[Any, Any]) -> str:
     return f"{percent(row['mean'])}{spread}{count}"
 
 
-def _cell(row: Mapping[Any, Any], partner: _Ours | None, rule: str, marks: _Marks) -> Cell:
+def _cell(row: Mapping[Any, Any], partner: Ours | None, rule: str, marks: _Marks) -> Cell:
     theirs = _published_text(row)
     if partner is None:
         return Cell(BETWEEN.join((f"{HOLE} (not planned)", theirs)), hint="not planned", stacked=True)
-    figures = _figures(row, partner, rule)
+    figures = figures_of(row, partner, rule)
     if figures["n"] == 0:
         return Cell(BETWEEN.join((hole_text(figures), theirs)), hint=str(figures["reason"]), stacked=True)
     mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"])) + mark_of(figures)
@@ -273,8 +194,8 @@ _DATA = ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method",
          "comparable", "differs", "source")  # fmt: skip
 
 
-def _data_row(row: Mapping[Any, Any], partner: _Ours | None, rule: str) -> tuple[object, ...]:
-    figures = _figures(row, partner, rule) if partner else None
+def _data_row(row: Mapping[Any, Any], partner: Ours | None, rule: str) -> tuple[object, ...]:
+    figures = figures_of(row, partner, rule) if partner else None
     mean, std, n = (math.nan, math.nan, 0) if figures is None else (figures["mean"], figures["std"], int(figures["n"]))
     found = published.matches(row, partner.protocol, rule) if partner else []
     theirs = (100 * row["mean"], 100 * row["std"], None if pd.isna(row["n"]) else int(row["n"]))

@@ -224,14 +224,3 @@ def order_changes(table: pd.DataFrame, select: str = "last") -> pd.DataFrame:
             ]
     names = ["dataset", "setting", "better", "worse", "rule", "difference", "other_difference"]
     return pd.DataFrame(rows, columns=names)
-
-
-def order_warnings(table: pd.DataFrame, select: str = "last") -> list[str]:
-    """One line for each setting and rule that reverses the order of some pairs of methods, naming the pairs."""
-    lines = []
-    changes = order_changes(table, select)
-    for _, group in changes.groupby(["dataset", "setting", "rule"], sort=False):
-        dataset, setting, other = group.iloc[0][["dataset", "setting", "rule"]]
-        pairs = "; ".join(f"{pair.worse} overtakes {pair.better}" for pair in group.itertuples())
-        lines.append(f"{dataset}, {setting}: by {RULES[other].title} instead of {RULES[select].title}, {pairs}")
-    return lines

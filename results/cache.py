@@ -21,7 +21,7 @@ from common.record import Record
 from results.plain import read_regular
 from results.record import StoreError
 from results.sources import Report, Source, read_files
-from results.store import replace_file
+from results.storage import replace_file
 
 VERSION = 2
 """Raised when a column's meaning changes; a change of the columns' names is noticed by itself."""

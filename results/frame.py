@@ -52,6 +52,8 @@ from common.record import Record
 from common.row import Row
 from common.specification import read
 from results import cache, health, sources
+from results.curve_points import points
+from results.plain import lookup
 from results.record import configuration, identity, noise_specification
 from results.sources import Report, warn
 
@@ -114,7 +116,7 @@ def of(found: Iterable[Record], plans: Mapping[str, Plan]) -> pd.DataFrame:
 
 def curves_of(found: Iterable[Record]) -> pd.DataFrame:
     """What `curves` gives, of records that have been read: no cache is looked at."""
-    return _in_order(pd.DataFrame(_points(found)))
+    return _in_order(pd.DataFrame(points(found)))
 
 
 def _typed(table: pd.DataFrame, plans: Mapping[str, Plan]) -> pd.DataFrame:
@@ -136,7 +138,7 @@ def curves(path: Path | str, report: Report = warn) -> pd.DataFrame:
     ...), `memorisation.mislabelled_given` and its kin, `observed.NAME.clean` and `observed.NAME.mislabelled`,
     `health.loss_median` and its kin; each only where the run had it. `address` and `quantity` are categorical.
     """
-    return _in_order(cache.columns(sources.find(path), "curves", _points, report))
+    return _in_order(cache.columns(sources.find(path), "curves", points, report))
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -163,13 +165,6 @@ def suites_of(plans: Mapping[str, Plan]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _lookup(record: Record, key: str) -> Any:
-    value: Any = record
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
@@ -177,7 +172,7 @@ def _number(value: Any) -> float:
 def row(record: Record) -> Row:
     """The row of one record, without `suites`; `privileges` joined by commas."""
     plain, spec, titles = record["spec"], read(record["spec"]), record["titles"]
-    memorised = (_lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
+    memorised = (lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
     judged = health.of_record(record)
     collapsed = judged["collapsed"] or {"epoch": None, "reason": ""}
     found = {
@@ -199,9 +194,9 @@ def row(record: Record) -> Row:
         "collapsed_epoch": _number(collapsed["epoch"]),
         "collapsed_reason": collapsed["reason"],
         "first_above_chance": _number(judged["first_above_chance"]),
-        "left_out": sum((_lookup(record, "data.skipped") or {}).values()),
+        "left_out": sum((lookup(record, "data.skipped") or {}).values()),
         **{name: getattr(spec, name) for name in _WHOLE if name != "left_out"},
-        **{name: _number(_lookup(record, key)) for name, key in _NUMBERS.items()},
+        **{name: _number(lookup(record, key)) for name, key in _NUMBERS.items()},
     }
     return cast(Row, found)
 
@@ -211,49 +206,3 @@ def _rows(found: Iterable[Record]) -> dict[str, Any]:
     names = [name for name in COLUMNS if name != "suites"]
     kinds = {**dict.fromkeys(_TEXT, object), **dict.fromkeys(_WHOLE, np.int64)}
     return {name: np.array([line[name] for line in rows], dtype=kinds.get(name, np.float64)) for name in names}
-
-
-def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
-    found: Mapping[str, Any] = record["curves"]
-    epochs = record["curves"]["epoch"]
-    for name, values in found.items():
-        if name == "memorisation":
-            for part, measured in values.items():
-                if part != "epoch":
-                    yield f"memorisation.{part}", values["epoch"], measured
-        elif name == "observed":
-            for quantity, groups in values.items():
-                for group, measured in groups.items():
-                    if group != "epoch":
-                        yield f"observed.{quantity}.{group}", groups["epoch"], measured
-        elif name == "member_test_accuracy":
-            for member, measured in enumerate(zip(*values, strict=True), start=1):
-                yield f"{name}.{member}", epochs, list(measured)
-        elif name != "epoch":
-            yield name, epochs, values
-    for name, values in (_lookup(record, "health.epochs") or {}).items():
-        yield f"health.{name}", epochs, values
-
-
-def _points(found: Iterable[Record]) -> dict[str, Any]:
-    addresses, lengths, names, epochs, values = [], [], [], [np.empty(0, np.int64)], [np.empty(0)]
-    for record in found:
-        for name, when, measured in _quantities(record):
-            value = np.array(measured, dtype=np.float64)
-            there = np.isfinite(value)
-            addresses.append(record["address"])
-            names.append(name)
-            lengths.append(int(there.sum()))
-            epochs.append(np.array(when, dtype=np.int64)[there])
-            values.append(value[there])
-    return {
-        "address": _repeated(addresses, lengths),
-        "quantity": _repeated(names, lengths),
-        "epoch": np.concatenate(epochs),
-        "value": np.concatenate(values),
-    }
-
-
-def _repeated(texts: list[str], counts: list[int]) -> pd.Categorical:
-    whole = pd.Categorical(texts)
-    return pd.Categorical.from_codes(np.repeat(whole.codes, counts), categories=whole.categories)

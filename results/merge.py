@@ -19,7 +19,8 @@ from results.layout import LINES_PLAN_SUFFIX, LINES_SUFFIX
 from results.plan import joined
 from results.record import PROTOCOL, StoreError, dumps, identity, result
 from results.sources import Report, Source, find, warn
-from results.store import Store, replace_file
+from results.storage import replace_file
+from results.store import Store
 
 _LOOKED_AT = ("address", "spec", "titles", "noise", "curves", "selection", "final")
 """What `results.doubts` looks at, of records of which many are kept."""

@@ -13,7 +13,8 @@ from common.record import Record
 from results.layout import ARRAYS_SUFFIX, LINES_PLAN_SUFFIX, LINES_SUFFIX, RECORD_SUFFIX, Layout
 from results.plain import read_regular
 from results.record import StoreError
-from results.store import Store, read_plan, read_record, storage
+from results.storage import storage
+from results.store import Store, read_plan, read_record
 from results.validation import loads
 
 Report = Callable[[str], None]

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,66 +23,14 @@ from results.layout import FAILURE_SUFFIX, PLAN_SUFFIX, RECORD_SUFFIX, Layout
 from results.plain import parse, read_regular, shown
 from results.plan import check_plan, is_suite_name, joined
 from results.record import StoreError, dumps
+from results.storage import locked, remove_leftovers, replace_file, storage
 from results.validation import loads, validate
 
 __all__ = ["Store", "StoreError", "damage"]
 
 _END_OF_RECORD = b"\n}\n"
-_LEFT_OVER_SECONDS = 24 * 60 * 60
+
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # as on FAT, some network mounts
-_PLAIN_WORDS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.EIO: "the disk reports an input/output error",
-}
-
-
-@contextlib.contextmanager
-def storage(path: Path, action: str) -> Iterator[None]:
-    """Turn an OSError of the block into a StoreError: `cannot ACTION PATH: the disk is full`."""
-    try:
-        yield
-    except OSError as fault:
-        words = _PLAIN_WORDS.get(fault.errno or 0, fault.strerror or str(fault))
-        raise StoreError(f"cannot {action} {path}: {words}") from fault
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of killed processes: those too old for anybody to be writing them still."""
-    oldest = time.time() - _LEFT_OVER_SECONDS
-    with contextlib.suppress(OSError):  # they only take room
-        for path in folder.glob(".*.tmp"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
-
-
-def replace_file(target: Path, content: bytes) -> None:
-    """Write `target` whole or not at all; the last writer wins. Raises StoreError when storage is at fault."""
-    with storage(target, "write"), files.written(target) as stream:
-        stream.write(content)
-
-
-@contextlib.contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Keep other processes from `target` during the block: those that ask for the same lock wait until it is over.
-
-    The lock belongs to an open file, `.NAME.lock` beside `target`, so that a killed process loses it at once; the file
-    stays. Where the folder takes no lock (its file system has none, or it is read-only), the block is executed without.
-    """
-    descriptor = None
-    try:
-        with contextlib.suppress(OSError):  # the lock only guards against others; what is wrong, the writing tells
-            target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(target.parent / f".{target.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
 
 def read_record(path: Path) -> Record:
@@ -238,7 +184,7 @@ class Store:
         """
         check_plan(plan, "plan")
         for folder in (self.layout.records, self.layout.plans, self.layout.failed):
-            _remove_leftovers(folder)
+            remove_leftovers(folder)
         path = self.layout.plan(plan["suite"])
         with locked(path):
             if path.is_file():

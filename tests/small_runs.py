@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from bench.planning import spec, suite
+from bench.training.build import build_run
 from bench.training.data import prepare
 from bench.training.environment import Environment
-from bench.training.execute import build_run, execute
+from bench.training.execute import execute
 from bench.training.measure import Measures
 from bench.training.step import Run
 from common.specification import Specification

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from bench.planning import spec, suite
 from bench.training import evaluation, trainer
+from bench.training.build import build_run
 from bench.training.data import prepare
-from bench.training.execute import build_run
 from bench.training.measure import Measures
 from bench.training.step import Run
 from methods.base import Batch

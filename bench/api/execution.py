@@ -12,9 +12,10 @@ from rich.console import Console
 from bench import plugins
 from bench.api.image_files import make_ready
 from bench.api.planned import Planned
+from bench.api.request import RunOptions
 from bench.machine import accelerator
 from bench.planning import spec, spec_data
-from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler, slots, stall
+from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler, slots
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.run_queue import Finished
 from bench.training.environment import Environment, remove_checkpoint
@@ -46,11 +47,12 @@ class Slots:
     mps: bool = True
 
 
-def slots_of(device: str, jobs: int | None, per_device: str, mps: str, cluster_address: str | None) -> Slots:
-    """What the options of a command say. Raises UserError."""
-    if mps not in ("auto", "off"):
-        raise UserError(f"--mps {mps!r} is unknown (accepted: auto, off)")
-    return Slots(jobs, slots.runs_per_device(per_device, device, cluster_address), cluster_address, mps == "auto")
+def slots_of(device: str, how: RunOptions) -> Slots:
+    """How many runs at a time on the device. Raises UserError."""
+    if how.mps not in ("auto", "off"):
+        raise UserError(f"--mps {how.mps!r} is unknown (accepted: auto, off)")
+    per_device = slots.runs_per_device(how.runs_per_device, device, how.cluster)
+    return Slots(how.jobs, per_device, how.cluster, how.mps == "auto")
 
 
 def readers(device: str, wanted: Slots) -> int:
@@ -62,33 +64,23 @@ def readers(device: str, wanted: Slots) -> int:
 
 
 def environment_of(
-    suite: Planned,
-    out: Path,
-    data: Path,
-    device: str,
-    slots: Slots,
-    capture: str = "auto",
-    workers: int | None = None,
-    weights: Path | None = None,
-    checkpoint_seconds: float = 30.0,
-    skip_broken: bool = False,
-    stall_minutes: float = stall.DEFAULT_MINUTES,
+    suite: Planned, out: Path, data: Path, device: str, slots: Slots, how: RunOptions, skip_broken: bool = False
 ) -> Environment:
     """Where and how the cells are executed. Raises UserError."""
-    if capture not in CAPTURES:
-        raise UserError(f"--capture {capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
+    if how.capture not in CAPTURES:
+        raise UserError(f"--capture {how.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
     return Environment(
         store=out.absolute(),
         data=data.absolute(),
         device=device,
         plugins=plugins.added_files(),
         noise_files=suite.noise_files,
-        checkpoint_seconds=checkpoint_seconds,
-        stall_seconds=60 * stall_minutes,
+        checkpoint_seconds=how.checkpoint_seconds,
+        stall_seconds=60 * how.stall_minutes,
         skip_broken=skip_broken,
-        workers=readers(device, slots) if workers is None else workers,
-        weights=None if weights is None else weights.absolute(),
-        capture=capture,
+        workers=readers(device, slots) if how.workers is None else how.workers,
+        weights=None if how.weights is None else Path(how.weights).absolute(),
+        capture=how.capture,
     )
 
 
@@ -138,24 +130,8 @@ def execute_plan(
         # Missing or broken files are found before anything is written.
         make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells, planned.tuning))
-    failures = store.failures()
-    missing = [cell for cell in planned.cells if not store.has(cell.address)]
-    todo = [cell for cell in missing if retry_failed or cell.address not in failures]
-    console.print(
-        f"{planned.name}: {len(planned.cells)} runs, {len(planned.cells) - len(missing)} done, {len(todo)} to do",
-        highlight=False,
-    )
-    if len(todo) < len(missing):
-        console.print(
-            f"{len(missing) - len(todo)} failed earlier and are left out (--retry-failed executes them again)",
-            highlight=False,
-        )
-    for cell in planned.cells:
-        if store.has(cell.address):  # its process may have been killed between publishing and clearing up
-            remove_checkpoint(store.layout.checkpoint(cell.address))
-            lease.clear(store.layout.lease(cell.address))
-    for cell in todo:
-        store.clear_failure(cell.address)
+    todo, left_out = _todo(console, planned, store, retry_failed)
+    _clear(planned, todo, store)
     wording = validation_result if planned.tuning else result
     progress = Progress(console, todo, store.root, runner.slots, wording, log_every)
     try:
@@ -171,7 +147,35 @@ def execute_plan(
         console.print(
             f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
         )
-    return len(todo) < len(missing) or bool(progress.failed)
+    return left_out > 0 or bool(progress.failed)
+
+
+def _todo(console: Console, planned: Planned, store: Store, retry_failed: bool) -> tuple[list[spec.Cell], int]:
+    """The cells to execute, and how many are left out as they failed earlier; both are told."""
+    failures = store.failures()
+    missing = [cell for cell in planned.cells if not store.has(cell.address)]
+    todo = [cell for cell in missing if retry_failed or cell.address not in failures]
+    console.print(
+        f"{planned.name}: {len(planned.cells)} runs, {len(planned.cells) - len(missing)} done, {len(todo)} to do",
+        highlight=False,
+    )
+    left_out = len(missing) - len(todo)
+    if left_out:
+        console.print(
+            f"{left_out} failed earlier and are left out (--retry-failed executes them again)",
+            highlight=False,
+        )
+    return todo, left_out
+
+
+def _clear(planned: Planned, todo: Sequence[spec.Cell], store: Store) -> None:
+    """Remove what is of use no more: checkpoints and leases of done runs, tracebacks of those that are tried again."""
+    for cell in planned.cells:
+        if store.has(cell.address):  # its process may have been killed between publishing and clearing up
+            remove_checkpoint(store.layout.checkpoint(cell.address))
+            lease.clear(store.layout.lease(cell.address))
+    for cell in todo:
+        store.clear_failure(cell.address)
 
 
 def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec.Cell]:

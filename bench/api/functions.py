@@ -14,18 +14,16 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bench import plugins as plugin_files
 from bench.api import execution, planned, tuned
 from bench.api.planned import Planned
+from bench.api.request import Location, PlanOptions, RunOptions
 from bench.api.tuned import Tuned
-from bench.machine import accelerator
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
-from datasets import registry as datasets
 from results import frame
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
     from reports.build import ReportSummary
 
-Location: TypeAlias = Path | str
 DEFAULT_OUT = Path("output")
 
 
@@ -70,18 +67,8 @@ def plan(
     methods: rows of the suite, or methods at their defaults; None: its rows. settings: keys of the suite file with
     their values, such as {"training.epochs": 5}, or as texts "KEY=VALUE". The other arguments are those of the command.
     """
-    plugin_files.register(map(Path, plugins))
-    chosen = methods if methods is None or isinstance(methods, str) else ",".join(methods)
-    return planned.plan_suite(
-        str(suite),
-        settings,
-        chosen,
-        seeds,
-        {"epochs": epochs, "precision": precision},
-        accelerator.choose(device),
-        _root(data),
-        skip_broken,
-    )
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
+    return planned.plan_of(str(suite), wanted)
 
 
 def run(
@@ -115,35 +102,21 @@ def run(
     A run that fails does not end the others. console: what is said of the progress goes there; None: nothing is said.
     The other arguments are those of the command.
     """
-    if not isinstance(suite, Planned):
-        suite = plan(
-            suite,
-            methods=methods,
-            seeds=seeds,
-            epochs=epochs,
-            precision=precision,
-            settings=settings,
-            device=device,
-            data=data,
-            plugins=plugins,
-            skip_broken=skip_broken,
-        )
-    where = accelerator.choose(device)
-    slots = execution.slots_of(where, jobs, runs_per_device, mps, cluster)
-    environment = execution.environment_of(
-        suite,
-        Path(out),
-        _root(data),
-        where,
-        slots,
-        capture,
-        workers,
-        None if weights is None else Path(weights),
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken)
+    how = RunOptions(
+        jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed, workers, weights,
         checkpoint_seconds,
-        skip_broken,
-        stall_minutes,
-    )
-    failed = execution.execute(console or _silent(), suite, environment, slots, retry_failed, log_every)
+    )  # fmt: skip
+    chosen = suite if isinstance(suite, Planned) else planned.plan_of(str(suite), wanted)
+    return executed(chosen, wanted, how, Path(out), console or _silent())
+
+
+def executed(suite: Planned, wanted: PlanOptions, how: RunOptions, out: Path, console: Console) -> Ran:
+    """What `run` and the command do with a plan."""
+    where = wanted.where()
+    slots = execution.slots_of(where, how)
+    environment = execution.environment_of(suite, out, wanted.root(), where, slots, how, wanted.skip_broken)
+    failed = execution.execute(console, suite, environment, slots, how.retry_failed, how.log_every)
     return Ran(environment.store, tuple(cell.address for cell in suite.cells), failed)
 
 
@@ -177,34 +150,10 @@ def tune(
 
     at: the noise settings to tune at, by title. space: axes such as "penalty=0.01:1.0".
     """
-    search = tuned.search_of(
-        method,
-        str(suite),
-        trials=trials,
-        seeds=seeds,
-        at=at,
-        dataset=dataset,
-        space=space,
-        epochs=epochs,
-        precision=precision,
-        settings=settings,
-        out=Path(out),
-        device=device,
-        data=None if data is None else Path(data),
-        plugins=[Path(file) for file in plugins],
-    )
-    return tuned.searched(
-        search,
-        jobs=jobs,
-        runs_per_device=runs_per_device,
-        mps=mps,
-        capture=capture,
-        cluster=cluster,
-        log_every=log_every,
-        stall_minutes=stall_minutes,
-        retry_failed=retry_failed,
-        console=console or _silent(),
-    )
+    wanted = PlanOptions(None, seeds, epochs, precision, settings, device, data, plugins)
+    search = tuned.search_of(method, str(suite), wanted, Path(out), trials=trials, at=at, dataset=dataset, space=space)
+    how = RunOptions(jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed)
+    return tuned.searched(search, how, console or _silent())
 
 
 def report(
@@ -245,10 +194,6 @@ def report(
 def records(source: Location = DEFAULT_OUT) -> pd.DataFrame:
     """One row a run of the records at `source`: a store, or .jsonl files. Columns: see `results.frame`."""
     return frame.load(source)
-
-
-def _root(data: Location | None) -> Path:
-    return datasets.default_root() if data is None else Path(data)
 
 
 def _silent() -> Console:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import plugins
 from bench.api.image_files import find_broken
+from bench.api.request import PlanOptions
 from bench.planning import spec, spec_data, suite
 from bench.planning.settings import Suite
 from bench.sweep import terminal
@@ -87,3 +89,14 @@ def plan_suite(
     """Read a suite, let the command line win over it, and expand it. Raises and writes what `expand` does."""
     path, tables = read_tables(name, assignments, chosen, overrides)
     return expand(path.stem, suite.parts(tables, str(path)), str(path), seeds, device, root, skip_broken)
+
+
+def plan_of(name: str, wanted: PlanOptions) -> Planned:
+    """What is chosen of a suite, with the plug-ins that it names. Raises and writes what `expand` does."""
+    plugins.register(map(Path, wanted.plugins))
+    methods = wanted.methods
+    chosen = methods if methods is None or isinstance(methods, str) else ",".join(methods)
+    where, root = wanted.where(), wanted.root()
+    return plan_suite(
+        name, wanted.settings, chosen, wanted.seeds, wanted.overrides(), where, root, wanted.skip_broken
+    )  # fmt: skip

@@ -12,17 +12,16 @@ from rich.console import Console
 from bench import plugins as plugin_files
 from bench.api import execution
 from bench.api.planned import Planned, expand, read_tables
-from bench.machine import accelerator
+from bench.api.request import PlanOptions, RunOptions
 from bench.planning import suite as suites
 from bench.planning.settings import Suite
-from bench.sweep import log, stall
 from bench.tuning import tune
 from bench.tuning.search import default_space, narrow
 from common.errors import UserError, unknown
-from datasets import registry as datasets
 from methods import registry as methods
 from results.layout import Layout
-from results.store import Store, locked, replace_file
+from results.storage import locked, replace_file
+from results.store import Store
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,19 @@ def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
 def search_of(
     method: str,
     name: str,
+    wanted: PlanOptions,
+    out: Path,
     *,
     trials: int,
-    seeds: int,
     at: Sequence[str],
     dataset: str | None,
     space: Sequence[str],
-    epochs: int | None,
-    precision: str | None,
-    settings: suites.Assignments,
-    out: Path,
-    device: str,
-    data: Path | None,
-    plugins: Sequence[Path],
 ) -> Searching:
     """The trials of a search; nothing is run or written. Raises UserError and its kin."""
-    plugin_files.register(plugins)
-    where, root = accelerator.choose(device), data or datasets.default_root()
-    path, tables = read_tables(name, settings, None, {"epochs": epochs, "precision": precision})
+    plugin_files.register(map(Path, wanted.plugins))
+    where, root = wanted.where(), wanted.root()
+    seeds = 1 if wanted.seeds is None else wanted.seeds
+    path, tables = read_tables(name, wanted.settings, None, wanted.overrides())
     search = _search(method, tables, str(path), dataset, space, trials, at)
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
@@ -103,25 +97,11 @@ def search_of(
     return found
 
 
-def searched(
-    search: Searching,
-    *,
-    jobs: int | None,
-    runs_per_device: str,
-    mps: str,
-    capture: str,
-    cluster: str | None,
-    log_every: float = log.DEFAULT_SECONDS,
-    stall_minutes: float = stall.DEFAULT_MINUTES,
-    retry_failed: bool = False,
-    console: Console,
-) -> Tuned:
+def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
     """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
-    slots = execution.slots_of(search.device, jobs, runs_per_device, mps, cluster)
-    environment = execution.environment_of(
-        search.plan, search.out, search.data, search.device, slots, capture, stall_minutes=stall_minutes
-    )
-    execution.execute(console, search.plan, environment, slots, retry_failed, log_every)
+    slots = execution.slots_of(search.device, how)
+    environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, how)
+    execution.execute(console, search.plan, environment, slots, how.retry_failed, how.log_every)
     found, target, row = search.scores(), search.target, search.method
     listed = tune.csv_text(found, search.of.space).encode()
     replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from bench.networks.network import Network
 from bench.training import evaluation, measure, trainer
+from bench.training.build import build_run
 from bench.training.data import RunData
-from bench.training.execute import build_run
 from bench.training.step import Run
 from common.specification import (
     Augmentation,

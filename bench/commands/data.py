@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from bench import plugins
 from bench.commands.data_check import check_files
-from bench.commands.options import Plugin
+from bench.commands.options import DataRoot, DatasetName, Plugin
 from bench.sweep import terminal
 from datasets import cifar_n, official, registry
 from datasets.base import DataError, Report
@@ -21,12 +21,7 @@ from datasets.official import Layout
 
 app = typer.Typer(help="Download and check data sets.", no_args_is_help=True)
 
-Root = Annotated[
-    Path | None,
-    typer.Option("--data", help="The data directory (default: NOISY_BENCH_DATA, else a per-user cache)."),
-]
 HUMAN = {"cifar10n": "cifar10", "cifar100n": "cifar100"}  # labels that can be checked apart from their images
-Name = Annotated[str, typer.Argument(help="A data set (see `list datasets`).")]
 
 
 def _plain_lines(console: Console) -> Report:
@@ -45,8 +40,8 @@ def _plain_lines(console: Console) -> Report:
 
 @app.command()
 def fetch(
-    name: Name,
-    data: Root = None,
+    name: DatasetName,
+    data: DataRoot = None,
     url: Annotated[str | None, typer.Option("--url", help="Download the archive from here instead.")] = None,
 ) -> None:
     """Download a data set: with progress, resumed where it broke off, verified by MD5.
@@ -71,7 +66,7 @@ def fetch(
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(help="A data set (see `list datasets`), or cifar10n, cifar100n.")],
-    data: Root = None,
+    data: DataRoot = None,
     file: Annotated[
         str | None, typer.Option("--file", help="Data set `folder`: the list of images (default: labels.csv or kin).")
     ] = None,

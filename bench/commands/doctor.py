@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from bench.commands.options import DEFAULT_OUT, Data, Out, check_file
+from bench.commands.options import DEFAULT_OUT, Data, Device, Out, check_file
 from bench.doctor import machine as doctor_machine
 from bench.doctor import runs as doctor_runs
 from bench.doctor.command import Runs
@@ -26,7 +26,7 @@ STYLES = {"ok": "green", "fault": "bold red", "skipped": "yellow"}
 
 
 def doctor(
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     budget: Annotated[float, typer.Option(min=1, help="Seconds for all checks; what no longer fits is skipped.")] = 120,
     as_json: Annotated[Path | None, typer.Option("--json", help="Also write the findings to this file.")] = None,
     data: Data = None,

@@ -56,18 +56,14 @@ def _methods() -> Rows:
     ]
 
 
+def _facts(entries: Iterable[Any], *keys: str) -> Rows:
+    """What is declared of each entry under these keys."""
+    return [{key: getattr(entry, key) for key in keys} for entry in entries]
+
+
 def _datasets() -> Rows:
-    return [
-        {
-            "name": info.name,
-            "title": info.title,
-            "num_classes": info.num_classes,
-            "num_train": info.num_train,
-            "num_test": info.num_test,
-            "description": info.description,
-        }
-        for info in (entry.info for entry in datasets.DATASETS)
-    ]
+    infos = (entry.info for entry in datasets.DATASETS)
+    return _facts(infos, "name", "title", "num_classes", "num_train", "num_test", "description")
 
 
 def _noise() -> Rows:
@@ -88,12 +84,6 @@ def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
         about = " ".join(str(model.__doc__ or "").split())
         found.append({"name": kind.name, "title": kind.title, "settings": settings, "description": about})
     return found
-
-
-def _networks() -> Rows:
-    return [
-        {"name": info.name, "title": info.title, "description": info.description} for info in networks.NETWORKS
-    ]
 
 
 def _suites() -> Rows:
@@ -119,10 +109,10 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.methods: _methods,
     Kind.datasets: _datasets,
     Kind.noise: _noise,
-    Kind.views: lambda: [{"name": policy.name, "description": policy.description} for policy in VIEW_POLICIES],
+    Kind.views: lambda: _facts(VIEW_POLICIES, "name", "description"),
     Kind.optimizers: lambda: _kinds(OPTIMIZERS),
     Kind.schedules: lambda: _kinds(SCHEDULES),
-    Kind.networks: _networks,
+    Kind.networks: lambda: _facts(networks.NETWORKS, "name", "title", "description"),
     Kind.suites: _suites,
 }
 _HIDDEN = ("hyper", "file", "options", "reference", "passes_per_step")  # too wide for a table; the JSON has them

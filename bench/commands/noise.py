@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import plugins
-from bench.commands.options import DEFAULT_OUT, Force, Plugin, check_folder
+from bench.commands.options import DEFAULT_OUT, DataRoot, DatasetName, Force, Plugin, check_folder
 from bench.machine.outputs import check_replaceable, write_output
 from bench.planning.suite import parse_value
 from bench.sweep import terminal
@@ -97,21 +97,21 @@ def _confusion_table(matrix: FloatArray, names: tuple[str, ...]) -> Table:
     return table
 
 
+Model = Annotated[str, typer.Argument(help="A noise model (see `list noise`).")]
+Rate = Annotated[float | None, typer.Argument(help="The nominal rate, in [0, 1].")]
+Seed = Annotated[int, typer.Option(help="The run seed.")]
+File = Annotated[Path | None, typer.Option("--out", help="The npz file to write (default: below output/noise).")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the noise model.")]
+
+
 def noise(
-    dataset: Annotated[str, typer.Argument(help="A data set (see `list datasets`).")],
-    model: Annotated[str, typer.Argument(help="A noise model (see `list noise`).")],
-    rate: Annotated[float | None, typer.Argument(help="The nominal rate, in [0, 1].")] = None,
-    seed: Annotated[int, typer.Option(help="The run seed.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The npz file to write (default: below output/noise).")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="The data directory (default: NOISY_BENCH_DATA, else a per-user cache)."),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the noise model.")
-    ] = None,
+    dataset: DatasetName,
+    model: Model,
+    rate: Rate = None,
+    seed: Seed = 0,
+    out: File = None,
+    data: DataRoot = None,
+    assignments: Set = None,
     plugin: Plugin = None,
     force: Force = False,
 ) -> None:

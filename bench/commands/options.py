@@ -8,13 +8,21 @@ from typing import Annotated
 
 import typer
 
+from bench.commands import completion
+from bench.planning.settings import MOST_SEEDS
 from bench.sweep import log, stall
 from common.errors import UserError, did_you_mean
 
+DEFAULT_OUT = Path("output")
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (default: $NOISY_BENCH_DATA, else a per-user cache).")
 ]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data", help="The data directory (default: NOISY_BENCH_DATA, else a per-user cache)."),
+]
+DatasetName = Annotated[str, typer.Argument(help="A data set (see `list datasets`).")]
 Plugin = Annotated[
     list[Path] | None,
     typer.Option(
@@ -27,6 +35,29 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key of the suite file, such as training.epochs=5."),
 ]
+Methods = Annotated[
+    str | None,
+    typer.Option("--methods", help="Only these, comma-separated.", autocompletion=completion.method_names),
+]
+Seeds = Annotated[int | None, typer.Option(min=1, max=MOST_SEEDS, help="How many seeds, counted from 0.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Length of every run.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out broken images instead of refusing the data; recorded.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Processes that read image files for one run (default: by device).")
+]
+Weights = Annotated[Path | None, typer.Option(help="File of ImageNet weights (default: torchvision's cache).")]
+CheckpointSeconds = Annotated[
+    float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
+]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")]
 Capture = Annotated[
     str,
     typer.Option("--capture", help="Training steps as captured graphs on an accelerator: auto or off."),
@@ -51,6 +82,8 @@ LogEvery = Annotated[
         help="Where no terminal is attached, say this often how far it is; 0: never.",
     ),
 ]
+
+
 def _stall_minutes(minutes: float) -> float:
     """The value of --stall-minutes. Raises UserError."""
     if minutes != 0 and not stall.SHORTEST <= minutes <= stall.LONGEST:
@@ -76,9 +109,6 @@ Mps = Annotated[
     str,
     typer.Option(metavar="auto|off", help="Several runs on an accelerator share it by NVIDIA's MPS, if it is there."),
 ]
-DEFAULT_OUT = Path("output")
-
-
 Force = Annotated[bool, typer.Option("--force", help="Replace a file there that this command has not written.")]
 
 

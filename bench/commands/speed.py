@@ -14,7 +14,7 @@ import typer
 
 from bench import networks as network_table
 from bench import plugins
-from bench.commands.options import LogEvery, Plugin
+from bench.commands.options import Device, LogEvery, Plugin
 from bench.commands.speed_rows import header, row
 from bench.machine import accelerator
 from bench.machine.precision import asked_precision
@@ -44,28 +44,42 @@ def _budget(seconds: float | None) -> float | None:
     return seconds
 
 
+Names = Annotated[str, typer.Option("--methods", help="Comma-separated methods.")]
+Networks = Annotated[str, typer.Option(help="Comma-separated networks.")]
+BatchSize = Annotated[int, typer.Option(min=2)]
+Samples = Annotated[
+    int | None, typer.Option(min=256, help="Images of an epoch (default: 10,000; 50,000 on an accelerator).")
+]
+Repeats = Annotated[int, typer.Option(min=1, help="Interleaved repeats, of which the median counts.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
+Plain = Annotated[bool, typer.Option(help="Also time the plain PyTorch loop.")]
+Compiled = Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="Also time so many processes at once (default: 3 on an accelerator, else 1)."),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", callback=_budget, help="Fit all into this time; says what is left out."),
+]
+Stream = Annotated[bool, typer.Option("--stream", help="JSON Lines, an object a case, as each is done.")]
+AsJson = Annotated[bool, typer.Option("--json", help="A list of objects, once all is done.")]
+
+
 def speed(
-    chosen: Annotated[str, typer.Option("--methods", help="Comma-separated methods.")] = DEFAULT_METHODS,
-    networks: Annotated[str, typer.Option(help="Comma-separated networks.")] = "small_cnn",
-    batch_size: Annotated[int, typer.Option(min=2)] = 128,
-    samples: Annotated[
-        int | None, typer.Option(min=256, help="Images of an epoch (default: 10,000; 50,000 on an accelerator).")
-    ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats, of which the median counts.")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    plain: Annotated[bool, typer.Option(help="Also time the plain PyTorch loop.")] = True,
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")] = False,
-    at_once: Annotated[
-        int | None,
-        typer.Option(min=1, max=64, help="Also time so many processes at once (default: 3 on an accelerator, else 1)."),
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", callback=_budget, help="Fit all into this time; says what is left out."),
-    ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="JSON Lines, an object a case, as each is done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, once all is done.")] = False,
+    chosen: Names = DEFAULT_METHODS,
+    networks: Networks = "small_cnn",
+    batch_size: BatchSize = 128,
+    samples: Samples = None,
+    repeats: Repeats = 3,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    plain: Plain = True,
+    compiled: Compiled = False,
+    at_once: AtOnce = None,
+    budget: Budget = None,
+    stream: Stream = False,
+    as_json: AsJson = False,
     log_every: LogEvery = log.DEFAULT_SECONDS,
     plugin: Plugin = None,
 ) -> None:

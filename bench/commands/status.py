@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -60,24 +60,33 @@ def status(
         told[name] = counts = Counter(runs["status"])
         counts["collapsed"] = int(runs["address"].isin(set(collapsed)).sum())
         for run in runs.itertuples():
-            address = str(run.address)
-            label = f"{run.title}, {run.setting}, seed {run.seed}"
-            state = str(run.status)
-            line = f"{state:9} {label}" if suite is not None else ""
-            if state == "running":
-                holder = live[address]
-                line = f"running   {label}: {', '.join([holder.host, *states(holder)])}"
-            elif state in ("failed", "diverged"):
-                line = f"{state:9} {label}: {health.failure_line(failures[address])}"
-            elif address in collapsed:
-                line = f"collapsed {label}: {collapsed[address]}"
-            if line:
+            if line := _line(run, suite is not None, live, failures, collapsed):
                 console.print(line, highlight=False, soft_wrap=True)
     console.print(_counts(told))
     for line in _left_out(store, {name: plans[name] for name in told}, records):
         console.print(line, highlight=False, soft_wrap=True)
     for address, fault in store.damaged().items():
         console.print(f"damaged   {address[:12]}: {fault}", highlight=False, soft_wrap=True)
+
+
+def _line(
+    run: Any,
+    every: bool,
+    live: Mapping[str, lease.Holder],
+    failures: Mapping[str, str],
+    collapsed: Mapping[str, str],
+) -> str:
+    """What is said of one run of `aggregate.statuses`; empty of what needs no word, unless `every` run is told."""
+    address, state = str(run.address), str(run.status)
+    label = f"{run.title}, {run.setting}, seed {run.seed}"
+    if state == "running":
+        holder = live[address]
+        return f"running   {label}: {', '.join([holder.host, *states(holder)])}"
+    if state in ("failed", "diverged"):
+        return f"{state:9} {label}: {health.failure_line(failures[address])}"
+    if address in collapsed:
+        return f"collapsed {label}: {collapsed[address]}"
+    return f"{state:9} {label}" if every else ""
 
 
 def _counts(told: dict[str, Counter[str]]) -> Table:

@@ -11,16 +11,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.api.tuned import Tuned, search_of, searched
+from bench.api.request import PlanOptions, RunOptions
+from bench.api.tuned import Searching, Tuned, search_of, searched
 from bench.commands import completion
 from bench.commands.options import (
     DEFAULT_OUT,
     Capture,
+    Cluster,
     Data,
+    Device,
+    Epochs,
+    Jobs,
     LogEvery,
     Mps,
     Out,
     Plugin,
+    Precision,
+    RetryFailed,
     RunsPerDevice,
     Set,
     StallMinutes,
@@ -34,38 +41,44 @@ from bench.tuning.search import Space
 EXIT_FAILED_RUN = 1
 
 
+Row = Annotated[
+    str,
+    typer.Argument(help="A row of the suite, or a method (`list methods`).", autocompletion=completion.method_names),
+]
+Suite = Annotated[
+    str,
+    typer.Argument(
+        metavar="SUITE|FILE", help="A `compare` suite with a validation set.", autocompletion=completion.suites
+    ),
+]
+Trials = Annotated[int, typer.Option("--trials", min=2, help="Settings tried, the suite's own among them.")]
+TrialSeeds = Annotated[
+    int, typer.Option(min=1, max=MOST_SEEDS, help="Runs of each trial and setting (seeds from 1000).")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--setting", help='Noise to tune at (default: "symmetric 40%", else the first noisy setting).'),
+]
+Dataset = Annotated[str | None, typer.Option(help="Of a suite with several data sets, the one to tune on.")]
+Spaces = Annotated[
+    list[str] | None,
+    typer.Option("--space", metavar="NAME=LOW:HIGH", help="Search a setting there, or among NAME=VALUE,VALUE."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")]
+
+
 def tune_method(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="A row of the suite, or a method (`list methods`).", autocompletion=completion.method_names
-        ),
-    ],
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="SUITE|FILE",
-            help="A `compare` suite with a validation set.",
-            autocompletion=completion.suites,
-        ),
-    ],
-    count: Annotated[int, typer.Option("--trials", min=2, help="Settings tried, the suite's own among them.")] = 10,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=MOST_SEEDS, help="Runs of each trial and setting (seeds from 1000).")
-    ] = 1,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--setting", help='Noise to tune at (default: "symmetric 40%", else the first noisy setting).'),
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Of a suite with several data sets, the one to tune on.")] = None,
-    space: Annotated[
-        list[str] | None,
-        typer.Option("--space", metavar="NAME=LOW:HIGH", help="Search a setting there, or among NAME=VALUE,VALUE."),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Length of every run.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    method: Row,
+    name: Suite,
+    count: Trials = 10,
+    seeds: TrialSeeds = 1,
+    settings: Settings = None,
+    dataset: Dataset = None,
+    space: Spaces = None,
+    epochs: Epochs = None,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    precision: Precision = None,
     runs_per_device: RunsPerDevice = "auto",
     mps: Mps = "auto",
     capture: Capture = "auto",
@@ -73,13 +86,11 @@ def tune_method(
     out: Out = DEFAULT_OUT,
     assignments: Set = None,
     plugin: Plugin = None,
-    cluster_address: Annotated[
-        str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
-    ] = None,
+    cluster_address: Cluster = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
     stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")] = False,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Search a method's settings at random, by the last epoch's accuracy on noisy validation labels.
 
@@ -92,41 +103,27 @@ def tune_method(
     - `tune my_idea quick --plugin my_idea.py --space penalty=0.01:1.0`
     """
     check_folder(out)
-    console = terminal.console(soft_wrap=True, highlight=False)
-    search = search_of(
-        method,
-        name,
-        trials=count,
-        seeds=seeds,
-        at=settings or [],
-        dataset=dataset,
-        space=space or [],
-        epochs=epochs,
-        precision=precision,
-        settings=assignments or [],
-        out=out,
-        device=device,
-        data=data,
-        plugins=plugin or [],
-    )
-    console.print(f"{search.plan.parts[0].title}, {search.of.places}: {count} trials, {len(search.plan.cells)} runs")
-    for key, axis in search.of.space.items():
-        console.print(f"  {key}: {axis}")
+    wanted = PlanOptions(None, seeds, epochs, precision, assignments or [], device, data, plugin or [])
+    search = search_of(method, name, wanted, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
+    _begin(search, count)
     if dry_run:
         _show(search.scores(), search.of.space)
         return
-    found = searched(
-        search,
-        jobs=jobs,
-        runs_per_device=runs_per_device,
-        mps=mps,
-        stall_minutes=stall_minutes,
-        capture=capture,
-        cluster=cluster_address,
-        log_every=log_every,
-        retry_failed=retry_failed,
-        console=terminal.console(),
-    )
+    how = RunOptions(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
+    _conclude(search, searched(search, how, terminal.console()))
+
+
+def _begin(search: Searching, count: int) -> None:
+    """Say what is searched."""
+    console = terminal.console(soft_wrap=True, highlight=False)
+    console.print(f"{search.plan.parts[0].title}, {search.of.places}: {count} trials, {len(search.plan.cells)} runs")
+    for key, axis in search.of.space.items():
+        console.print(f"  {key}: {axis}")
+
+
+def _conclude(search: Searching, found: Tuned) -> None:
+    """Show what came of it. Raises typer.Exit where a trial failed, or none is finished."""
+    console = terminal.console(soft_wrap=True, highlight=False)
     _show(found.scores, search.of.space)
     if found.best is None:
         console.print("no trial is finished, so nothing is chosen")

@@ -21,46 +21,30 @@ APART = 0.05  # test accuracy at the last epoch: more than another order of summ
 GAIN = 1.1  # several runs together, over one: worth it
 BESIDE = 3  # runs at a time on an accelerator
 
-_TINY = """
-title = "Doctor"
-purpose = "compare"
-seeds = 1
-[data]
-name = "digits"
-[[noise]]
-model = "symmetric"
-rate = 0.4
-[training]
-network = "digits_cnn"
-epochs = 12
-batch_size = 64
-optimizer = {{ lr = 0.05 }}
-precision = "fp32"
-[methods.cross_entropy]
-"""
-_RATES = """
+_SUITE = """
 title = "Doctor"
 purpose = "compare"
 seeds = {seeds}
 [data]
-name = "{data}"
-subset = {subset}
+{data}
 [[noise]]
 model = "symmetric"
 rate = 0.4
 [training]
-network = "{network}"
-epochs = 3
-batch_size = 128
 optimizer = {{ lr = 0.05 }}
-memorisation_every = 3
+{training}
 [methods.cross_entropy]
 """
+_TINY = _SUITE.format(
+    seeds=1,
+    data='name = "digits"',
+    training='network = "digits_cnn"\nepochs = 12\nbatch_size = 64\nprecision = "fp32"',
+)
 
 
 def one_run(runs: Runs) -> str:
     """A short run by the command `run`, in a worker of its own."""
-    write(runs, "tiny", _TINY.format())
+    write(runs, "tiny", _TINY)
     limit = runs.budget.share(0.5, FIRST_SECONDS)
     clock = time.monotonic()
     try:
@@ -125,7 +109,11 @@ def rates(runs: Runs) -> str:
         how[f"{beside} runs"] = (beside, ["--jobs", str(beside)])
     for name, (seeds, options) in how.items():
         limit = runs.budget.share(0.6, 2.0 * runs.seconds)
-        text = _RATES.format(seeds=seeds, data=doctor_images.INFO.name, subset=subset, network=network)
+        text = _SUITE.format(
+            seeds=seeds,
+            data=f'name = "{doctor_images.INFO.name}"\nsubset = {subset}',
+            training=f'network = "{network}"\nepochs = 3\nbatch_size = 128\nmemorisation_every = 3',
+        )
         write(runs, name, text)
         plugin = ["--plugin", str(Path(doctor_images.__file__))]
         with started(runs, name, name, *plugin, *options) as process:

@@ -10,7 +10,7 @@ from pathlib import Path
 from common.errors import UserError
 from results.plain import read_regular
 from results.record import StoreError
-from results.store import replace_file
+from results.storage import replace_file
 
 _MOST_BYTES = 2**30
 

@@ -9,7 +9,7 @@ import torch
 
 from bench import networks
 from bench.speed.case import Case
-from bench.training import execute, trainer
+from bench.training import build, trainer
 from bench.training.data import RunData
 from bench.training.step import Run
 from common.specification import Augmentation, Dataset, MethodSettings, Noise, Specification, Validation
@@ -70,7 +70,7 @@ def started(
     capture: "auto" as runs are, or "off". beat: called in the steps of all its epochs.
     """
     data = synthetic_data(case.samples, networks.NETWORKS[case.network].image_shape)
-    run, _ = execute.build_run(specification(case), data, device, capture=capture)
+    run, _ = build.build_run(specification(case), data, device, capture=capture)
     run.beat = beat
     trainer.train_epoch(run)
     return run, data

@@ -10,21 +10,20 @@ Python as if nothing had been tried.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from bench.machine import accelerator
-from bench.training.capture_guard import Before, DeviceBatch, Watch, apart, fingerprint, sealed
+from bench.training.capture_guard import Before, Watch, apart, fingerprint, sealed
+from bench.training.capture_steps import count, device_step, draws_of, go_on, python_step
 from bench.training.capture_tables import EpochTables, Seen, give
 from bench.training.recorders import GraphRecorder, Recorder, Replay, TraceRecorder
-from bench.training.step import PhaseWalk, Run, count_step, descend
+from bench.training.step import PhaseWalk, count_step
 from bench.training.task import NotCapturable
 from datasets.loader import MemoryWalk
-from methods.base import Method
 
 PROOF_STEPS = 2
 LEAST_STEPS = 2 + PROOF_STEPS  # full batches of a phase below which there is nothing to gain
@@ -82,7 +81,7 @@ class Capture:
             return self._begin(walk, steps, kind)
         self._graphs[kind] = graph
         graph.tables.take(walk)
-        graph.tables.take_draws(0, _draws(run, walk.size, steps))
+        graph.tables.take_draws(0, draws_of(run, walk.size, steps))
         self._replay(walk, graph, 0)
         give(run, graph.tables, 0, steps)
         return steps
@@ -91,8 +90,8 @@ class Capture:
         """A step by Python, then a new graph for the others; returns how many steps were done."""
         run, mark = walk.run, walk.run.observer.mark()
         drawn = run.method.step_draws(walk.size)
-        _python_step(walk, 0, {name: value.to(run.labels.device) for name, value in drawn.items()})
-        _count(walk, 0)
+        python_step(walk, 0, {name: value.to(run.labels.device) for name, value in drawn.items()})
+        count(walk, 0)
         if not any(kind == proved for proved, _ in self._proved):
             accelerator.release_memory()  # what Python's steps left unused is wanted by the first graph
         before = Before(run, device=self.recorder.executes)
@@ -101,7 +100,7 @@ class Capture:
             tables.take(walk)
             tables.take_draws(1, [run.method.step_draws(walk.size)])
             graph = self._record(walk, tables, before)
-            tables.take_draws(2, _draws(run, walk.size, steps - 2))
+            tables.take_draws(2, draws_of(run, walk.size, steps - 2))
         except NotCapturable as reason:
             before.restore()
             self.reason = str(reason)
@@ -119,7 +118,7 @@ class Capture:
             if fault:
                 self._give_up(kind, fault)
                 give(run, tables, 1, done)
-                return _go_on(walk, tables, done)
+                return go_on(walk, tables, done)
             self._proved.add((kind, graph.signature))
             done += PROOF_STEPS
         self._graphs[kind] = graph
@@ -135,7 +134,7 @@ class Capture:
 
         def step() -> None:
             with watch:
-                _device_step(walk, tables, noted)
+                device_step(walk, tables, noted)
 
         with sealed(run):
             replay = self.recorder.record(step)
@@ -154,7 +153,7 @@ class Capture:
         run, last = walk.run, first + PROOF_STEPS
         before, mark = Before(run, device=True), run.observer.mark()
         for number in range(first, last):
-            _python_step(walk, number, graph.tables.drawn(number))
+            python_step(walk, number, graph.tables.drawn(number))
         expected = [tensor.detach().clone() for tensor, _ in before.tensors]
         seen = run.observer.seen_since(mark)
         before.restore()
@@ -217,61 +216,6 @@ def _still_holds(graph: Graph, walk: PhaseWalk, steps: int) -> bool:
         and graph.tables.fits(walk, steps)
         and graph.fingerprint == fingerprint(run)
     )
-
-
-def _draws(run: Run, size: int, steps: int) -> Sequence[Mapping[str, Tensor]]:
-    """What the method draws for so many steps, in their order."""
-    if type(run.method).step_draws is Method.step_draws:
-        return []
-    return [run.method.step_draws(size) for _ in range(steps)]
-
-
-def _python_step(walk: PhaseWalk, number: int, draws: Mapping[str, Tensor]) -> None:
-    """A full batch by Python; it is not counted."""
-    assert isinstance(walk.walk, MemoryWalk) and walk.run.optimizers is not None
-    walk.run.optimizers.set_rates(walk.progress(number))
-    drawn = walk.walk.at(slice(number * walk.size, (number + 1) * walk.size))
-    descend(walk.run, walk.batch(number, drawn, draws))
-
-
-def _count(walk: PhaseWalk, number: int) -> None:
-    """Count a step by Python."""
-    assert walk.run.optimizers is not None
-    progress = walk.progress(number)
-    count_step(walk.run, walk.size, progress, walk.run.optimizers.rates(progress)[0])
-
-
-def _go_on(walk: PhaseWalk, tables: EpochTables, first: int) -> int:
-    """The full batches from `first` on by Python, with the draws that are made already; returns how many there are."""
-    for number in range(first, tables.steps):
-        _python_step(walk, number, tables.drawn(number))
-        _count(walk, number)
-    return tables.steps
-
-
-def _device_step(walk: PhaseWalk, tables: EpochTables, noted: set[str]) -> None:
-    """The step that is recorded: everything that changes from one to the next comes from the tables."""
-    run = walk.run
-    assert run.optimizers is not None
-    number, rows = tables.rows()
-    index, views = tables.walk.at(rows)
-    run.optimizers.take_rates(tables.rates.index_select(0, number)[0])
-    batch = DeviceBatch(
-        views=views,
-        labels=run.labels[index],
-        index=index,
-        epoch=run.position.epoch + 1,
-        step=0,
-        progress=0.0,
-        observe=tables.observed.observer(rows),
-        terms=run.health.add_known_terms,
-        phase=walk.phase.name,
-        number=walk.phase.number,
-        draws={name: table.index_select(0, number)[0] for name, table in tables.draws.items()},
-    )
-    batch.note_in(noted)
-    descend(run, batch)
-    tables.step.add_(1)
 
 
 def _observed_apart(found: Seen, expected: Seen) -> list[float]:

@@ -17,23 +17,14 @@ from threadpoolctl import threadpool_limits
 from bench import plugins
 from bench.machine import accelerator
 from bench.training import checkpoint, measure, trainer
-from bench.training.capture import make as make_capture
-from bench.training.capture_scores import CapturedScores
+from bench.training.build import build_run
 from bench.training.data import RunData, prepare
 from bench.training.environment import Environment, remove_checkpoint
-from bench.training.observe import Observer
 from bench.training.pulse import Beat, Pulse
 from bench.training.run_record import build_execution, build_record, reset_peak_memory
-from bench.training.sampling import Sampler
-from bench.training.seeds import Streams
 from bench.training.step import Run
-from bench.training.task import NetworkSettings, RunTask, evaluation_batch
 from common.record import Curves
-from common.specification import Specification, as_json
-from datasets.base import HeldOut, ImageSet, IntArray
-from datasets.loader import open_loader
-from methods import registry as methods
-from methods.base import Method
+from common.specification import Specification
 from results.record import address
 from results.store import Store
 
@@ -44,126 +35,6 @@ class Past:
 
     seconds: float = 0.0
     resumes: int = 0
-
-
-def _opener(
-    spec: Specification, data: RunData, device: torch.device, workers: int
-) -> Callable[[ImageSet, IntArray | None, bool], measure.Labelled]:
-    """What opens a set of images with its given labels (None: the true ones); the truth may be unknown."""
-
-    def opened(images: ImageSet, given: IntArray | None, truth: bool) -> measure.Labelled:
-        settings = as_json(spec.augmentation)
-        # workers that read the training set stay; it is read over and over
-        stay = images is data.train
-        loader = open_loader(images, data.dataset.mean, data.dataset.std, settings, device, workers, persistent=stay)
-        true = torch.from_numpy(images.labels).to(device)
-        labels = true if given is None else torch.from_numpy(given).to(device)
-        return measure.Labelled(loader, labels, true if truth else None, noisy=given is not None)
-
-    return opened
-
-
-def _facts(spec: Specification, data: RunData) -> dict[str, Any]:
-    """What a method may be told; None: what nobody knows.
-
-    A suite's `noise_rate` stands for the expected rate; its `noise_rate_error` makes rate and matrix wrong by the same
-    factor.
-    """
-    expected, known = data.noise.expected_rate, data.noise.expected_matrix
-    if spec.noise_rate is not None:
-        expected = spec.noise_rate
-    kind = spec.noise.model
-    if expected is None:
-        return {"noise_rate": None, "noise_kind": kind, "matrix": None}
-    told = min(max(expected + spec.noise_rate_error, 0.0), 1.0)
-    if known is None or data.noise.expected_rate is None:
-        return {"noise_rate": told, "noise_kind": kind, "matrix": None}
-    matrix = torch.from_numpy(known).float()
-    if data.noise.expected_rate > 0 and told != data.noise.expected_rate:
-        kept = torch.eye(len(matrix))
-        scaled = (kept + (matrix - kept) * (told / data.noise.expected_rate)).clamp_min(0)
-        matrix = scaled / scaled.sum(1, keepdim=True)
-    return {"noise_rate": told, "noise_kind": kind, "matrix": matrix}
-
-
-def build_method(spec: Specification, task: RunTask, device: torch.device) -> Method:
-    """The method of a specification, on the device, with its hyper-parameters."""
-    made = methods.load(spec.method.name)(task, **spec.method.hyper)
-    return made.to(device)
-
-
-def _measures(
-    spec: Specification,
-    data: RunData,
-    train: measure.Labelled,
-    opened: Callable[[ImageSet, IntArray | None, bool], measure.Labelled],
-    members: str,
-    device: torch.device,
-) -> measure.Measures:
-    def held_out(validation: HeldOut | None) -> measure.Labelled | None:
-        return None if validation is None else opened(validation.images, validation.given, validation.truth)
-
-    return measure.Measures(
-        train=train,
-        test=opened(data.dataset.test, None, True),
-        validation=held_out(data.validation),
-        scored=members if spec.scored == "default" else spec.scored,
-        batch_size=evaluation_batch(device, train.loader.image_shape),
-        memorisation_every=spec.memorisation_every,
-        further={name: opened(images, None, True) for name, images in data.dataset.further_tests.items()},
-        top5=data.dataset.top5,
-    )
-
-
-def build_run(
-    spec: Specification,
-    data: RunData,
-    device: torch.device,
-    workers: int = 0,
-    weights: Path | None = None,
-    capture: str = "off",
-    tell: Callable[[str], None] = lambda line: None,
-) -> tuple[Run, measure.Measures]:
-    """Everything of a run before its first epoch.
-
-    capture: see `bench.training.capture.make`. tell: called with what a user should know of the run.
-    """
-    streams = Streams(spec)
-    opened = _opener(spec, data, device, workers)
-    train = opened(data.train, data.given, data.dataset.truth)
-    task = RunTask(
-        labels=train.labels,
-        num_classes=data.dataset.num_classes,
-        epochs=spec.epochs,
-        batch_size=spec.batch_size,
-        settings=NetworkSettings(
-            spec.network,
-            spec.pretrained,
-            train.loader.image_shape,
-            spec.precision,
-            spec.compile,
-            weights,
-        ),
-        loader=train.loader,
-        streams=streams,
-        facts=_facts(spec, data),
-        needs=methods.info(spec.method.name).needs,
-        device=device,
-    )
-    method = build_method(spec, task, device)
-    observer = Observer(train.labels, None if train.true is None else train.labels != train.true)
-    measures = _measures(spec, data, train, opened, type(method).members, device)
-    sampling = spec.sampling
-    sampler = Sampler(data.given, sampling) if sampling is not None and sampling.fresh else None
-    captured = make_capture(capture, device, tell)
-    if captured is not None:
-        task.scores = CapturedScores(captured.recorder)
-    on_device = captured is not None or accelerator.is_cuda(device)
-    run = Run(
-        spec, method, task, train.loader, observer, streams, train.labels, sampler,
-        rates_on_device=on_device, captured=captured,
-    )  # fmt: skip
-    return run, measures
 
 
 def _configure(spec: Specification) -> None:

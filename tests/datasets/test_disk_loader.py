@@ -15,10 +15,11 @@ from joblib.externals.loky import ProcessPoolExecutor
 from PIL import Image
 from torch import Tensor
 
-from datasets import disk_loader, resized
+from datasets import disk_loader, disk_reader, resized
 from datasets.base import DataError, ImageFiles
 from datasets.decode import crop, decode
-from datasets.disk_loader import DiskLoader, Order, Seen, usable_workers
+from datasets.disk_loader import DiskLoader, usable_workers
+from datasets.disk_reader import Order, Seen
 from datasets.names import Names
 from tests.miniatures import picture, save
 
@@ -206,7 +207,7 @@ def test_where_shared_memory_is_small_the_same_batches_come_another_way_and_it_i
     if room is None:
         monkeypatch.setattr(Tensor, "share_memory_", full)
     else:
-        monkeypatch.setattr(disk_loader, "_room", lambda: room)
+        monkeypatch.setattr(disk_reader, "room", lambda: room)
     monkeypatch.setattr(disk_loader, "_told", set())
     given = loader(files, 2)
     assert all(same(walk(given, epoch, views), expected[epoch - 1]) for epoch in (1, 2))
@@ -219,7 +220,7 @@ def test_a_broken_image_is_named_where_shared_memory_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
-    monkeypatch.setattr(disk_loader, "_room", lambda: 2**20)
+    monkeypatch.setattr(disk_reader, "room", lambda: 2**20)
     broken = ImageFiles(tmp_path, Names.of(["broken.jpg"]), np.arange(1), np.zeros(1, dtype=np.int64))
     with pytest.raises(DataError, match=r"broken\.jpg"):
         walk(loader(broken, 1))

@@ -15,7 +15,7 @@ from command_line import HOME
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from reports import figure_curves, figure_detection, figure_matrices, figure_overview, figures
+from reports import figure_curves, figure_detection, figure_matrices, figure_overview, figure_ranks, figures
 from reports.build import build_report
 from reports.errors import ReportError
 from reports.figure_style import SUFFIXES, Drawn, house_style, panels, rendered, style_of
@@ -224,7 +224,7 @@ def test_a_critical_difference_diagram() -> None:
     ranks = {"a": 1.2, "b": 1.9, "c": 2.9}
     found = CriticalDifference(ranks, {"a": "A", "b": "B", "c": "C"}, 0.8, (("a", "b"),), 0.01, 12)
     with house_style():
-        picture = figure_overview.critical_difference("quick", found, "last")
+        picture = figure_ranks.critical_difference("quick", found, "last")
         texts = {text.get_text().strip() for text in picture.figure.axes[0].texts}
     assert {"A (1.20)", "B (1.90)", "(2.90) C"} <= texts
     assert "12 settings" in picture.caption and "last epoch" in picture.caption

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import comparison, measures, tables
+from reports import comparison, measures, rule_tables, tables
 from reports.gather import gather, sections
 from reports.model import BETWEEN, Cell, Column, Table, words
 from reports.paper import paper_tables
@@ -41,7 +41,7 @@ def test_the_tables_of_a_report_compile(tmp_path: Path) -> None:
     best = comparison.best_of(section)
     assert best is not None
     made = [*tables.accuracy_tables(section, best), *comparison.comparison_tables(section, best),
-            tables.rules_table(section), tables.order_table(section), measures.detection_table(section),
+            rule_tables.rules_table(section), rule_tables.order_table(section), measures.detection_table(section),
             measures.measures_table(section), measures.noise_table(section), runs_table(found)]  # fmt: skip
     present = [table for table in made if table is not None]
     assert any(len(table.rows) > LONG for table in present)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import comparison, figures, measures, tables
+from reports import comparison, figures, measures, rule_tables, tables
 from reports.build import build_report
 from reports.errors import ReportError
 from reports.figure_style import house_style
@@ -189,7 +189,7 @@ def test_every_rule_stands_in_the_appendix(tmp_path: Path) -> None:
         del record["selection"]["clean_validation"]
         store.publish(record, arrays)
     store.write_plan(make_plan(specs))
-    table = tables.rules_table(_section(tmp_path))
+    table = rule_tables.rules_table(_section(tmp_path))
     assert [column.label for column in table.columns[2:]][2] == "best test epoch (oracle)"
     assert table.rows[0][-1].text == "– (1 done with no clean validation split)"
 
@@ -210,10 +210,10 @@ def _reversed_by_the_oracle(root: Path, *elr_marks: str) -> Section:
 
 def test_changes_of_order_name_the_pair(tmp_path: Path) -> None:
     section = _reversed_by_the_oracle(tmp_path)
-    assert "symmetric 50%: Cross-entropy over ELR" in tables.order_hint(section)
-    (line,) = tables.order_lines(section)
+    assert "symmetric 50%: Cross-entropy over ELR" in rule_tables.order_hint(section)
+    (line,) = rule_tables.order_lines(section)
     assert "Cross-entropy overtakes ELR by best test epoch (oracle)" in line
-    table = tables.order_table(section)
+    table = rule_tables.order_table(section)
     assert table is not None and [cell.text for cell in table.rows[0][1:3]] == ["ELR", "Cross-entropy"]
 
 
@@ -228,7 +228,7 @@ def test_of_many_changes_of_order_the_widest_are_named(tmp_path: Path) -> None:
             record["selection"][name]["test_accuracy"] = 0.5 + sign * 0.01 * position**2
         store.publish(record, arrays)
     store.write_plan(make_plan(specs))
-    hint = tables.order_hint(_section(tmp_path))
+    hint = rule_tables.order_hint(_section(tmp_path))
     told = hint.partition(" in ")[2].split("; ")
     assert len(told) == 5 and told[0] == "symmetric 50%: Cross-entropy over Co-teaching"
     assert told[-1].startswith("and 6 more pairs (table ") and told[-1].endswith("-order)")
@@ -236,7 +236,8 @@ def test_of_many_changes_of_order_the_widest_are_named(tmp_path: Path) -> None:
 
 def test_a_bound_has_no_place_in_the_order(tmp_path: Path) -> None:
     section = _reversed_by_the_oracle(tmp_path, "clean labels")
-    assert (tables.order_table(section), tables.order_lines(section), tables.order_hint(section)) == (None, [], "")
+    assert rule_tables.order_table(section) is None
+    assert (rule_tables.order_lines(section), rule_tables.order_hint(section)) == ([], "")
 
 
 @pytest.mark.parametrize(("model", "said"), [("clean", False), ("labels_file", True)])
@@ -297,7 +298,7 @@ def test_a_suite_of_two_data_sets_has_two_tables(tmp_path: Path) -> None:
     section = _section(tmp_path)
     found = tables.accuracy_tables(section, comparison.best_of(section))
     assert [table.name for table in found] == ["quick-accuracy-digits", "quick-accuracy-cifar10"]
-    assert "CIFAR-10, symmetric 50%" in {row[0].text for row in tables.rules_table(section).rows}
+    assert "CIFAR-10, symmetric 50%" in {row[0].text for row in rule_tables.rules_table(section).rows}
 
 
 def test_each_suite_has_its_section(tmp_path: Path) -> None:

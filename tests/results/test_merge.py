@@ -91,7 +91,7 @@ def test_merge_reads_every_kind_of_source(tmp_path: Path) -> None:
         into = Store(tmp_path / f"into{position}")
         assert len(merge([source], into).added) == 2
         for name in into.addresses():
-            assert into.has_arrays(name) == (source.name != "lines")
+            assert into.arrays_path(name).exists() == (source.name != "lines")
         assert len(results.load(into.root)) == 2
     assert "quick" in Store(tmp_path / "into2").plans()
 
@@ -105,7 +105,7 @@ def test_a_folder_of_lines_may_be_called_records(tmp_path: Path) -> None:
     export_jsonl(theirs, "quick", theirs.layout.records)  # lines that stray among a store's records change nothing
     other = Store(tmp_path / "other")
     assert len(merge([theirs.layout.records], other, lambda line: None).added) == 2
-    assert all(other.has_arrays(address) for address in other.addresses())
+    assert all(other.arrays_path(address).exists() for address in other.addresses())
 
 
 def test_merge_reports_what_is_damaged_and_goes_on(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_merge_reports_what_is_damaged_and_goes_on(tmp_path: Path) -> None:
     assert len(told) == 2
     assert not into.has(cut)
     assert into.has(without)
-    assert not into.has_arrays(without)
+    assert not into.arrays_path(without).exists()
 
 
 def test_merge_refuses_before_it_writes(tmp_path: Path) -> None:

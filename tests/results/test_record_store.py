@@ -18,6 +18,7 @@ import pytest
 from command_line import HOME
 
 from reports.gather import gather
+from results import storage
 from results import store as store_module
 from results.arrays import npz_bytes
 from results.record import StoreError, address, canonical, configuration, dumps, identity, result
@@ -360,7 +361,7 @@ def test_rows_that_several_processes_add_at_once_are_all_kept(tmp_path: Path) ->
 
 
 def _hold_the_lock(root: str, held: Any) -> None:
-    with store_module.locked(Path(root) / "plans" / "quick.json"):
+    with storage.locked(Path(root) / "plans" / "quick.json"):
         held.set()
         time.sleep(600)
 
@@ -381,7 +382,7 @@ def test_a_plan_is_written_where_nothing_can_be_locked(tmp_path: Path, monkeypat
     def fault(*_: Any) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(store_module.fcntl, "flock", fault)
+    monkeypatch.setattr(storage.fcntl, "flock", fault)
     Store(tmp_path).write_plan(make_plan(make_specs(["elr"], seeds=[0])))
     Store(tmp_path).write_plan(make_plan(make_specs(["gce"], seeds=[0])))
     assert len(Store(tmp_path).plan("quick")["cells"]) == 4

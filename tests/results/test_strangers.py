@@ -349,7 +349,7 @@ def test_arrays_that_do_not_fit_their_record_are_left_out(
     ended = command("merge", "theirs", "--out", "ours")
     assert "1 added" in ended.out
     assert "array '" in ended.out
-    assert not Store(tmp_path / "ours").has_arrays(record["address"])
+    assert not Store(tmp_path / "ours").arrays_path(record["address"]).exists()
 
 
 # ---- texts in a terminal ---------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def sound(store: Store) -> None:
     assert not store.damaged()
     for address in store.addresses():
         store.load(address)
-        if store.has_arrays(address):
+        if store.arrays_path(address).exists():
             store.arrays(address)
 
 

@@ -11,8 +11,8 @@ from small_runs import published, specification
 
 from bench import networks
 from bench.training import trainer
+from bench.training.build import build_run
 from bench.training.data import prepare
-from bench.training.execute import build_run
 
 pytestmark = pytest.mark.cuda
 METHODS = ["cross_entropy", "co_teaching", "elr", "car"]

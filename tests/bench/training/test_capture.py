@@ -16,9 +16,9 @@ from small_runs import published, specification
 from torch import Tensor, nn
 
 from bench.training import capture, evaluation, trainer
+from bench.training.build import build_run
 from bench.training.capture_guard import Before
 from bench.training.data import prepare
-from bench.training.execute import build_run
 from bench.training.recorders import Replay, TraceRecorder
 from bench.training.step import Run
 from methods import registry
