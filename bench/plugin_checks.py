@@ -13,6 +13,7 @@ from datasets.views import ViewPolicy
 
 RESERVED = ("name", "optimizer", "schedule", "params")  # keys of tables and parameter groups beside settings
 Entry = TypeVar("Entry", bound=Named)
+Kind = TypeVar("Kind", OptimizerKind, ScheduleKind)
 
 
 def _entry(entry: Any, kind: type[Entry], table: str, called: str, where: str) -> tuple[Entry, str]:
@@ -58,6 +59,14 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
         raise UserError(f"{where}: `settings` has what a suite file cannot say: {fault.message}") from None
 
 
+def _kind(entry: Any, kind: type[Kind], table: str, called: str, where: str) -> tuple[Kind, str]:
+    """The same of an entry that has settings, whose model extends OptimizerSettings or ScheduleSettings."""
+    found, here = _entry(entry, kind, table, called, where)
+    _check_names(found, here)
+    _check_settings(found, f"{called.capitalize()}Settings", here)
+    return found, here
+
+
 def check_view_policy(entry: Any, where: str) -> ViewPolicy:
     """An entry of a plug-in's VIEW_POLICIES. Raises UserError where it is none, or its declaration is wrong."""
     found, here = _entry(entry, ViewPolicy, "VIEW_POLICIES", "view policy", where)
@@ -75,9 +84,7 @@ def check_view_policy(entry: Any, where: str) -> ViewPolicy:
 
 def check_optimizer(entry: Any, where: str) -> OptimizerKind:
     """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _entry(entry, OptimizerKind, "OPTIMIZERS", "optimizer", where)
-    _check_names(found, here)
-    _check_settings(found, "OptimizerSettings", here)
+    found, here = _kind(entry, OptimizerKind, "OPTIMIZERS", "optimizer", where)
     if not callable(found.build):
         raise UserError(f"{here}: `build` must be a function build(groups, fused, on_device)")
     return found
@@ -85,9 +92,7 @@ def check_optimizer(entry: Any, where: str) -> OptimizerKind:
 
 def check_schedule(entry: Any, where: str) -> ScheduleKind:
     """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _entry(entry, ScheduleKind, "SCHEDULES", "schedule", where)
-    _check_names(found, here)
-    _check_settings(found, "ScheduleSettings", here)
+    found, here = _kind(entry, ScheduleKind, "SCHEDULES", "schedule", where)
     for name in ("rate", "first_beta"):
         function = getattr(found, name)
         if not callable(function) and (name == "rate" or function is not None):

@@ -6,21 +6,22 @@ The folders training/ and testing/ hold images of 64 x 64 pixels; the label is w
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import listing
-from datasets.base import DataError, DataSetInfo
-from datasets.data_contract import DataSetPlugin, Lists
+from datasets.base import DataError
+from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources, class_of, shown
 
 FOLDERS = ("animal10n", "ANIMAL-10N", "Animal-10N", "Animal10N", "raw_image_ver")
 _SPLITS = {"train": "training", "test": "testing"}
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
-INFO = DataSetInfo(
+INFO = replace(
+    PHOTOGRAPHS,
     name="animal10n",
     title="ANIMAL-10N",
-    version=1,
     num_classes=10,
     num_train=50_000,
     num_test=5_000,
@@ -29,10 +30,6 @@ INFO = DataSetInfo(
     description="photographs of 10 animals in 5 look-alike pairs, 64x64, labelled by people (about 8% wrong)",
     class_names=("cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster",
                  "guinea pig"),
-    mean=(0.485, 0.456, 0.406),  # those of ImageNet, as the field's code has it
-    std=(0.229, 0.224, 0.225),
-    own_labels=True,
-    truth=False,
     estimated_rate=0.08,  # as papers quote Song et al. 2019
 )  # fmt: skip
 

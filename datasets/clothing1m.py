@@ -6,11 +6,11 @@ The part with clean labels for training (clean_train_key_list.txt) is not used, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import listing
-from datasets.base import DataSetInfo
-from datasets.data_contract import DataSetPlugin, Lists
+from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Sources
 
 FOLDERS = ("clothing1m", "Clothing1M", "clothing1M", "clothing-1m")
@@ -21,22 +21,18 @@ CLASS_NAMES = (
     "Shawl", "Dress", "Vest", "Underwear",
 )  # fmt: skip
 
-INFO = DataSetInfo(
+INFO = replace(
+    PHOTOGRAPHS,
     name="clothing1m",
     title="Clothing1M",
-    version=1,
     num_classes=14,
     num_train=1_000_000,
     num_test=10_526,
     num_validation=14_313,
-    image_shape=(224, 224, 3),
-    resize=256,
     description="shop photographs, 14 classes, labelled by the text around them (about 38% wrong); on request only",
     class_names=CLASS_NAMES,
     mean=(0.6959, 0.6537, 0.6371),  # as the field's code has them
     std=(0.3113, 0.3192, 0.3214),
-    own_labels=True,
-    truth=False,
     estimated_rate=0.385,  # Liu et al. 2020 (ELR), from the images with both labels
 )
 

@@ -10,6 +10,14 @@ from datasets.base import DataSet, DataSetInfo
 from datasets.listing import Listing, Sources
 from datasets.official import Layout
 
+PHOTOGRAPHS = DataSetInfo(
+    "", "", 1, 0, 0, 0, (224, 224, 3), "", (), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+    resize=256, own_labels=True, truth=False,
+)  # fmt: skip
+"""What photographs with given labels of their own have in common, such as ImageNet's mean and deviation, as the field's
+code has them. A data set of this sort replaces what is its own.
+"""
+
 
 @dataclass(frozen=True)
 class Choice:

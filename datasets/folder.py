@@ -12,11 +12,12 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import image_names, label_text, listing, own_lists, text_files
-from datasets.base import DataError, DataSetInfo
-from datasets.data_contract import DataSetPlugin, Lists
+from datasets.base import DataError
+from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.image_names import Finder
 from datasets.label_text import Classes, is_missing
 from datasets.listing import Fault, Listing, Part, Sources
@@ -30,21 +31,12 @@ _SPLITS = {"": "train", "train": "train", "training": "train", "val": "validatio
 _PROBED = 50  # names that are looked for, to find out which folder they are relative to
 _SHOWN = 3  # rows that are shown as they were read
 
-INFO = DataSetInfo(
+INFO = replace(
+    PHOTOGRAPHS,
     name="folder",
     title="Own images",
     version=2,
-    num_classes=0,
-    num_train=0,
-    num_test=0,
-    image_shape=(224, 224, 3),
-    resize=256,
     description="your own images with a list of their labels (CSV, TSV, Parquet or text): see docs/own-data.md",
-    class_names=(),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    own_labels=True,
-    truth=False,
 )
 
 

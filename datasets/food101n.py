@@ -7,32 +7,25 @@ sixth of the training images only (meta/verified_train.tsv), so that knowledge i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import listing
-from datasets.base import DataSetInfo
-from datasets.data_contract import DataSetPlugin, Lists
+from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources
 
 FOLDERS = ("food101n", "Food-101N_release", "Food-101N", "food-101n")
 HEADER = "class_name"  # how the first line of a list begins
 _TEST_FOLDERS = ("food-101", "../food-101", "food101", "../food101", "Food-101", "../Food-101")
 
-INFO = DataSetInfo(
+INFO = replace(
+    PHOTOGRAPHS,
     name="food101n",
     title="Food-101N",
-    version=1,
     num_classes=101,
     num_train=310_009,
     num_test=25_250,
-    image_shape=(224, 224, 3),
-    resize=256,
     description="photographs of 101 dishes from the web (about 20% wrong), tested on Food-101's test split",
-    class_names=(),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    own_labels=True,
-    truth=False,
     estimated_rate=0.2,  # kuanghuei.github.io/Food-101N
 )
 

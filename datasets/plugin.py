@@ -7,7 +7,7 @@ A plug-in is a Python file (or an installed module) with a list `DATASETS` of `D
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 RESERVED_OPTIONS = ("file", "key", "sha256", "content")  # what a model that reads a file is handed
+Entry = TypeVar("Entry", DataSetPlugin, NoisePlugin)
 
 
 def load_added(plugin: DataSetPlugin, root: Path, origin: Path) -> DataSet:
@@ -53,29 +54,36 @@ def _check_images(images: ImageSet, count: int, info: DataSetInfo, where: str) -
             raise DataError(f"{where}: pixels are {given}, declared are uint8 {list(expected)}")
 
 
+def _declared(entry: Any, kind: type[Entry], info: type, form: str, called: str, where: str) -> tuple[Entry, str]:
+    """The entry, and how its faults begin. Raises DataError, which says the form, where it is no such declaration."""
+    if not isinstance(entry, kind) or not isinstance(entry.info, info):
+        raise DataError(f"{where}: {form}")
+    here = f"{where}: {called} {entry.name!r}"
+    _check_name(entry.name, here)
+    return entry, here
+
+
 def check_dataset(entry: Any, where: str) -> DataSetPlugin:
     """An entry of a plug-in's DATASETS. Raises DataError where it is none, or its declaration contradicts itself."""
-    if not isinstance(entry, DataSetPlugin) or not isinstance(entry.info, DataSetInfo):
-        raise DataError(f"{where}: DATASETS must be a list of datasets.plugin.DataSetPlugin(info, load)")
-    info = entry.info
-    here = f"{where}: data set {info.name!r}"
-    _check_name(info.name, here)
-    if (entry.load is None) == (entry.lists is None):
+    form = "DATASETS must be a list of datasets.plugin.DataSetPlugin(info, load)"
+    found, here = _declared(entry, DataSetPlugin, DataSetInfo, form, "data set", where)
+    info = found.info
+    if (found.load is None) == (found.lists is None):
         raise DataError(f"{here}: give either `load` or `lists`")
     if len(info.image_shape) != 3 or not len(info.mean) == len(info.std) == info.image_shape[2]:
         raise DataError(f"{here}: image_shape is (height, width, channels), mean and std have a value per channel")
-    if entry.official is not None and not callable(entry.official):
+    if found.official is not None and not callable(found.official):
         raise DataError(f"{here}: `official` must be a function that gives a datasets.official.Layout")
-    if entry.lists is not None:
-        _check_lists(entry, here)
-        return entry
-    if not callable(entry.load):
+    if found.lists is not None:
+        _check_lists(found, here)
+        return found
+    if not callable(found.load):
         raise DataError(f"{here}: `load` must be a function load(info, root)")
     if len(info.class_names) != info.num_classes:
         raise DataError(f"{here}: {len(info.class_names)} class_names for num_classes = {info.num_classes}")
     if min(info.num_train, info.num_test) < 1:
         raise DataError(f"{here}: num_train and num_test must be at least 1")
-    return entry
+    return found
 
 
 def _check_lists(entry: DataSetPlugin, here: str) -> None:
@@ -92,12 +100,10 @@ def _check_lists(entry: DataSetPlugin, here: str) -> None:
 
 def check_noise_model(entry: Any, where: str) -> NoisePlugin:
     """An entry of a plug-in's NOISE_MODELS. Raises DataError where it is none, or contradicts itself."""
-    if not isinstance(entry, NoisePlugin) or not isinstance(entry.info, NoiseInfo):
-        raise DataError(f"{where}: NOISE_MODELS must be a list of datasets.plugin.NoisePlugin(info, matrix or draw)")
-    info = entry.info
-    here = f"{where}: noise {info.name!r}"
-    _check_name(info.name, here)
-    _check_functions(entry, here)
+    form = "NOISE_MODELS must be a list of datasets.plugin.NoisePlugin(info, matrix or draw)"
+    found, here = _declared(entry, NoisePlugin, NoiseInfo, form, "noise", where)
+    info = found.info
+    _check_functions(found, here)
     if info.takes_rate and "{rate}" not in info.title:
         raise DataError(f"{here}: the title {info.title!r} must say where the rate stands, as in 'mine {{rate}}'")
     try:
@@ -105,10 +111,10 @@ def check_noise_model(entry: Any, where: str) -> NoisePlugin:
     except (KeyError, IndexError, ValueError):
         raise DataError(f"{here}: the title {info.title!r} has another place than {{rate}}") from None
     for key in info.options:
-        _check_option(entry, key, here)
+        _check_option(found, key, here)
     if unknown := sorted(set(info.needs) - set(NEEDS)):
         raise DataError(f"{here}: unknown need {unknown[0]!r} (accepted: {', '.join(NEEDS)})")
-    return entry
+    return found
 
 
 def _check_functions(entry: NoisePlugin, here: str) -> None:

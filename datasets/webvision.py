@@ -7,11 +7,11 @@ and are the test set here. ImageNet's validation images of the same classes are 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from datasets import listing
-from datasets.base import DataSetInfo
-from datasets.data_contract import DataSetPlugin, Lists
+from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources
 
 CLASSES, ALL_CLASSES = 50, 1000
@@ -21,23 +21,17 @@ _IMAGENET_FOLDERS = (
     "imagenet/val", "../imagenet/val", "../imagenet_val", "imagenet_val", "../ImageNet/val", "../ILSVRC2012/val",
 )  # fmt: skip
 
-INFO = DataSetInfo(
+INFO = replace(
+    PHOTOGRAPHS,
     name="mini_webvision",
     title="mini-WebVision",
-    version=1,
     num_classes=CLASSES,
     num_train=65_944,
     num_test=2_500,
     further_tests={IMAGENET: 2_500},
     top5=True,
     image_shape=(227, 227, 3),
-    resize=256,
     description="photographs found by Google for ImageNet's first 50 classes; ImageNet validation as second test set",
-    class_names=(),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    own_labels=True,
-    truth=False,
 )
 
 

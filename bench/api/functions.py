@@ -1,4 +1,4 @@
-"""What a script may call: `plan`, `run`, `tune`, `report` and `records`; the commands of these names call them too.
+"""What a script may call: `plan`, `run`, `tune`, `report` and `records`, as the commands of these names do.
 
     from bench import run
     print(run("quick", seeds=1).table.groupby("method")["accuracy_last"].mean())
