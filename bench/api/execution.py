@@ -48,7 +48,9 @@ class Slots:
 
 
 def slots_of(device: str, how: RunOptions) -> Slots:
-    """How many runs at a time on the device. Raises UserError."""
+    """How many runs at a time on the device. Raises UserError, also for other options that no device takes."""
+    if how.capture not in CAPTURES:
+        raise UserError(f"--capture {how.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
     if how.mps not in ("auto", "off"):
         raise UserError(f"--mps {how.mps!r} is unknown (accepted: auto, off)")
     per_device = slots.runs_per_device(how.runs_per_device, device, how.cluster)
@@ -66,9 +68,7 @@ def readers(device: str, wanted: Slots) -> int:
 def environment_of(
     suite: Planned, out: Path, data: Path, device: str, slots: Slots, how: RunOptions, skip_broken: bool = False
 ) -> Environment:
-    """Where and how the cells are executed. Raises UserError."""
-    if how.capture not in CAPTURES:
-        raise UserError(f"--capture {how.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
+    """Where and how the cells are executed, `how` having passed `slots_of`."""
     return Environment(
         store=out.absolute(),
         data=data.absolute(),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.api.execution import slots_of
 from bench.api.request import PlanOptions, RunOptions
 from bench.api.tuned import Searching, Tuned, search_of, searched
 from bench.commands import completion
@@ -104,12 +105,13 @@ def tune_method(
     """
     check_folder(out)
     wanted = PlanOptions(None, seeds, epochs, precision, assignments or [], device, data, plugin or [])
+    how = RunOptions(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
+    slots_of(wanted.where(), how)  # refuses before anything is said
     search = search_of(method, name, wanted, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
     _begin(search, count)
     if dry_run:
         _show(search.scores(), search.of.space)
         return
-    how = RunOptions(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
     _conclude(search, searched(search, how, terminal.console()))
 
 
