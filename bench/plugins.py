@@ -118,9 +118,8 @@ def prove(names: Iterable[str]) -> None:
 
     What a file says of itself is read without importing it; this is what must hold before anything is written.
     """
-    home = Path(methods.__file__).parent
     for name in dict.fromkeys(names):
-        if (path := methods.info(name).path).parent != home:
+        if (path := methods.METHODS.origin(name)) is not None:
             for view in methods.load(name).views:
                 if view not in VIEW_POLICIES:
                     known = sorted(VIEW_POLICIES.names)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -23,14 +24,26 @@ Entry = TypeVar("Entry", bound=Named)
 class Registry(Generic[Entry]):
     """Entries of one kind by name, in the order in which they were declared. Iterating gives the entries.
 
-    kind: what messages call an entry ("network"). error: the type of what is raised for unknown and for taken names.
+    kind: what messages call an entry ("network"). entries: the built-in ones, or a function that gives them and is
+    called when the first is asked for. error: the type of what is raised for unknown and for taken names.
     """
 
-    def __init__(self, kind: str, entries: Iterable[Entry], error: type[Exception] = UserError) -> None:
+    def __init__(
+        self, kind: str, entries: Iterable[Entry] | Callable[[], Iterable[Entry]], error: type[Exception] = UserError
+    ) -> None:
         self.kind = kind
         self._error = error
-        self._entries = {entry.name: entry for entry in entries}
+        self._built_in = entries
         self._origins: dict[str, Path] = {}
+
+    @functools.cached_property
+    def _entries(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for entry in self._built_in() if callable(self._built_in) else self._built_in:
+            if entry.name in found:
+                raise self._error(f"{self.kind} name {entry.name!r} is declared twice")
+            found[entry.name] = entry
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,6 +86,11 @@ class Registry(Generic[Entry]):
             owner = self._origins.get(name, f"a built-in {self.kind}")
             raise self._error(f"{origin}: {self.kind} name {name!r} is taken by {owner}")
         self._entries[name], self._origins[name] = entry, origin
+
+    def forget(self, origin: Path) -> None:
+        """Leave out again what the plug-in file `origin` has added."""
+        for name in [name for name, path in self._origins.items() if path == origin]:
+            del self._entries[name], self._origins[name]
 
 
 def resolve(reference: Any) -> Any:

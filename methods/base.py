@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 import torch
@@ -24,9 +26,7 @@ class Batch:
     index: [B] int64, rows of the training set.
     epoch: counted from 1. step: batches done in this run.
     progress: epoch - 1 + share of the epoch done, the clock of every schedule and ramp.
-    observe: `observe(logits, **values)` reports the logits [B, K] of the un-mixed first view and named per-sample
-        values [B] (`confidence=h`, `selected=mask`); everything is detached. `observe(logits, batch)` reports for a
-        further stream.
+    observe: `observe(logits, confidence=h)` reports what the pass saw: see `Observe`.
     phase, number: name and number of the phase. streams: batches of the phase's further streams by name.
     draws: what `Method.step_draws` gave for this step, on the training device.
     terms: `terms(cross_entropy=a, penalty=b)` names scalars that the loss is the sum of: a run that is no longer finite
@@ -39,7 +39,7 @@ class Batch:
     epoch: int
     step: int
     progress: float
-    observe: Callable[..., None]
+    observe: Observe
     phase: str = ""
     number: int = 0
     streams: Mapping[str, Batch] = field(default_factory=dict)
@@ -81,15 +81,63 @@ class Stage:
             raise MethodError(f"Stage(restart=False): {IGNORED}")
 
 
-class Network(Protocol):
-    """What `Task.network` returns: a module whose autocast and count of passes live inside it."""
+class Network(nn.Module, ABC):
+    """What `Task.network` returns. Precision, memory layout and the count of passes are the harness's, inside of it.
+
+    feature_size: length of a feature vector.
+    blocks: the parts from input to output; the last one is the classifier.
+    """
 
     feature_size: int
-    blocks: nn.ModuleList  # from input to output; the last one is the classifier
+    blocks: nn.ModuleList
 
-    def __call__(self, images: Tensor) -> Tensor: ...  # [B, C, H, W] -> [B, K] float32 logits
-    def features(self, images: Tensor) -> Tensor: ...  # -> [B, feature_size] float32
-    def classify(self, features: Tensor) -> Tensor: ...  # -> [B, K] float32
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Features [B, feature_size] float32 of images [B, C, H, W] float32."""
+
+    @abstractmethod
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits [B, K] float32 of features [B, feature_size]."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, K] float32 of images [B, C, H, W] float32."""
+        return self.classify(self.features(images))
+
+    def initialise(self, layer: nn.Module) -> None:
+        """Draw the weights of one layer, children not included, from torch's global generator; reset its statistics."""
+        if hasattr(layer, "reset_parameters"):
+            cast(Callable[[], None], layer.reset_parameters)()
+
+    def reinitialise(self, module: nn.Module, generator: Generator) -> None:
+        """Give `module` (a block, or any part) fresh weights and statistics, drawn from `generator` (on the CPU).
+
+        They do not depend on the device or the memory layout, and no other generator moves. The tensors stay the same
+        objects: an optimiser that holds them goes on.
+        """
+        fresh = copy.deepcopy(module).to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            fresh.apply(self.initialise)
+        module.load_state_dict(fresh.state_dict())
+
+
+class Observe(Protocol):
+    """`Batch.observe`: tells the harness what a pass over training samples saw, in a step. A method need not.
+
+    logits: [B, K], of the un-mixed first view, a row a sample. batch: whose samples these are (a further stream, or a
+        copy of the batch with another `index`); None: the batch's own.
+    values: numbers of the samples by name, [B] each: a confidence, a weight. `selected`, a mask or a share, is what the
+        method decided: from .5 on the label counts as held to be right. Names are the method's own, and the same in all
+        steps that report them.
+
+    All is detached. At the end of the epoch the harness takes from the logits the training accuracy and each given
+    label's probability, the default score for finding wrong labels; of each value, a sample's mean over the epoch, and
+    the means over clean and over mislabelled samples, which are curves of the record; of `selected` precision and
+    recall too. A sample may be reported several times in an epoch, or never. Raises ValueError for another shape.
+    """
+
+    def __call__(self, logits: Tensor, batch: Batch | None = None, **values: Tensor) -> None: ...
 
 
 class Task(Protocol):
@@ -110,8 +158,8 @@ class Task(Protocol):
     @property
     def generator(self) -> Generator: ...
 
-    def network(self, key: int = 0) -> Any:
-        """A freshly initialised `Network` (an nn.Module); same key and seed, same weights in every method."""
+    def network(self, key: int = 0) -> Network:
+        """A freshly initialised network; same key and seed, same weights in every method."""
 
     def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
         """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost.
@@ -164,7 +212,7 @@ class Method(nn.Module):
 
     def build(self) -> None:
         """Make networks and buffers; the default is one network."""
-        self.network: Any = self.task.network()
+        self.network: Network = self.task.network()
 
     def loss(self, batch: Batch) -> Tensor:
         """The scalar to descend, once a step, in training mode, outside autocast; may update buffers."""

@@ -21,14 +21,19 @@ def elr_targets(targets: Tensor, logits: Tensor, momentum: float) -> Tensor:
     return momentum * targets + (1 - momentum) * p / p.sum(1, keepdim=True)
 
 
+def elr_regulariser(logits: Tensor, targets: Tensor, penalty: float) -> Tensor:
+    """lambda mean_i log(1 - <p_i, t_i>), a scalar. logits, targets: [B, K] float; targets are constants."""
+    p = logits.softmax(1).clamp(CLAMP, 1 - CLAMP)
+    agreement = (p * targets.detach()).sum(1)
+    return penalty * torch.log1p(-agreement).mean()
+
+
 def elr_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float) -> Tensor:
     """L = CE(z, y) + lambda mean_i log(1 - <p_i, t_i>), a scalar.
 
     logits, targets: [B, K] float; labels: [B] int64. `targets` are those after this step's update.
     """
-    p = logits.softmax(1).clamp(CLAMP, 1 - CLAMP)
-    agreement = (p * targets.detach()).sum(1)
-    return F.cross_entropy(logits, labels) + penalty * torch.log1p(-agreement).mean()
+    return F.cross_entropy(logits, labels) + elr_regulariser(logits, targets, penalty)
 
 
 class EarlyLearningRegularization(Method):
@@ -44,7 +49,9 @@ class EarlyLearningRegularization(Method):
     hyper = {
         # searched are the authors' grids
         "momentum": real(0.7, 0, 1, search=(0.5, 0.99), source="shengliu66/ELR, CIFAR-10 symmetric (beta)"),
-        "penalty": real(3.0, 0, 100, scale="log", search=(1.0, 10.0), source="shengliu66/ELR, CIFAR-10 (lambda)"),
+        "penalty": real(
+            3.0, 0, 100, scale="log", search=(1.0, 10.0), source="shengliu66/ELR, CIFAR-10 symmetric (lambda)"
+        ),
     }
     momentum: float
     penalty: float
@@ -59,4 +66,6 @@ class EarlyLearningRegularization(Method):
         batch.observe(logits)
         targets = elr_targets(self.targets[batch.index], logits, self.momentum)
         self.targets[batch.index] = targets
-        return elr_loss(logits, batch.labels, targets, self.penalty)
+        entropy, regulariser = F.cross_entropy(logits, batch.labels), elr_regulariser(logits, targets, self.penalty)
+        batch.terms(cross_entropy=entropy, regulariser=regulariser)
+        return entropy + regulariser

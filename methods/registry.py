@@ -11,12 +11,12 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from common.errors import unknown
+from common.registry import Registry
 from methods.declaration import MethodInfo, check_as_read, read_file
 from methods.hyper import HyperParameter, MethodError, Value, in_epochs, resolve_hyper, value_type
 from methods.sources import Imported, read
@@ -25,13 +25,21 @@ if TYPE_CHECKING:
     from methods.base import Method
 
 __all__ = [
-    "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "import_file",
+    "METHODS", "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "import_file",
     "in_epochs", "info", "load", "module_name", "registered", "resolve", "resolve_hyper", "value_type",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).resolve().parent
 _PREFIX = "noisy_label_plugin_"
-_added: dict[Path, str] = {}  # file of each plug-in -> its module
+
+
+def _built_in() -> Iterator[MethodInfo]:
+    for path in sorted(_FOLDER.glob("*.py")):
+        yield from read_file(path, f"methods.{path.stem}")
+
+
+METHODS: Registry[MethodInfo] = Registry("method", _built_in, MethodError)
+"""Read from their files when the first is asked for."""
 
 
 def module_name(path: Path) -> str:
@@ -60,34 +68,26 @@ def add_module(module: str, path: Path) -> list[MethodInfo]:
     found = read_file(path, module)
     if not found:
         raise MethodError(f"{path}: declares no method (a subclass of methods.base.Method with a literal `name`)")
-    known = registered()
-    for info in found:
-        if info.name in known and known[info.name].path != path:
-            raise MethodError(f"{path}: method name {info.name!r} is taken by {known[info.name].path}")
+    for number, info in enumerate(found):
+        others = [METHODS[info.name].path] if info.name in METHODS else []
+        if info.name in {other.name for other in found[:number]} or any(other != path for other in others):
+            raise MethodError(f"{path}: method name {info.name!r} is taken by {[*others, path][0]}")
         if not info.has_loss:
             raise MethodError(f"{path}: class {info.class_name} does not define `loss`")
-    _added[path] = module
+    METHODS.forget(path)  # what it no longer declares
+    for info in found:
+        METHODS.add(info, path)
     return found
 
 
 def registered() -> dict[str, MethodInfo]:
     """All methods by name, in alphabetical order."""
-    files = [(path, f"methods.{path.stem}") for path in sorted(_FOLDER.glob("*.py"))]
-    found: dict[str, MethodInfo] = {}
-    for path, module in [*files, *_added.items()]:
-        for info in read_file(path, module):
-            if info.name in found:
-                raise MethodError(f"{path}: method name {info.name!r} is taken by {found[info.name].path}")
-            found[info.name] = info
-    return dict(sorted(found.items()))
+    return dict(sorted((info.name, info) for info in METHODS))
 
 
 def info(name: str) -> MethodInfo:
     """The declaration of one method. Raises MethodError with a suggestion where the name is unknown."""
-    known = registered()
-    if name not in known:
-        raise unknown("method", name, known, error=MethodError)
-    return known[name]
+    return METHODS[name]
 
 
 def import_file(path: Path, module: str) -> ModuleType:

@@ -28,7 +28,9 @@ class SelfEnsembleLabelCorrection(Method):
     reference = "Lu, He, SELC: Self-Ensemble Label Correction Improves Learning with Noisy Labels, IJCAI 2022"
     hyper = {
         "momentum": real(0.9, 0, 1, search=(0.5, 0.99), source="MacLLL/SELC, CIFAR (alpha)"),
-        "start": epochs(0.2, source="MacLLL/SELC, CIFAR-10, 20%: 40 of 200 epochs (es; 30 or 40 at other rates)"),
+        "start": epochs(
+            0.2, source="MacLLL/SELC, CIFAR-10 symmetric 20%: 40 of 200 epochs (es; 30 or 40 at other rates)"
+        ),
     }
     momentum: float
     start: int

@@ -8,7 +8,7 @@ HEAD = """
 import numpy as np
 import torch
 import torch.nn.functional as F
-from methods.base import Method, initialised_linear
+from methods.base import Method, Phase, initialised_linear
 from methods.co_teaching import CoTeaching, forget_rate, kept_count
 from methods.elr import EarlyLearningRegularization, elr_loss, elr_targets
 
@@ -228,6 +228,26 @@ TEXT = """
 +        with torch.no_grad():
 +            self.network(batch.views[0])
         return super().loss(batch)
+
+## values of another shape are observed: Plain: loss
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+-        batch.observe(logits, sure=logits.softmax(1).amax(1))
++        batch.observe(logits, sure=logits.softmax(1))
+        return F.cross_entropy(logits, batch.labels)
+
+## logits of other samples are observed: Plain: loss
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+-        batch.observe(logits)
++        batch.observe(logits[1:])
+        return F.cross_entropy(logits, batch.labels)
+
+## a row twice in a walk: Plain: loss
+    def epoch_start(self, epoch):
+        rows = torch.arange(self.task.num_samples)
++        rows[0] = 1
+        return [Phase(rows)]
 
 ## non-scalar loss: Plain: loss
     def loss(self, batch):

@@ -13,18 +13,19 @@ from common.registry import Registry
 from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from datasets.views import VIEW_POLICIES
-from methods import registry as methods
+from methods.registry import METHODS
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    DATASETS, NOISE_MODELS, VIEW_POLICIES, OPTIMIZERS, SCHEDULES, networks.NETWORKS,
+    METHODS, DATASETS, NOISE_MODELS, VIEW_POLICIES, OPTIMIZERS, SCHEDULES, networks.NETWORKS,
 )  # fmt: skip
 
 
 @contextmanager
 def as_before() -> Iterator[None]:
     """What is registered inside is forgotten afterwards."""
-    tables: list[dict[Any, Any]] = [methods._added]
-    tables += [table for registry in REGISTRIES for table in (registry._entries, registry._origins)]
+    tables: list[dict[Any, Any]] = [
+        table for registry in REGISTRIES for table in (registry._entries, registry._origins)
+    ]
     kept, files = [dict(table) for table in tables], list(plugins._files)
     plugins._files.clear()
     try:

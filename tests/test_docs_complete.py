@@ -63,7 +63,7 @@ def test_every_part_of_the_contract_is_documented() -> None:
     own |= {name for name in base.Method.__annotations__ if not hasattr(nn.Module, name)}
     handed = set(base.Batch.__annotations__) | set(base.Stage.__annotations__) | set(base.Phase.__annotations__)
     task = {name for name, _ in inspect.getmembers(base.Task, inspect.isfunction) if not name.startswith("_")}
-    network = {name for name, _ in inspect.getmembers(base.Network, inspect.isfunction) if not name.startswith("_")}
+    network = {name for name in vars(base.Network) if not name.startswith("_")}
     network |= set(base.Network.__annotations__)
     declared = set(methods.HyperParameter.__annotations__)
     assert own | handed | task | set(base.Task.__annotations__) | network | declared <= told

@@ -73,7 +73,7 @@ class Step:
 def tests(card: Card, seconds: float) -> list[Judged]:
     """The tests marked `cuda`, a process a file, those of captured steps apart."""
     files = [path for path in sorted((HOME / "tests").glob("test_*.py")) if "pytest.mark.cuda" in path.read_text()]
-    mine, parts = Path("tests/test_cuda_commands.py"), []
+    mine, parts = Path("tests/bench/machine/test_cuda_commands.py"), []
     for path in (path.relative_to(HOME) for path in files):
         choices = [["-k", "captured"], ["-k", "not captured"]] if path == mine else [[]]
         parts += [["-m", "pytest", "-m", "cuda", "--tb=short", path, *choice] for choice in choices]

@@ -14,6 +14,7 @@ from bench.planning.settings import Suite
 from bench.planning.spec import Cell
 from bench.planning.spec_data import choice_of
 from bench.training.environment import Environment
+from common.errors import shortened
 from datasets import disk, image_check, index_checks, listing, resized
 from datasets import registry as datasets
 from datasets.base import DataError, DataSet, ImageFiles, Report
@@ -94,7 +95,7 @@ def _tell(console: Console, part: Suite, root: Path | None, skip_broken: bool) -
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.items())
         lines.append(f"{sum(left_out.values()):,} broken entries are left out: {kinds}")
     for line in lines:
-        console.print(f"warning: {name}: {line}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(shortened(f"warning: {name}: {line}"), style="yellow", highlight=False, soft_wrap=True)
 
 
 def make_ready(console: Console, parts: Sequence[Suite], cells: Sequence[Cell], environment: Environment) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.api import image_files
+from common.errors import shortened
 from datasets import disk, index, index_checks, registry
 from datasets.base import DataError, DataSetInfo
 from datasets.index import Index
@@ -32,19 +33,19 @@ def check_files(console: Console, name: str, root: Path, file: str | None, jobs:
             return False
         found = disk.opened(name, sources, registry.user_cache(), to_check=True)
     except DataError as fault:
-        console.print(str(fault), style="red")
+        console.print(shortened(str(fault)), style="red")
         return False
     for line in found.reading:
-        console.print(line)
+        console.print(shortened(line))
     _print_counts(console, found)
     _warn_of_counts(console, registry.info(name), found)
     _read_images(console, name, found, jobs)
     index.forget_others(found)
     for remark in [*sources.remarks, *image_files.remarks(found)]:
-        console.print(f"warning: {remark}", style="yellow")
+        console.print(shortened(f"warning: {remark}"), style="yellow")
     faults, lacking = index_checks.faults(found), disk.lacking(sources, found)
     for line in lacking:
-        console.print(f"{name}: {line}", style="red")
+        console.print(shortened(f"{name}: {line}"), style="red")
     if not faults and not lacking:
         console.print(f"{name}: ok; index in {found.path}")
         return True
@@ -84,7 +85,7 @@ def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
         empty = [shown(found.class_names[label]) for label in np.flatnonzero(counts == 0)]
         if empty:
             some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
-            console.print(f"warning: {split}: no image of {len(empty)} classes: {some}", style="yellow")
+            console.print(shortened(f"warning: {split}: no image of {len(empty)} classes: {some}"), style="yellow")
 
 
 def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
@@ -100,7 +101,7 @@ def _print_faults(console: Console, faults: Sequence[Fault]) -> None:
     for fault in faults:
         printed[fault.kind] += 1
         if printed[fault.kind] <= SHOWN:
-            console.print(str(fault), style="red")
+            console.print(shortened(str(fault)), style="red")
     for kind, count in printed.items():
         if count > SHOWN:
             console.print(f"{kind}: {count - SHOWN} more", style="red")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class NetworkInfo:
     """What is known of a network without building it.
 
-    function: `function(num_classes, image_shape)` makes it, a `bench.networks.network.Network` for images of shape
-        (C, H, W); or "module:name" of it, which is imported when the network is built.
+    function: `function(num_classes, image_shape)` makes it, a `bench.networks.network.Network`, or another
+        `methods.base.Network`, for images of shape (C, H, W); or "module:name" of it, which is imported when the
+        network is built.
     image_shape: (C, H, W) that it is made for.
     smallest: the smallest height and width that it takes. channels: the only number of channels, None: any.
     parameters: trainable parameters at `image_shape` and `parameter_classes` classes, as published by `source`; where
@@ -141,14 +142,17 @@ def build(
     Raises UserError where the network is unknown, cannot take such images, or its pretrained weights are not there, and
     where a plug-in's function gives something else.
     """
-    from bench.networks.network import Network
+    from bench.networks.network import Adopted, Network
+    from methods import base as contract
 
     check(name, image_shape, pretrained)
     options: dict[str, Any] = {"pretrained": True, "weights": weights} if pretrained else {}
-    network = resolve(NETWORKS[name].function)(num_classes, image_shape, **options)
-    if not isinstance(network, Network):
+    found = resolve(NETWORKS[name].function)(num_classes, image_shape, **options)
+    if not isinstance(found, contract.Network):
         where = f"{NETWORKS.origin(name)}: network {name!r}"
-        raise UserError(f"{where}: gave {type(network).__name__}, not bench.networks.network.Network")
+        raise UserError(f"{where}: gave {type(found).__name__}, neither bench.networks.network.Network nor another "
+                        "methods.base.Network")  # fmt: skip
+    network = found if isinstance(found, Network) else Adopted(found)
     if counter is not None:
         network.counter = counter
     return network.prepare(precision=precision, channels_last=channels_last, compiled=compiled)

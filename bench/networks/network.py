@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, cast
@@ -11,6 +10,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from common.specification import Precision
+from methods import base as contract
+
+Layer = Callable[[Tensor], Tensor]
 
 
 class PassCounter:
@@ -67,20 +69,20 @@ def reset(layer: nn.Module) -> None:
         cast(Callable[[], None], layer.reset_parameters)()
 
 
-def _run(blocks: Sequence[nn.Module], images: Tensor) -> Tensor:
+def _run(blocks: Sequence[Layer], images: Tensor) -> Tensor:
     for block in blocks:
         images = block(images)
     return images
 
 
 @functools.cache
-def _compiled_run(device: str) -> Callable[[Sequence[nn.Module], Tensor], Tensor]:
+def _compiled_run(device: str) -> Callable[[Sequence[Layer], Tensor], Tensor]:
     mode = "reduce-overhead" if device == "cuda" else "default"  # the former captures CUDA graphs
-    return cast(Callable[[Sequence[nn.Module], Tensor], Tensor], torch.compile(_run, mode=mode))
+    return cast(Callable[[Sequence[Layer], Tensor], Tensor], torch.compile(_run, mode=mode))
 
 
-class Network(nn.Module):
-    """A network as methods see it. Nothing but parameters and buffers changes while it is used.
+class Network(contract.Network):
+    """A stack of blocks as a network. Nothing but parameters and buffers changes while it is used.
 
     blocks: from input to output. All but the last together map images [B, C, H, W] to features [B, feature_size]; the
         last one is the linear classifier.
@@ -91,14 +93,23 @@ class Network(nn.Module):
         """`initialise` sets the weights of one layer, where they are not torch's defaults that it already has."""
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.feature_size: int = cast(nn.Linear, blocks[-1]).in_features
-        self.counter = PassCounter()
+        self.feature_size = cast(nn.Linear, blocks[-1]).in_features
         self._initialise = initialise
+        self._begin()
+        if initialise is not reset:
+            self.apply(initialise)
+
+    def _begin(self) -> None:
+        self.counter = PassCounter()
         self._bfloat16 = False
         self._layout = torch.contiguous_format
         self._compiled = False
-        if initialise is not reset:
-            self.apply(initialise)
+
+    def _body(self) -> Sequence[Layer]:
+        return list(self.blocks)[:-1]
+
+    def _head(self) -> Layer:
+        return self.blocks[-1]
 
     def prepare(self, *, precision: Precision = "fp32", channels_last: bool = False, compiled: bool = False) -> Self:
         """Choose how passes are computed: under bfloat16 autocast, in which memory layout, with torch.compile."""
@@ -115,28 +126,40 @@ class Network(nn.Module):
         self.counter.add(images.shape[0])
         with self._autocast(images):
             run = _compiled_run(images.device.type) if self._compiled else _run
-            found = run(list(self.blocks)[:-1], images.contiguous(memory_format=self._layout))
+            found = run(self._body(), images.contiguous(memory_format=self._layout))
         return found.to(torch.float32, copy=self._compiled)  # a captured graph writes to the same memory next time
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits [B, K] float32 of features [B, feature_size]."""
         with self._autocast(features):
-            logits: Tensor = self.blocks[-1](features)
+            logits: Tensor = self._head()(features)
         return logits.float()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, K] float32 of images [B, C, H, W] float32; the pass is counted."""
-        return self.classify(self.features(images))
+    def initialise(self, layer: nn.Module) -> None:
+        self._initialise(layer)
+
+
+class Adopted(Network):
+    """A network that a plug-in derived from `methods.base.Network`: the harness's care around its own passes."""
+
+    def __init__(self, own: contract.Network) -> None:
+        nn.Module.__init__(self)
+        self.own = own
+        self.feature_size = own.feature_size
+        self._begin()
+
+    @property
+    def blocks(self) -> nn.ModuleList:  # type: ignore[override]
+        return self.own.blocks
+
+    def _body(self) -> Sequence[Layer]:
+        return [self.own.features]
+
+    def _head(self) -> Layer:
+        return self.own.classify
+
+    def initialise(self, layer: nn.Module) -> None:
+        self.own.initialise(layer)
 
     def reinitialise(self, module: nn.Module, generator: Generator) -> None:
-        """Give `module` (a block, or any part) fresh weights and statistics, drawn from `generator` (on the CPU).
-
-        They do not depend on the device or the memory layout, and no other generator moves. The tensors stay the same
-        objects: an optimiser that holds them goes on.
-        """
-        fresh = copy.deepcopy(module).to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        seed = int(torch.randint(2**63 - 1, (), generator=generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            fresh.apply(self._initialise)
-        module.load_state_dict(fresh.state_dict())
+        self.own.reinitialise(module, generator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.training.step import PhaseWalk, Run
 from bench.training.task import NotCapturable
 from datasets.loader import MemoryWalk
-from methods.base import Batch
+from methods.base import Batch, Observe
 
 Seen = tuple[list[Tensor], dict[str, list[Tensor]]]  # of one step, a tensor a call of `observe`: logits, named values
 
@@ -29,7 +29,7 @@ class Observed:
         self.logits = [room(part) for part in one[0]]
         self.named = {name: [room(part) for part in parts] for name, parts in one[1].items()}
 
-    def observer(self, rows: Tensor) -> Callable[..., None]:
+    def observer(self, rows: Tensor) -> Observe:
         """The `observe` of a step that is recorded; rows [B] int64: the positions of its samples in the walk."""
         calls, named = iter(self.logits), {name: iter(parts) for name, parts in self.named.items()}
 

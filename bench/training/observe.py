@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from methods.base import Batch
+from methods.base import Batch, Observe
 
 SURE = 1e-3  # a value in [0, 1] this near to an end is saturated
+
+
+def _check_shapes(size: int, logits: Tensor, values: Mapping[str, Tensor]) -> None:
+    """Raise ValueError unless there are logits [size, K] and values [size]; nothing waits for the device."""
+    if logits.ndim != 2 or len(logits) != size:
+        raise ValueError(f"observe: logits of shape {list(logits.shape)} for {size} samples; they must be [{size}, K]")
+    for name, value in values.items():
+        shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        if shape != [size]:
+            raise ValueError(f"observe: {name!r} is {shape} for {size} samples; it must be a tensor of shape [{size}]")
 
 
 class Observer:
@@ -33,13 +43,14 @@ class Observer:
         self.loss = torch.zeros((), device=device)  # sum over the epoch's samples; written in place, as graphs need it
         self._weight = 0
 
-    def for_rows(self, index: Tensor) -> Callable[..., None]:
+    def for_rows(self, index: Tensor) -> Observe:
         """The `observe` of a batch of the training rows `index` [B]."""
         # It holds the two collections only, not this object: no way leads from a batch to the truth.
         seen, named = self._seen, self._named
 
         def observe(logits: Tensor, batch: Batch | None = None, **values: Tensor) -> None:
             rows = index if batch is None else batch.index
+            _check_shapes(len(rows), logits, values)
             seen.append((rows, logits.detach()))
             for name, value in values.items():
                 named.setdefault(name, []).append((rows, value.detach()))
@@ -56,7 +67,7 @@ class Observer:
 
     def extend(self, rows: Tensor, logits: Tensor, values: Mapping[str, Tensor]) -> None:
         """What many steps saw at once: as if `for_rows(rows)` had been called with it."""
-        self.for_rows(rows)(logits, **values)
+        self.for_rows(rows)(logits, None, **values)
 
     def mark(self) -> tuple[Any, ...]:
         """Where the epoch's collections stand, for `seen_since` and `back_to`."""

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from bench.training import optim
 from bench.training.health import StepHealth
 from bench.training.observe import Observer
+from bench.training.phases import check_phase, stages_of
 from bench.training.sampling import Sampler
 from bench.training.seeds import Streams
 from bench.training.task import RunTask
@@ -63,7 +64,7 @@ class Run:
         return self.sampler.count(self.spec.batch_size)
 
     def __post_init__(self) -> None:
-        self.bounds = stage_bounds(self.method.stages(), self.spec.epochs)
+        self.bounds = stage_bounds(stages_of(self.method), self.spec.epochs)
         self.health = StepHealth(self.labels.device)
 
 
@@ -136,6 +137,7 @@ class PhaseWalk:
 
 def begin(run: Run, phase: Phase, part: tuple[int, int], generators: tuple[Generator, Generator]) -> PhaseWalk:
     """The `part[0]`-th of `part[1]` phases of the epoch, before its first batch."""
+    check_phase(run.method, phase, len(run.labels))
     size = phase.batch_size or run.spec.batch_size
     rows = phase.rows if run.sampler is None else run.sampler.rows(phase.rows, size, generators[0])
     walk = run.loader.walk(rows, size, run.method.views, *generators)

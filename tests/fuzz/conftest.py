@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-SECONDS, LONG_SECONDS = 70, 600  # of each of seven tests
+SECONDS, LONG_SECONDS = 8, 600  # of each of seven tests
 
 
 @pytest.fixture
