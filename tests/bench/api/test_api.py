@@ -71,7 +71,7 @@ def test_a_script_does_what_the_commands_do(
 
 
 def test_tuning_from_a_script(in_process: list[str], tmp_path: Path) -> None:
-    found = bench.tuning.tune(
+    found = bench.tune(
         "elr", "quick", trials=2, settings={**TINY, "data.validation": {"source": "inside", "size": 20}}, out=tmp_path
     )
     assert [score.trial.number for score in found.scores] == [0, 1] and found.best is not None
