@@ -19,6 +19,7 @@ from bench.training.build import build_run
 from bench.training.data import prepare
 from bench.training.measure import Measures
 from bench.training.step import Run
+from common.specification import Specification
 from methods.base import Batch
 
 STEPS = 60
@@ -115,7 +116,7 @@ def fit(followed: Followed, batch: Batch, logits: Tensor) -> float:
     return float(-(t * q.log()).sum(1).mean())
 
 
-def follow(given: dict[str, Any], root: Path | None) -> Followed:
+def follow(given: Specification, root: Path | None) -> Followed:
     """Train a specification to its end in this process, on the CPU. Raises what training raises."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as runs have
@@ -142,7 +143,7 @@ def follow(given: dict[str, Any], root: Path | None) -> Followed:
             return found
 
         method.loss = loss
-        for _ in range(int(given["epochs"])):
+        for _ in range(given.epochs):
             trainer.train_epoch(followed.run)
         del method.loss
         return followed

@@ -19,7 +19,7 @@ from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler,
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.run_queue import Finished
 from bench.training.environment import Environment, remove_checkpoint
-from common.errors import UserError
+from common.errors import UserError, did_you_mean
 from results.store import Store
 
 CAPTURES = ("auto", "off")
@@ -50,7 +50,8 @@ class Slots:
 def slots_of(device: str, how: RunOptions) -> Slots:
     """How many runs at a time on the device. Raises UserError, also for other options that no device takes."""
     if how.capture not in CAPTURES:
-        raise UserError(f"--capture {how.capture!r} is unknown (accepted: {', '.join(CAPTURES)})")
+        hint = did_you_mean(how.capture, CAPTURES)
+        raise UserError(f"--capture {how.capture!r}{hint} (accepted: {', '.join(CAPTURES)})")
     if how.mps not in ("auto", "off"):
         raise UserError(f"--mps {how.mps!r} is unknown (accepted: auto, off)")
     per_device = slots.runs_per_device(how.runs_per_device, device, how.cluster)

@@ -8,10 +8,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 
 def _epochs_or_share(value: int | float) -> int | float:
-    """One rule, methods' too: a whole number counts epochs, one with a point is a share; 1.0 could be either."""
-    if isinstance(value, float) and value >= 1:
-        raise ValueError(f"{value} is no share of the run, which is below 1; epochs are whole numbers: {int(value)}")
-    return 0 if value == 0 else value
+    """A number below 1 is a share of the run; 5.0 is 5, as what means the same must have the same address.
+
+    1.0 is refused: elsewhere, in a hyper-parameter, it is all of the run.
+    """
+    if isinstance(value, float) and value == 1:
+        raise ValueError("1.0 could be all of the run: write 1 for one epoch")
+    return int(value) if value == int(value) else value
 
 
 LARGEST = 10**9  # of counts: far more than any run needs, and safe to calculate with
