@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from common.record import Record
+from results.course_checks import check_execution, check_health
 from results.plain import check_plain, lookup, parse, shown
 from results.record import FORMAT, StoreError, address
 from results.record_checks import (
@@ -24,7 +25,6 @@ from results.record_checks import (
     check_lengths,
     check_matrix,
     check_name,
-    check_share,
     check_type,
     check_values,
     is_number,
@@ -73,27 +73,8 @@ _TABLES = ("spec.optimizer", "spec.schedule", "spec.augmentation", "spec.noise.o
            "execution.versions", "execution.captured")  # fmt: skip
 _RATES = ("actual_rate", "nominal_rate", "expected_rate", "train_rate")
 _NESTED_CURVES = ("memorisation", "observed", "member_test_accuracy")
-_TEXTS_OF_EXECUTION = ("started", "finished", "host", "device", "device_name", "commit")
-_NUMBERS_OF_EXECUTION = ("seconds", "start_seconds", "train_seconds", "images_per_second", "scoring_passes",
-                         "peak_memory_mib", "resumes")  # fmt: skip
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _LONGEST_TITLE = 1000
-
-_LARGEST: dict[str, tuple[type, ...]] = {  # null: of no step
-    "median": (*NUMBER, type(None)),
-    "largest": (*NUMBER, type(None)),
-    "largest_epoch": (int, type(None)),
-}
-_HEALTH: dict[str, tuple[type, ...]] = {
-    **{f"{name}.{part}": kinds for name in ("loss", "gradient") for part, kinds in _LARGEST.items()},
-    "skipped": NUMBER,
-    "saturated": (dict,),
-    "epochs": (dict,),
-}
-_JUDGED: dict[str, tuple[type, ...]] = {  # where they are lacking, the curves tell
-    "first_above_chance": (int, type(None)),  # null: in no epoch
-    "collapsed": (dict, type(None)),  # null: it did not
-}
 
 
 def loads(text: str | bytes, where: str) -> Record:
@@ -136,9 +117,9 @@ def _check(record: Json, where: str) -> None:
     _check_selection(record, where)
     _check_final(record["final"], record["data"]["num_classes"], where)
     _check_numbers(record, where)
-    _check_execution(record["execution"], where)
+    check_execution(record["execution"], where)
     if "health" in record:  # records made before it was measured lack it
-        _check_health(record["health"], len(record["curves"]["epoch"]), where)
+        check_health(record["health"], len(record["curves"]["epoch"]), where)
 
 
 def _check_names(record: Json, where: str) -> None:
@@ -259,31 +240,3 @@ def _check_numbers(record: Json, where: str) -> None:
             need(SHARE[0](value), f"detection.{name}.{shown(part)[1:-1]}", value, SHARE[1], where)
     for name, value in record["cost"].items():
         need(COUNT[0](value), f"cost.{shown(name)[1:-1]}", value, COUNT[1], where)
-
-
-def _check_execution(execution: Json, where: str) -> None:
-    for name in _NUMBERS_OF_EXECUTION:
-        need(COUNT[0](execution.get(name)), f"execution.{name}", execution.get(name), COUNT[1], where)
-    for name in _TEXTS_OF_EXECUTION:
-        value = execution.get(name)
-        need(value is None or isinstance(value, str), f"execution.{name}", value, "text", where)
-    for name, value in (execution.get("versions") or {}).items():
-        need(isinstance(value, str), f"execution.versions.{shown(name)[1:-1]}", value, "text", where)
-
-
-def _check_health(health: Any, length: int, where: str) -> None:
-    whole = {"health": health}
-    for key, kinds in _HEALTH.items():
-        check_type(whole, f"health.{key}", kinds, where)
-    for key in _JUDGED.keys() & health.keys():
-        check_type(whole, f"health.{key}", _JUDGED[key], where)
-    check_share(health["skipped"], "health.skipped", where)
-    for name, share in health["saturated"].items():
-        check_share(share, f"health.saturated.{name}", where)
-    if health.get("collapsed") is not None:
-        for key, kind in (("epoch", int), ("reason", str)):
-            check_type(whole, f"health.collapsed.{key}", (kind,), where)
-    check_lengths(health["epochs"], length, "health.epochs", where)
-    for name, values in health["epochs"].items():
-        check_name(name, "health.epochs", where)
-        check_values(values, MEASURE, f"health.epochs.{name}", where)
