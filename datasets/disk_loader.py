@@ -1,7 +1,7 @@
-"""Batches of a data set whose images are files, read by worker processes that stay; the number of them changes nothing.
+"""Batches of a data set whose images are files, read by worker processes that stay; how many changes nothing.
 
 What the workers do is for `datasets.disk_reader`.
-"""""
+"""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class DiskLoader:
             cutout = (numbers[:, 3:5] * self.image_shape[1]).long()
         if strengths["colour_jitter"]:
             jitter = 1 + strengths["colour_jitter"] * (2 * numbers[:, 5:8] - 1)
-        draws = Draws(cutout=cutout, jitter=jitter, numbers=numbers[:, disk_reader.NUMBERS:])
+        draws = Draws(cutout=cutout, jitter=jitter, numbers=numbers[:, disk_reader.NUMBERS :])
         return self.normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"], kind)
 
     def walk(

@@ -100,9 +100,7 @@ def _check_needs(facts: Facts, declared: NoiseInfo) -> None:
         raise DataError(f"{where}: {facts.name!r} has {facts.num_classes} classes, which make no blocks of five")
 
 
-def transition(
-    facts: Facts, model: str, rate: float, options: Mapping[str, Any], seed: int = 0
-) -> FloatArray | None:
+def transition(facts: Facts, model: str, rate: float, options: Mapping[str, Any], seed: int = 0) -> FloatArray | None:
     """[C, C] float64, rows: true class; None where it depends on the images or is only known by counting.
 
     options: resolved. seed: that of the noise stream, where the matrix depends on it.

@@ -50,8 +50,10 @@ def order_table(section: Section) -> Table | None:
         (
             words(section.place_title(str(pair.dataset), str(pair.setting))),
             *(words(str(text)) for text in (pair.better, pair.worse, RULES[str(pair.rule)].title)),
-            *(percent_cell(_float(gap), sign=True, runs=_runs_of(section, pair))
-              for gap in (pair.difference, pair.other_difference)),
+            *(
+                percent_cell(_float(gap), sign=True, runs=_runs_of(section, pair))
+                for gap in (pair.difference, pair.other_difference)
+            ),
         )
         for pair in changes.itertuples()
     )

@@ -57,8 +57,23 @@ from results.plain import lookup
 from results.record import configuration, identity, noise_specification
 from results.sources import Report, warn
 
-_TEXT = ("address", "dataset", "dataset_title", "noise_model", "noise", "noise_specification", "fingerprint", "method",
-         "method_title", "configuration", "identity", "network", "precision", "privileges", "collapsed_reason")
+_TEXT = (
+    "address",
+    "dataset",
+    "dataset_title",
+    "noise_model",
+    "noise",
+    "noise_specification",
+    "fingerprint",
+    "method",
+    "method_title",
+    "configuration",
+    "identity",
+    "network",
+    "precision",
+    "privileges",
+    "collapsed_reason",
+)
 _WHOLE = ("epochs", "batch_size", "seed", "protocol", "left_out")
 _WHOLE_IF_ANY = ("subset", "collapsed_epoch", "first_above_chance")
 COLUMNS = (

@@ -1,9 +1,9 @@
 """Where things lie below `--out`: the one place that knows the names of folders and files there.
 
-    records/<address>.json|.npz   plans/<suite>.json   failed/<address>.txt    results
-    checkpoints/<address>.pt      leases/<address>.json                        of runs that go on
-    tuned/<suite>-tuned.toml|...csv                                            of `tune`
-    report/                       cache/                                       made from the results, safe to delete
+records/<address>.json|.npz   plans/<suite>.json   failed/<address>.txt    results
+checkpoints/<address>.pt      leases/<address>.json                        of runs that go on
+tuned/<suite>-tuned.toml|...csv                                            of `tune`
+report/                       cache/                                       made from the results, safe to delete
 """
 
 from __future__ import annotations

@@ -43,8 +43,11 @@ def check_plan(plan: Any, where: str) -> None:
 
 def is_suite_name(name: str) -> bool:
     """Whether a suite's name may name its file: no path, nothing hidden, nothing that a terminal would act on."""
-    return bool(name) and len(name.encode("utf-8", "replace")) <= _LONGEST_SUITE and not name.startswith(".") and not (
-        any(letter in "/\\" or not letter.isprintable() for letter in name)
+    return (
+        bool(name)
+        and len(name.encode("utf-8", "replace")) <= _LONGEST_SUITE
+        and not name.startswith(".")
+        and not (any(letter in "/\\" or not letter.isprintable() for letter in name))
     )
 
 

@@ -21,7 +21,6 @@ Report = Callable[[str], None]
 """Is told, in one line each, which records could not be read."""
 
 
-
 def warn(line: str) -> None:
     """The default way to report a record that could not be read: a Python warning."""
     warnings.warn(line, stacklevel=3)

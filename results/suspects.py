@@ -54,9 +54,7 @@ def check_same_labels(records: Sequence[Record]) -> None:
         raise StoreError("the chosen runs have different noisy labels; choose one setting and one seed")
 
 
-def suspects(
-    store: Store, addresses: Sequence[str], tell: Callable[[str], None] = lambda what: None
-) -> pd.DataFrame:
+def suspects(store: Store, addresses: Sequence[str], tell: Callable[[str], None] = lambda what: None) -> pd.DataFrame:
     """All training samples, the most suspicious first.
 
     Columns: sample (row of the official training set), suspicion (mean over the runs of the share of samples held to

@@ -37,21 +37,51 @@ def dataset_classes(dataset: str) -> int:
     return {"cifar100": 100}.get(dataset, 10)
 
 
-def make_spec(method: str, model: str, rate: float, seed: int, *, dataset: str = "digits", epochs: int = 20,
-              protocol: int = PROTOCOL, options: dict[str, Any] | None = None, **override: Any) -> dict[str, Any]:
+def make_spec(
+    method: str,
+    model: str,
+    rate: float,
+    seed: int,
+    *,
+    dataset: str = "digits",
+    epochs: int = 20,
+    protocol: int = PROTOCOL,
+    options: dict[str, Any] | None = None,
+    **override: Any,
+) -> dict[str, Any]:
     """A complete specification as the harness would plan it; `override` replaces top-level keys."""
     return {
         "protocol": protocol,
-        "dataset": {"name": dataset, "version": 1, "subset": None, "training_rows": None,
-                    "validation": {"source": "inside", "size": 0.1}},
+        "dataset": {
+            "name": dataset,
+            "version": 1,
+            "subset": None,
+            "training_rows": None,
+            "validation": {"source": "inside", "size": 0.1},
+        },
         "noise": {"model": model, "rate": rate, "options": options or {}, "version": 1},
         "method": {"name": method, "version": 1, "hyper": {"momentum": 0.9} if method in ("elr", "car") else {}},
-        "network": "digits_cnn", "pretrained": False, "scored": "network_1",
-        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0005,
-                      "clip_norm": None},
+        "network": "digits_cnn",
+        "pretrained": False,
+        "scored": "network_1",
+        "optimizer": {
+            "name": "sgd",
+            "lr": 0.05,
+            "momentum": 0.9,
+            "nesterov": False,
+            "weight_decay": 0.0005,
+            "clip_norm": None,
+        },
         "schedule": {"name": "cosine", "minimum": 0.0, "warmup": 0, "update": "epoch"},
-        "epochs": epochs, "batch_size": 64, "augmentation": {"crop": 0, "flip": False}, "precision": "fp32",
-        "threads": 1, "noise_rate_error": 0.0, "memorisation_every": 1, "seed": seed, **override,
+        "epochs": epochs,
+        "batch_size": 64,
+        "augmentation": {"crop": 0, "flip": False},
+        "precision": "fp32",
+        "threads": 1,
+        "noise_rate_error": 0.0,
+        "memorisation_every": 1,
+        "seed": seed,
+        **override,
     }
 
 
@@ -137,13 +167,15 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
     average = np.clip(np.where(mislabelled, 0.1 + 0.3 * memorised_end, 0.85) + rng.normal(0, 0.12, size), 0, 1)
     predicted = np.where(rng.random(size) < (0.98 * ~mislabelled + memorised_end * mislabelled), given, true)
     test_true = np.arange(200) % classes
-    test_predicted = np.where(rng.random(200) < accuracy[-1], test_true, (test_true + 1 + rng.integers(0, 3, 200)) %
-                              classes)
+    test_predicted = np.where(
+        rng.random(200) < accuracy[-1], test_true, (test_true + 1 + rng.integers(0, 3, 200)) % classes
+    )
     confidence = np.clip(rng.normal(0.9, 0.08, 200), 1 / classes, 1)
     bins = np.clip((confidence * 15).astype(int), 0, 14)
     counts = np.bincount(bins, minlength=15)
     mean_of = lambda values: _rounded(  # noqa: E731
-        np.bincount(bins, weights=values, minlength=15) / np.maximum(counts, 1))
+        np.bincount(bins, weights=values, minlength=15) / np.maximum(counts, 1)
+    )
     confusion = _confusion(test_true, test_predicted, classes)
     noise_counts = _confusion(true, given, classes)
     guess_counts = _confusion(true, predicted, classes)
@@ -152,42 +184,73 @@ def make_record(spec: dict[str, Any], *, size: int = 120, shift: float = 0.0) ->
         "format": FORMAT,
         "address": address(spec),
         "spec": spec,
-        "titles": {"method": title, "dataset": {"digits": "Digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(
-            spec["dataset"]["name"], spec["dataset"]["name"]), "noise": noise_title(spec["noise"]["model"], rate),
-            "network": "Digits CNN"},
-        "data": {"num_train": size, "num_validation": size // 10, "num_test": 200, "num_classes": classes,
-                 "class_names": [str(name) for name in range(classes)]},
-        "noise": {"fingerprint": address({"labels": given.tolist()}), "nominal_rate": rate,
-                  "actual_rate": float(mislabelled.mean()), "train_rate": float(mislabelled.mean()),
-                  "expected_rate": rate * (1 - 1 / classes) if spec["noise"]["model"] == "symmetric" else rate,
-                  "matrix": [_rounded(r) for r in noise_counts / np.maximum(noise_counts.sum(1, keepdims=True), 1)]},
+        "titles": {
+            "method": title,
+            "dataset": {"digits": "Digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}.get(
+                spec["dataset"]["name"], spec["dataset"]["name"]
+            ),
+            "noise": noise_title(spec["noise"]["model"], rate),
+            "network": "Digits CNN",
+        },
+        "data": {
+            "num_train": size,
+            "num_validation": size // 10,
+            "num_test": 200,
+            "num_classes": classes,
+            "class_names": [str(name) for name in range(classes)],
+        },
+        "noise": {
+            "fingerprint": address({"labels": given.tolist()}),
+            "nominal_rate": rate,
+            "actual_rate": float(mislabelled.mean()),
+            "train_rate": float(mislabelled.mean()),
+            "expected_rate": rate * (1 - 1 / classes) if spec["noise"]["model"] == "symmetric" else rate,
+            "matrix": [_rounded(r) for r in noise_counts / np.maximum(noise_counts.sum(1, keepdims=True), 1)],
+        },
         "curves": curves,
         "selection": _selection(curves),
         "final": {
             "test_accuracy": curves["test_accuracy"][-1],
             "per_class_accuracy": _rounded(np.diag(confusion) / np.maximum(confusion.sum(1), 1)),
-            "confusion": confusion.tolist(), "ece": round(0.02 + 0.2 * memorised_end, 6),
+            "confusion": confusion.tolist(),
+            "ece": round(0.02 + 0.2 * memorised_end, 6),
             "nll": curves["test_nll"][-1],
             "predicted_matrix": [_rounded(r) for r in guess_counts / np.maximum(guess_counts.sum(1, keepdims=True), 1)],
-            "calibration": {"confidence": mean_of(confidence), "accuracy": mean_of(test_true == test_predicted),
-                            "count": counts.tolist()},
+            "calibration": {
+                "confidence": mean_of(confidence),
+                "accuracy": mean_of(test_true == test_predicted),
+                "count": counts.tolist(),
+            },
             "members": [{"test_accuracy": value} for value in curves.get("member_test_accuracy", [[]])[-1]],
             "ensemble": {"test_accuracy": curves["test_accuracy"][-1]} if networks > 1 else None,
         },
         "detection": _detection(method, has_wrong, memorised_end, float(mislabelled.mean())),
         "cost": {"parameters": 61706, "networks": networks, "passes_per_step": float(networks), "steps": 20 * epochs},
         "privileges": list(privileges),
-        "execution": {"seconds": 3.1 * networks, "train_seconds": 2.5 * networks,
-                      "images_per_second": 9000.0 / networks, "peak_memory_mib": 410.0,
-                      "started": "2026-01-05T10:00:00+00:00", "finished": "2026-01-05T10:00:03+00:00",
-                      "host": "example", "device": "cpu", "versions": {"torch": "2.13.0"}, "commit": "0" * 40,
-                      "resumes": 0},
+        "execution": {
+            "seconds": 3.1 * networks,
+            "train_seconds": 2.5 * networks,
+            "images_per_second": 9000.0 / networks,
+            "peak_memory_mib": 410.0,
+            "started": "2026-01-05T10:00:00+00:00",
+            "finished": "2026-01-05T10:00:03+00:00",
+            "host": "example",
+            "device": "cpu",
+            "versions": {"torch": "2.13.0"},
+            "commit": "0" * 40,
+            "resumes": 0,
+        },
     }
     arrays: Arrays = {
-        "index": rng.permutation(size).astype(np.int64), "given": given.astype(np.int16), "true": true.astype(np.int16),
-        "predicted": predicted.astype(np.int16), "given_probability_last": probability.astype(np.float32),
-        "given_probability_mean": average.astype(np.float32), "test_true": test_true.astype(np.int16),
-        "test_predicted": test_predicted.astype(np.int16), "test_confidence": confidence.astype(np.float32),
+        "index": rng.permutation(size).astype(np.int64),
+        "given": given.astype(np.int16),
+        "true": true.astype(np.int16),
+        "predicted": predicted.astype(np.int16),
+        "given_probability_last": probability.astype(np.float32),
+        "given_probability_mean": average.astype(np.float32),
+        "test_true": test_true.astype(np.int16),
+        "test_predicted": test_predicted.astype(np.int16),
+        "test_confidence": confidence.astype(np.float32),
         "thumbnail_rows": np.arange(min(32, size)),
         "thumbnails": rng.integers(0, 256, (min(32, size), _SIDE, _SIDE, 1)).astype(np.uint8),
     }
@@ -204,8 +267,11 @@ def _selection(curves: dict[str, Any]) -> dict[str, Any]:
         "last": {"epoch": curves["epoch"][-1], "test_accuracy": test[-1]},
         "last_mean": {"epochs": span, "test_accuracy": round(sum(test[-span:]) / span, 6)},
     }
-    for rule, curve in (("best_test", "test_accuracy"), ("noisy_validation", "noisy_validation_accuracy"),
-                        ("clean_validation", "clean_validation_accuracy")):
+    for rule, curve in (
+        ("best_test", "test_accuracy"),
+        ("noisy_validation", "noisy_validation_accuracy"),
+        ("clean_validation", "clean_validation_accuracy"),
+    ):
         best = int(np.argmax(curves[curve]))
         chosen[rule] = {"epoch": curves["epoch"][best], "test_accuracy": test[best]}
     return chosen
@@ -216,8 +282,10 @@ def _detection(method: str, has_wrong: bool, memorised: float, base_rate: float)
         names = {"roc_auc": auc, "average_precision": auc - 0.05, "base_rate": base_rate, "precision_at_k": auc - 0.1}
         return {name: round(value, 6) if has_wrong or name == "base_rate" else None for name, value in names.items()}
 
-    found: dict[str, Any] = {"given_label_last": scores(0.95 - 0.4 * memorised),
-                             "given_label_mean": scores(0.97 - 0.1 * memorised)}
+    found: dict[str, Any] = {
+        "given_label_last": scores(0.95 - 0.4 * memorised),
+        "given_label_mean": scores(0.97 - 0.1 * memorised),
+    }
     if method in ("car", "nal"):
         found["own"] = scores(0.93)
     if method == "co_teaching":
@@ -225,31 +293,72 @@ def _detection(method: str, has_wrong: bool, memorised: float, base_rate: float)
     return found
 
 
-def make_plan(specs: Iterable[dict[str, Any]], *, suite: str = "quick", purpose: str = "compare",
-              titles: dict[str, str] | None = None) -> dict[str, Any]:
+def make_plan(
+    specs: Iterable[dict[str, Any]],
+    *,
+    suite: str = "quick",
+    purpose: str = "compare",
+    titles: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """A plan over the specifications, as the harness writes it when a suite starts."""
     cells = []
     for spec in specs:
         method, noise = spec["method"]["name"], spec["noise"]
         default = _TRAITS[method][0] if method in _TRAITS else method
-        cells.append({"address": address(spec), "dataset": spec["dataset"]["name"], "noise": noise, "method": method,
-                      "title": (titles or {}).get(method, default), "seed": spec["seed"], "network": spec["network"],
-                      "setting": noise_title(noise["model"], noise["rate"]), "spec": spec})
-    return {"format": 1, "suite": suite, "title": suite.replace("_", " ").title(), "purpose": purpose,
-            "description": "A synthetic suite.", "remark": "", "selection": "last", "paper": None, "trials": {},
-            "cells": cells}
+        cells.append(
+            {
+                "address": address(spec),
+                "dataset": spec["dataset"]["name"],
+                "noise": noise,
+                "method": method,
+                "title": (titles or {}).get(method, default),
+                "seed": spec["seed"],
+                "network": spec["network"],
+                "setting": noise_title(noise["model"], noise["rate"]),
+                "spec": spec,
+            }
+        )
+    return {
+        "format": 1,
+        "suite": suite,
+        "title": suite.replace("_", " ").title(),
+        "purpose": purpose,
+        "description": "A synthetic suite.",
+        "remark": "",
+        "selection": "last",
+        "paper": None,
+        "trials": {},
+        "cells": cells,
+    }
 
 
-def make_specs(methods: Sequence[str] = METHODS, settings: Sequence[tuple[str, float]] = SETTINGS,
-               seeds: Iterable[int] = range(3), **options: Any) -> list[dict[str, Any]]:
+def make_specs(
+    methods: Sequence[str] = METHODS,
+    settings: Sequence[tuple[str, float]] = SETTINGS,
+    seeds: Iterable[int] = range(3),
+    **options: Any,
+) -> list[dict[str, Any]]:
     """Specifications of all methods in all settings, ordered by seed, then setting, then method."""
-    return [make_spec(method, model, rate, seed, **options)
-            for seed in seeds for model, rate in settings for method in methods]
+    return [
+        make_spec(method, model, rate, seed, **options)
+        for seed in seeds
+        for model, rate in settings
+        for method in methods
+    ]
 
 
-def make_store(root: Path, methods: Sequence[str] = METHODS, settings: Sequence[tuple[str, float]] = SETTINGS,
-               seeds: Iterable[int] = range(3), *, suite: str = "quick", purpose: str = "compare",
-               skip: Iterable[tuple[str, str, int]] = (), size: int = 120, **options: Any) -> Store:
+def make_store(
+    root: Path,
+    methods: Sequence[str] = METHODS,
+    settings: Sequence[tuple[str, float]] = SETTINGS,
+    seeds: Iterable[int] = range(3),
+    *,
+    suite: str = "quick",
+    purpose: str = "compare",
+    skip: Iterable[tuple[str, str, int]] = (),
+    size: int = 120,
+    **options: Any,
+) -> Store:
     """A store as after a finished suite: records, arrays and the plan.
 
     `skip` names (method, noise title, seed) that are planned but have no record. `options` go to `make_spec`

@@ -101,9 +101,7 @@ class _Worker:
 class _Feeder:
     """Feeds the slots of this machine, each in a thread of its own."""
 
-    def __init__(
-        self, queue: Queue, service: mps.Service, folder: Path | None, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, queue: Queue, service: mps.Service, folder: Path | None, tell: Callable[[str], None]) -> None:
         self.queue, self.service, self.folder, self.tell = queue, service, folder, tell
         self._alone: set[str] = set()  # runs that are to have the device for themselves
 

@@ -21,9 +21,7 @@ class _Console(Console):
             yield segment if segment.control else Segment(escaped(segment.text), segment.style)
 
 
-def console(
-    soft_wrap: bool = False, highlight: bool = True, width: int | None = None, stderr: bool = False
-) -> Console:
+def console(soft_wrap: bool = False, highlight: bool = True, width: int | None = None, stderr: bool = False) -> Console:
     """A console that prints `[word]` and `:word:` as they are, in tables too; styles are given apart from the text."""
     return _Console(soft_wrap=soft_wrap, highlight=highlight, width=width, markup=False, emoji=False, stderr=stderr)
 

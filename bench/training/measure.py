@@ -55,6 +55,7 @@ class Measures:
 Written: TypeAlias = dict[str, Any]
 """The curves of a run that goes on; at its end they are `common.record.Curves`."""
 
+
 @dataclass(frozen=True)
 class End:
     """The parts of a record that are known after the last epoch."""

@@ -131,9 +131,7 @@ class Optimizers:
             optimizer.load_state_dict(state[kind])
 
 
-def of_stage(
-    optimizer: Settings, schedule: Settings, own: Mapping[str, Any], where: str
-) -> tuple[Settings, Settings]:
+def of_stage(optimizer: Settings, schedule: Settings, own: Mapping[str, Any], where: str) -> tuple[Settings, Settings]:
     """The settings of optimiser and schedule in a stage of a method: its own over the specification's.
 
     own: settings, and `schedule` as a table of its own. where: what messages begin with. Raises MethodError.

@@ -57,9 +57,7 @@ def _data_facts(data: RunData) -> DataFacts:
     return found
 
 
-def build_record(
-    spec: Specification, data: RunData, run: Run, curves: Curves, end: measure.End
-) -> Record:
+def build_record(spec: Specification, data: RunData, run: Run, curves: Curves, end: measure.End) -> Record:
     """The record without `execution`."""
     info = methods.info(spec.method.name)
     noise = spec.noise

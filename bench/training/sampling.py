@@ -41,7 +41,7 @@ def draw(labels: IntArray, count: int, balanced: bool, order: IntArray) -> IntAr
 
 
 class Sampler:
-    """Draws the rows of each epoch anew; """
+    """Draws the rows of each epoch anew;"""
 
     def __init__(self, labels: IntArray, settings: Sampling) -> None:
         self._labels, self._batches, self._balanced = labels, settings.batches, settings.balanced

@@ -164,8 +164,10 @@ def _with(
         key: {name: value for name, value in old.items() if name not in dropped} | dict(drawn)
         for key, (old, drawn) in parts.items()
     }
-    training = {**training, "optimizer": new["optimizer"]} if new["optimizer"] else {
-        key: value for key, value in training.items() if key != "optimizer"
-    }
+    training = (
+        {**training, "optimizer": new["optimizer"]}
+        if new["optimizer"]
+        else {key: value for key, value in training.items() if key != "optimizer"}
+    )
     rest = {key: value for key, value in table.items() if key not in ("hyper", "training")}
     return rest | {key: value for key, value in (("hyper", new["hyper"]), ("training", training)) if value}

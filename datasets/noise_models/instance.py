@@ -14,9 +14,7 @@ def _draw(dataset: DataSet, rate: float, options: Options, uniforms: Uniforms) -
     assert isinstance(dataset.train, Images)
     scale = noise_instance.PIXELS[options["pixels"]]
     pixels, labels = dataset.train.pixels, dataset.train.labels
-    return Drawn(
-        *noise_instance.draw(pixels, labels, dataset.num_classes, rate, options["std"], scale, uniforms.seed)
-    )
+    return Drawn(*noise_instance.draw(pixels, labels, dataset.num_classes, rate, options["std"], scale, uniforms.seed))
 
 
 def _expected_rate(rate: float, options: Options) -> float:

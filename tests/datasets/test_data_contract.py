@@ -18,7 +18,7 @@ from datasets import registry
 from datasets.base import DataError, ImageFiles
 from datasets.data_contract import Choice
 
-PLUG = '''
+PLUG = """
 import hashlib
 
 import numpy as np
@@ -75,7 +75,7 @@ DATASETS = [
     DataSetPlugin(SHADES, lists=Lists(("shades",), find, read, title)),
     DataSetPlugin(BYTES, load=load, official=lambda: LAYOUT),
 ]
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -127,9 +127,7 @@ def test_image_files_of_a_plugin_are_indexed_checked_and_read(plug: Path, shades
     assert names is not None and names(1) == "bright-train-1.png"
 
 
-def test_what_is_wrong_with_image_files_of_a_plugin_is_told(
-    plug: Path, shades: Path, command: Command
-) -> None:
+def test_what_is_wrong_with_image_files_of_a_plugin_is_told(plug: Path, shades: Path, command: Command) -> None:
     (shades / "shades" / "bright-train-1.png").write_bytes(b"no image")
     ended = command("data", "check", "shades", "--data", shades, "--plugin", plug)
     assert ended.status == 1 and "bright-train-1.png" in ended.out

@@ -109,7 +109,7 @@ def test_what_is_no_batch_of_images_is_refused(apply: Callable[[Tensor, Tensor],
         seen(in_memory(), "solar")
 
 
-PLUG = '''
+PLUG = """
 from datasets.views import ViewPolicy
 from methods.base import Method
 
@@ -126,7 +126,7 @@ class Mine(Method):
 
 
 VIEW_POLICIES = [ViewPolicy("solar", "inverts", apply=lambda images, numbers: 1 - images)]
-'''
+"""
 FAULTS = {
     "no policy": (
         '[ViewPolicy("solar", "inverts", apply=lambda images, numbers: 1 - images)]', "[5]", "must be a list",

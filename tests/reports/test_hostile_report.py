@@ -26,7 +26,7 @@ from tests.results.test_strangers import at, put, strange, tree
 from tests.synthetic_records import make_plan, make_record, make_spec, make_store
 
 OWN = "document.title='owned'"
-SCRIPT = f"\"'></title></style></script><script>{OWN}</script><img src=x onerror=\"{OWN}\">"
+SCRIPT = f'"\'></title></style></script><script>{OWN}</script><img src=x onerror="{OWN}">'
 
 
 def hostile_store(root: Path) -> None:
@@ -251,9 +251,7 @@ def test_links_lead_no_report_out_of_its_folder(command: Command, planned: Path,
 
 
 @pytest.mark.parametrize("broken", [1, 2, 5, 9])
-def test_a_full_disk_is_told(
-    command: Command, planned: Path, monkeypatch: pytest.MonkeyPatch, broken: int
-) -> None:
+def test_a_full_disk_is_told(command: Command, planned: Path, monkeypatch: pytest.MonkeyPatch, broken: int) -> None:
     count = [0]
 
     def fsync(descriptor: int) -> None:

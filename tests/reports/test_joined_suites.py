@@ -61,7 +61,7 @@ def test_a_report_of_one_suite_holds_nothing_of_others(two_suites: Path, tmp_pat
     names = {path.name.partition("-")[0] for path in (tmp_path / "report" / "tables").iterdir()}
     assert names == {"second", "runs.md", "runs.tex", "runs.csv"}
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
-    assert 'suite-second' in text and 'suite-first' not in text and "45, digest of their addresses" in text
+    assert "suite-second" in text and "suite-first" not in text and "45, digest of their addresses" in text
 
 
 @pytest.mark.parametrize(

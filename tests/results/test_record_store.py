@@ -86,10 +86,16 @@ def test_identity_and_configuration_leave_out_versions_and_seed() -> None:
         ("privileges", "none", "key 'privileges' must be list, not str"),
         ("address", "0" * 64, "key 'address' is 000000000000..."),
         ("curves", {"epoch": [1, 2], "test_accuracy": [0.5]}, "key 'curves.test_accuracy' must be a list of 2"),
-        ("curves", {"epoch": [1], "test_accuracy": [0.5], "memorisation": {"epoch": [1], "clean_given": []}},
-         "key 'curves.memorisation.clean_given' must be a list of 1"),
-        ("curves", {"epoch": [1], "test_accuracy": [0.5], "observed": {"selected": {"epoch": [1], "clean": 5}}},
-         "key 'curves.observed.selected.clean' must be a list of 1"),
+        (
+            "curves",
+            {"epoch": [1], "test_accuracy": [0.5], "memorisation": {"epoch": [1], "clean_given": []}},
+            "key 'curves.memorisation.clean_given' must be a list of 1",
+        ),
+        (
+            "curves",
+            {"epoch": [1], "test_accuracy": [0.5], "observed": {"selected": {"epoch": [1], "clean": 5}}},
+            "key 'curves.observed.selected.clean' must be a list of 1",
+        ),
     ],
 )
 def test_validate_names_file_and_key(record: dict[str, Any], key: str, value: Any, message: str) -> None:
@@ -427,8 +433,10 @@ def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path) -> No
         ({"purpose": "rank"}, "accepted: compare, reproduce"),
         ({"cells": [{"address": "x"}]}, r"cells\[0\]\.method"),
         ({"cells": None}, "key 'cells' must be list"),
-        ({"cells": [dict.fromkeys(("address", "method", "title", "setting", "seed", "dataset", "spec"))]},
-         r"cells\[0\]\.spec\.dataset"),
+        (
+            {"cells": [dict.fromkeys(("address", "method", "title", "setting", "seed", "dataset", "spec"))]},
+            r"cells\[0\]\.spec\.dataset",
+        ),
     ],
 )
 def test_a_malformed_plan_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

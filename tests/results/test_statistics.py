@@ -29,9 +29,7 @@ def _runs(values: dict[str, dict[tuple[str, str], list[float]]], start: int = 0)
         for (dataset, setting), found in cells.items()
         for seed, value in enumerate(found)
     ]
-    return pd.DataFrame(
-        rows, columns=["dataset", "setting", "method", "title", "name", "seed", "fingerprint", "value"]
-    )
+    return pd.DataFrame(rows, columns=["dataset", "setting", "method", "title", "name", "seed", "fingerprint", "value"])
 
 
 def _many(methods: dict[str, float], settings: int, datasets: int, seeds: int) -> pd.DataFrame:

@@ -221,7 +221,7 @@ def test_noise_files_of_one_name_are_refused_as_tables_could_not_tell_them_apart
         np.save(tmp_path / folder / "m.npy", matrix)
     path = write_suite(tmp_path / "s.toml")
     entry = '"matrix"\noptions = { file = "a/m.npy" }'
-    two = f'{entry}\n\n[[noise]]\nmodel = {entry.replace("a/m", "b/m")}'
+    two = f"{entry}\n\n[[noise]]\nmodel = {entry.replace('a/m', 'b/m')}"
     path.write_text(path.read_text().replace('"symmetric"\nrate = 0.5', two))
     assert "s.toml: key 'noise': 'matrix m' stands in the suite twice" in refused("run", "s.toml")
 

@@ -98,9 +98,7 @@ def test_names_are_completed() -> None:
     assert completion.method_names("elr,gce,mix") == ["elr,gce,mixup"]
 
 
-def test_an_interrupted_run_ends_with_130(
-    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 

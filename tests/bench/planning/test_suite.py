@@ -200,9 +200,7 @@ def test_a_condition_may_hold_for_one_data_set_alone() -> None:
         {"model": "asymmetric", "rate": 0.3, "datasets": ["cifar10"]},
     ]
     tables["methods"] = {"elr": {"when": [{"dataset": "cifar100", "hyper": {"penalty": 7.0}}]}}
-    found = [
-        (cell.spec.dataset.name, cell.setting, cell.spec.method.hyper["penalty"]) for cell in expand(tables)
-    ]
+    found = [(cell.spec.dataset.name, cell.setting, cell.spec.method.hyper["penalty"]) for cell in expand(tables)]
     assert found == [
         ("cifar10", "symmetric 40%", 3.0),
         ("cifar10", "asymmetric 30%", 3.0),

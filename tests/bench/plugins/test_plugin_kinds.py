@@ -71,7 +71,7 @@ SCHEDULES = [ScheduleKind("triangle", "triangle", Triangle, rate)]
 NETWORKS = [NetworkInfo("narrow", "Narrow", "one hidden layer", narrow, (1, 8, 8))]
 '''
 
-METHOD = '''
+METHOD = """
 from methods.base import Method, Stage
 import torch.nn.functional as F
 
@@ -92,7 +92,7 @@ class Mine(Method):
         logits = self.network(batch.views[0])
         batch.observe(logits)
         return F.cross_entropy(logits, batch.labels)
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +254,7 @@ def test_a_function_that_gives_no_network_is_told(suite: Path, command: Command,
     assert told in " ".join(ended.out.split())
 
 
-OWN = '''
+OWN = """
 def narrow(num_classes, image_shape):
     import torch
     from torch import nn
@@ -281,13 +281,11 @@ def narrow(num_classes, image_shape):
             return self.head(features)
 
     return Forked()
-'''
+"""
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_network_with_passes_of_its_own_is_used_like_others(
-    precision: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_with_passes_of_its_own_is_used_like_others(precision: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {}
     exec(OWN, names)
     info = networks.NetworkInfo("forked", "Forked", "two branches", names["narrow"], (1, 8, 8))

@@ -20,7 +20,7 @@ from datasets.data_contract import Choice
 from methods import registry as methods
 from results.store import Store
 
-METHOD = '''
+METHOD = """
 import torch.nn.functional as F
 
 from methods.base import Method
@@ -36,7 +36,7 @@ class Mine(Method):
         logits = self.network(batch.views[0])
         batch.observe(logits)
         return F.cross_entropy(logits, batch.labels)
-'''
+"""
 
 DATA = '''
 import numpy as np

@@ -47,7 +47,7 @@ def test_it_says_who_holds_it_and_beats(path: Path, monkeypatch: pytest.MonkeyPa
     held.tell(3, 10, 1234.5)
     seen = wait_for(lambda: (h := lease.read(path)) and h.counter > 2 and h)
     assert (seen.pid, seen.epoch, seen.epochs, seen.images_per_second) == (os.getpid(), 3, 10, 1234.5)
-    assert lease.live(path.parent, lease.Observer()) .keys() == {"a"}
+    assert lease.live(path.parent, lease.Observer()).keys() == {"a"}
     held.release()
 
 

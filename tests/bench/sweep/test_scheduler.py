@@ -70,9 +70,9 @@ def test_a_failing_run_stops_no_other_and_is_retried_only_when_asked(tmp_path: P
     assert status == 1
     assert "1 failed earlier" in output
     (tmp_path / "broken.py").write_text(
-        (tmp_path / "broken.py").read_text().replace(
-            "raise RuntimeError('planted fault')", "return self.network(batch.views[0]).square().mean()"
-        )
+        (tmp_path / "broken.py")
+        .read_text()
+        .replace("raise RuntimeError('planted fault')", "return self.network(batch.views[0]).square().mean()")
     )
     status, output = run(*arguments, "--retry-failed", cwd=tmp_path)
     assert (status, len(store.addresses()), store.failures()) == (0, 2, {})

@@ -108,14 +108,17 @@ def test_a_worker_whose_device_failed_takes_no_other_run(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_worker_is_kept_though_a_run_left_it_larger(tmp_path: Path) -> None:
     pytest.importorskip("psutil")  # without it loky looks at no process's size
-    plant(tmp_path, """
+    plant(
+        tmp_path,
+        """
 import time, methods
 if not hasattr(self, "grown"):
     self.grown = True
     note(os.getpid())
     methods.kept = [*getattr(methods, "kept", []), b"x" * 350_000_000]
     time.sleep(1.1)  # loky looks once a second
-""")
+""",
+    )
     write_suite(tmp_path / "s.toml", epochs=1, seeds=3, methods=("planted",))
     status, output = run("run", "s.toml", "--plugin", "planted.py", "--out", "out", "--jobs", 1, cwd=tmp_path)
     assert status == 0, output

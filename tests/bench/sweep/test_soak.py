@@ -29,6 +29,7 @@ def test_what_is_lost_twice_or_left_over_is_found(tmp_path: Path) -> None:
     finally:
         sys.path.pop(0)
     line = "[1/2] Cross-entropy, symmetric 50%, seed 0: test accuracy 1.0% at the last epoch"
-    assert soak.DONE.findall(f"{line}\nwarning: x\n{line}\n[2/2] ELR, seed 1: FAILED: x\n") == [
-        "Cross-entropy, symmetric 50%, seed 0"
-    ] * 2
+    assert (
+        soak.DONE.findall(f"{line}\nwarning: x\n{line}\n[2/2] ELR, seed 1: FAILED: x\n")
+        == ["Cross-entropy, symmetric 50%, seed 0"] * 2
+    )
