@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,9 @@ def test_planning_and_training_know_the_types_only() -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_a_type_imports_nothing_of_the_house(name: str) -> None:
     assert [one for one in imported(HOME / "common" / f"{name}.py") if one.split(".")[0] in PACKAGES] == []
+
+
+def test_every_folder_of_modules_is_installed() -> None:
+    listed = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    there = {file.parent.relative_to(HOME) for package in PACKAGES for file in (HOME / package).rglob("*.py")}
+    assert sorted(listed) == sorted(".".join(folder.parts) for folder in there)
