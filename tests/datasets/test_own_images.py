@@ -125,8 +125,8 @@ def test_other_lists_make_other_runs(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(text.replace(",daisy,daisy,", ",rose,daisy,", 1))
     changed = planned("own-images", tmp_path).cells[0]
     assert changed.address != before
-    assert named["dataset"]["file"] == "mine.csv"
-    assert named["dataset"]["content"] != changed.spec.dataset.content
+    assert named.dataset.file == "mine.csv"
+    assert named.dataset.content != changed.spec.dataset.content
 
 
 def test_suspects_name_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
