@@ -110,8 +110,8 @@ def test_suites_are_as_published_before_a_test_cuts_them_down() -> None:
         [part] = suites.parts(suites.read(suites.locate(name)), name)
         cells, warnings = spec.cells(part, name, "cpu", 1)
         first = cells[0].spec
-        size = first["augmentation"]["resize"], first["augmentation"]["crop"]
-        assert (first["network"], first["pretrained"], *size, first["dataset"]["validation"]["source"]) == values
+        size = first.augmentation.resize, first.augmentation.crop
+        assert (first.network, first.pretrained, *size, first.dataset.validation.source) == values
         assert any("missing in" in line or "is no folder" in line for line in warnings)
         assert part.purpose == "reproduce" and all(row.source for row in part.methods.values())
 
