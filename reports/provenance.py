@@ -17,8 +17,10 @@ from results.aggregate import RULES
 _NOT_SHOWN = ("host",)
 """Parts of `execution` that say where, not how: they have no place in a page that is handed on."""
 RUN_HEALTH = ("collapsed_epoch", "collapsed_reason", "first_above_chance", "loss_median", "loss_largest",
-              "gradient_median", "gradient_largest", "skipped", "left_out")  # fmt: skip
-"""Columns of the frame that say whether a run, and its data, are sound."""
+              "gradient_median", "gradient_largest", "skipped")  # fmt: skip
+"""Columns of the frame that say whether a run is sound."""
+_RUN_SOUND = (*RUN_HEALTH, "left_out")
+"""With how many images its data lack."""
 
 
 def runs_table(sections: Sequence[Section]) -> Table:
@@ -40,8 +42,8 @@ def runs_table(sections: Sequence[Section]) -> Table:
                       hint=run["collapsed_reason"]),
             ))  # fmt: skip
             data.append((section.plan["suite"], run["dataset"], run["setting"], run["row"], run["seed"], *values,
-                         *(run[name] for name in RUN_HEALTH), run["address"]))  # fmt: skip
-    header = ("suite", "dataset", "setting", "method", "seed", *names, *RUN_HEALTH, "address")
+                         *(run[name] for name in _RUN_SOUND), run["address"]))  # fmt: skip
+    header = ("suite", "dataset", "setting", "method", "seed", *names, *_RUN_SOUND, "address")
     notes = ("Test accuracy (%) by selection rule; memorised: share (%) of the mislabelled training samples predicted "
              "as their wrong label; ROC-AUC (%) of the mean probability of the given label.",)  # fmt: skip
     return Table("runs", "All runs", columns, tuple(rows), notes, (header, data))

@@ -67,7 +67,7 @@ def test_tuned_rows_have_the_settings_of_their_best_trial(name: str) -> None:
     assert {"cross_entropy", "car"} <= set(own)
     for row, spec in own.items():
         best = max(trials[row], key=lambda trial: float(trial["noisy_validation_accuracy"]))  # the earliest of equals
-        settings = {**spec["optimizer"], **spec["method"]["hyper"]}
+        settings = {**spec.optimizer, **spec.method.hyper}
         searched = [key for key in best if key not in ("trial", "noisy_validation_accuracy", "runs", "state")]
         assert {key: float(settings[key]) for key in searched} == {key: float(best[key]) for key in searched}
 
