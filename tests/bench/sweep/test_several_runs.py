@@ -199,7 +199,9 @@ def test_runs_are_added_as_leases_tell_what_one_takes_and_gains(
     cells = planted_cells(body, 3, "training.epochs=100")
     path = tmp_path / "planted.py"
     told = "{'memory': 2**28, 'memory_used': 2**28 * (1 + live()), 'memory_total': 4 * 2**30}"
-    path.write_text(path.read_text() + f"\nimport bench.training.pulse\nbench.pulse._memory = lambda device: {told}\n")
+    path.write_text(
+        path.read_text() + f"\nimport bench.training.pulse\nbench.training.pulse._memory = lambda device: {told}\n"
+    )
     packed = Packing("cpu", 2)
     ended, said = locally(path, cells, packed)
     assert [outcome.status for outcome in ended.values()] == ["done"] * 3

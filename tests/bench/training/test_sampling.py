@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bench.training.sampling import Sampler, draw, quotas
+from common.specification import Sampling
 
 
 def generator(seed: int) -> torch.Generator:
@@ -39,7 +40,7 @@ def test_a_balanced_draw_has_no_sample_twice() -> None:
 
 
 def test_epochs_are_drawn_anew_from_the_rows_asked_for() -> None:
-    sampler = Sampler(np.arange(100) % 5, {"batches": 2, "balanced": True})
+    sampler = Sampler(np.arange(100) % 5, Sampling(2, balanced=True, fresh=True))
     one, other = (sampler.rows(None, 10, generator(seed)) for seed in (1, 2))
     assert len(one) == 20 and not torch.equal(one.sort().values, other.sort().values)
     assert torch.equal(one, sampler.rows(None, 10, generator(1)))
