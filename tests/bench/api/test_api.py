@@ -78,7 +78,10 @@ def test_tuning_from_a_script(in_process: list[str], tmp_path: Path) -> None:
     assert found.suite.is_file() and found.trials["elr"] == 2
 
 
-def test_bad_input_is_said_as_the_command_says_it(in_process: list[str]) -> None:
+def test_bad_input_is_said_as_the_command_says_it(
+    in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"quikc.*did you mean 'quick'"):
         bench.run("quikc")
     with pytest.raises(MethodError, match="did you mean 'elr'"):
