@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench.api import execution, planned, tuned
 from bench.api.planned import Planned
-from bench.api.request import Location, PlanOptions, RunOptions
+from bench.api.request import DEFAULT_OUT, Location, PlanOptions, RunOptions
 from bench.api.tuned import Tuned
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.build import ReportSummary
-
-DEFAULT_OUT = Path("output")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bench.sweep import log, stall
 from datasets import registry as datasets
 
 Location: TypeAlias = Path | str
+DEFAULT_OUT = Path("output")
 
 
 @dataclass(frozen=True)

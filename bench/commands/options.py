@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from bench.api.request import DEFAULT_OUT as DEFAULT_OUT  # one option among these
 from bench.commands import completion
 from bench.planning.settings import MOST_SEEDS
 from bench.sweep import log, stall
-from common.errors import UserError, did_you_mean
+from common.errors import UserError
 
-DEFAULT_OUT = Path("output")
 Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (default: $NOISY_BENCH_DATA, else a per-user cache).")
@@ -116,13 +116,6 @@ def _check_letters(path: Path, option: str) -> None:
     """Raises UserError for a path that no line could show."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in str(path)):
         raise UserError(f"{option} {str(path)!r}: a path with control characters")
-
-
-def check_choice(value: str, option: str, accepted: tuple[str, ...]) -> str:
-    """The value, if it is accepted. Raises UserError."""
-    if value not in accepted:
-        raise UserError(f"{option} {value!r}{did_you_mean(value, accepted)} (accepted: {', '.join(accepted)})")
-    return value
 
 
 def check_folder(path: Path, option: str = "--out") -> Path:

@@ -35,7 +35,6 @@ from bench.commands.options import (
     StallMinutes,
     Weights,
     Workers,
-    check_choice,
     check_folder,
 )
 from bench.sweep import log, stall, terminal
@@ -90,16 +89,16 @@ def run(
     - `run my-suite.toml --set training.epochs=5`
     """
     check_folder(out)
-    check_choice(capture, "--capture", ("auto", "off"))
     wanted = PlanOptions(chosen, seeds, epochs, precision, assignments or [], device, data, plugin or [], skip_broken)
-    planned = plan_of(name, wanted)
     how = RunOptions(
         jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed, workers, weights,
         checkpoint_seconds,
     )  # fmt: skip
+    where = wanted.where()
+    slots = slots_of(where, how)  # refuses before a suite is read
+    planned = plan_of(name, wanted)
     if dry_run:
-        where = wanted.where()
-        show_plan(terminal.console(), planned, out, where, slots_of(where, how).runs_per_device or 1, probing)
+        show_plan(terminal.console(), planned, out, where, slots.runs_per_device or 1, probing)
         return
     ran = functions.executed(planned, wanted, how, out, terminal.console())
     if ran.failed:
