@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from reports import comparison, figure_style, figures, health, measures, page, provenance, rule_tables, tables, terminal
-from reports.comparison import Joined
-from reports.figure_ranks import critical_difference
-from reports.figure_style import Drawn
+from reports import (
+    comparison,
+    competition,
+    health,
+    leaderboard,
+    measures,
+    page,
+    page_curves,
+    provenance,
+    rule_tables,
+    tables,
+    terminal,
+)
+from reports.commands import Commands, PlannedNow, commands_text
+from reports.competition import Joined
+from reports.drawing import draw_all
 from reports.folder import Folder
 from reports.gather import Material, Section, gather, sections
 from reports.health_table import health_table
+from reports.latex import TEXT_WIDTH, latex
+from reports.latex_text import unset_letters
+from reports.leaderboard import MethodFacts
+from reports.model import Table
 from reports.page import Chapter
 from reports.paper import paper_tables
-from reports.render import csv_text, latex, markdown
+from reports.paper_cells import Prices
+from reports.print_style import Printed
+from reports.render import csv_text, markdown
 from reports.reproduction import against_table
+from reports.table_choice import chosen
 from results.aggregate import rule
 from results.doubts import Redraw
+from results.places import places
 
 TITLE = "Learning with noisy labels: results"
 _PURPOSES = {
@@ -29,9 +49,16 @@ _PURPOSES = {
 }
 
 
+Tell = Callable[[str], None]
+
+
+def _nothing(line: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class ReportSummary:
-    """What a report says in the terminal; doubts: of `results.doubts`."""
+    """What a report says in the terminal; index: the page, of a printed one its folder; doubts: of `results.doubts`."""
 
     index: Path
     terminal_tables: tuple[TerminalTable, ...]
@@ -42,46 +69,106 @@ class ReportSummary:
 def build_report(
     records: Path, out: Path, *, select: str | None = None, paper: str | None = None, published: Path | None = None,
     against: Path | None = None, running: Collection[str] = (), suites: Collection[str] = (),
-    redraw: Redraw | None = None,
+    redraw: Redraw | None = None, prices: Prices | None = None, networks: Mapping[str, str] | None = None,
+    methods: Mapping[str, MethodFacts] | None = None, planned: PlannedNow | None = None,
+    printed: Printed | None = None, tell: Tell = _nothing,
 ) -> ReportSummary:  # fmt: skip
-    """Write index.html, tables/*.{md,tex,csv} and figures/*.{svg,pdf,png} below `out`.
+    """Write index.html with the pages that it leads to, tables/*.{md,tex,csv}, tables/commands.csv and
+    figures/*.{svg,pdf,png,csv} below `out`.
 
     records: a store, a folder of records or a .jsonl file. select: the selection rule (default: each suite's own).
     paper: name of a published table to set beside our runs; published: a user's own table of that form. against:
     others' records to compare with. running: addresses of runs that are being executed. suites: those to show (default:
-    all). redraw: says whether a record's noisy labels are its specification's (see `results.doubts`).
+    all). redraw: says whether a record's noisy labels are its specification's (see `results.doubts`). prices: of
+    what has not been run of a published table; networks: what those are that differ from a published number's.
+    methods: what the leaderboard says of methods by registry name. planned: says what a suite would run today (see
+    `reports.commands`). printed: for a paper: figures of one width, each with its float as figures/*.tex, chosen
+    tables, and no page. tell: is called with what is being done, in a few words.
     Raises ReportError or StoreError with one line; nothing is written before all tables are made.
     """
     if select is not None:
         rule(select)
+    tell("reading the records")
     material = gather(records, running, suites, redraw)
     found = list(sections(material, select))
-    own = [chapter(section) for section in found]
-    beside = _published(found, paper, published, select)
-    joined, others = comparison.join(found), _others(material, against, select)
+    own = [_told(chapter, section, tell) for section in found]
+    beside = _published(found, paper, published, select, prices, networks)
+    joined, others = competition.join(found), _others(material, against, select)
     together = [] if joined is None else _together(joined)
-    about_all = [health.marked(provenance.runs_table(found), found)]
-    folder = Folder(out)
-    _draw(found, own, joined, together, folder)
     chapters = [*beside, *own, *together, *others]
-    for table in [*(table for part in chapters for table in (*part.tables, *part.appendix)), *about_all]:
-        for suffix, render in (("md", markdown), ("tex", latex), ("csv", csv_text)):
-            folder.write(f"tables/{table.name}.{suffix}", render(table))
-    details, facts = provenance.run_details(found), provenance.facts(material)
-    warned = [*material.warnings, *material.doubts]
-    folder.write("index.html", page.write_page(TITLE, chapters, about_all, details, facts, warned))
+    made = [table for part in chapters for table in (*part.tables, *part.appendix)]
+    about_all = [health.marked(provenance.runs_table(found), found)]
+    if printed is not None:
+        made, about_all = chosen(made, printed.choice, _row_titles(found)), []
+    folder, commands = Folder(out), Commands(found, planned)
+    unset = draw_all(found, own, joined, together, folder, printed, tell)
+    tell("writing tables" if printed is not None else "writing tables and pages")
+    _write_tables([*made, *about_all], folder, TEXT_WIDTH if printed is None else printed.points)
+    folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(found, own)))
+    if printed is None:
+        _write_pages(material, own, chapters, about_all, commands, methods or {}, folder)
     folder.tidy()
     shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
     shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
+    warnings = (*material.warnings, *unset, *_hints(found, chapters), *_warned(others))
+    return ReportSummary(out / "index.html" if printed is None else out, tuple(shown), warnings, material.doubts)
+
+
+def _warned(chapters: Iterable[Chapter]) -> list[str]:
+    return [line for part in chapters for line in part.warnings]
+
+
+def _hints(found: Sequence[Section], chapters: Sequence[Chapter]) -> list[str]:
+    """What is said on the terminal of the orders of rows, and of letters in tables."""
+    letters = unset_letters(table_texts(chapters))
+    unset = f"LaTeX tables: {letters} needs lualatex or xelatex with a font that has it; pdflatex names it U+..."
     hints = [f"{section.title}: {hint}" for section in found if (hint := rule_tables.order_hint(section))]
-    warnings = (*material.warnings, *hints, *(line for part in others for line in part.warnings))
-    return ReportSummary(out / "index.html", tuple(shown), warnings, material.doubts)
+    return [*([unset] if letters else []), *hints]
+
+
+def _row_titles(found: Sequence[Section]) -> dict[str, str]:
+    return {row: title for section in found for row, title in section.methods.items()}
+
+
+def _suites_of(found: Sequence[Section], own: Sequence[Chapter]) -> dict[str, str]:
+    """Name of a table -> the suite that it is of."""
+    return {
+        table.name: str(section.plan["suite"])
+        for section, part in zip(found, own, strict=True) for table in (*part.tables, *part.appendix)
+    }  # fmt: skip
+
+
+def _write_tables(made: Iterable[Table], folder: Folder, points: float) -> None:
+    for table in made:
+        for suffix, content in (("md", markdown(table)), ("tex", latex(table, points)), ("csv", csv_text(table))):
+            folder.write(f"tables/{table.name}.{suffix}", content)
+
+
+def _write_pages(
+    material: Material, own: Sequence[Chapter], chapters: Sequence[Chapter], about_all: Sequence[Table],
+    commands: Commands, methods: Mapping[str, MethodFacts], folder: Folder,
+) -> None:  # fmt: skip
+    found = commands.sections
+    details, facts = provenance.run_details(found, commands), provenance.facts(material)
+    ranked = leaderboard.in_order(
+        leaderboard.boards(section, part.name, methods) for section, part in zip(found, own, strict=True)
+    )
+    warned = [*material.warnings, *material.doubts]
+    for name, text in page.write_pages(TITLE, ranked, chapters, about_all, details, facts, warned):
+        folder.write(name, text)
+
+
+def _told(make: Callable[[Section], Chapter], section: Section, tell: Tell) -> Chapter:
+    tell(f"tables of {section.title}")
+    return make(section)
 
 
 def chapter(section: Section) -> Chapter:
     """The text and tables of one suite; its pictures are added when they are drawn."""
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
+    ranks = {} if best is None else places(best)
     found = Chapter(f"suite-{section.name}", section.title, about=_about(section))
+    found.curves = page_curves.curves_data(section, ranks)
     found.tables = tables.accuracy_tables(section, best)
     if best is not None:
         found.warnings = rule_tables.order_lines(section)
@@ -114,10 +201,13 @@ def _about(section: Section) -> list[str]:
     return [*(str(line) for line in lines if line), f"{', '.join([done, *unsound])}."]
 
 
-def _published(found: list[Section], paper: str | None, published: Path | None, select: str | None) -> list[Chapter]:
+def _published(
+    found: list[Section], paper: str | None, published: Path | None, select: str | None, prices: Prices | None,
+    networks: Mapping[str, str] | None,
+) -> list[Chapter]:  # fmt: skip
     if paper is None and published is None:
         return []
-    shown = paper_tables(found, paper, published, select)
+    shown = paper_tables(found, paper, published, select, prices, networks)
     return [_marked(Chapter("published", "Published numbers and ours", tables=shown), found)]
 
 
@@ -136,23 +226,10 @@ def _together(joined: Joined) -> list[Chapter]:
     return [_marked(part, joined.sections)] if found or not joined.ranks.reason else []
 
 
-def _draw(
-    found: list[Section], suites: list[Chapter], joined: Joined | None, together: list[Chapter], folder: Folder
-) -> None:
-    """Draw all figures into the chapters that they belong to."""
-    with figure_style.house_style():
-        for section, part in zip(found, suites, strict=True):
-            for drawn in figures.draw(section):
-                part.pictures.append(_written(drawn, [section], folder))
-        if joined is not None and not joined.ranks.reason:
-            drawn = critical_difference("critical-difference", joined.ranks, joined.select)
-            together[0].pictures.append(_written(drawn, joined.sections, folder))
-
-
-def _written(drawn: Drawn, sections: list[Section], folder: Folder) -> page.Picture:
-    """A figure of the sections, whose caption says which of their runs are not sound."""
-    drawn = replace(drawn, caption=" ".join(filter(None, (drawn.caption, health.sentence(sections)))))
-    files = figure_style.rendered(drawn)
-    for suffix, content in files.items():
-        folder.write(f"figures/{drawn.name}.{suffix}", content)
-    return page.picture(drawn, files["svg"].decode("utf-8"))
+def table_texts(chapters: Iterable[Chapter]) -> list[str]:
+    """All texts of the chapters' tables."""
+    return [
+        text for part in chapters for table in (*part.tables, *part.appendix)
+        for text in (table.title, *table.notes, *(column.label for column in table.columns),
+                     *(cell.text for row in table.rows for cell in row))
+    ]  # fmt: skip

@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
+from reports.competition import (
+    Joined,
+    best_of,
+    competing_rows,
+    competitors,
+    left_out_note,
+    ranks_of,
+    untested_notes,
+)  # fmt: skip
+from reports.csv_units import data_of
 from reports.gather import Section
 from reports.health import collapse_notes
-from reports.model import COLLAPSED, HOLE, Cell, Column, Table, p_text, percent, percent_cell, words
-from results import aggregate, statistics
+from reports.model import COLLAPSED, HOLE, Column, Table, TableCell, p_text, percent, percent_cell, words
+from reports.names import fit
+from results import statistics
 from results.aggregate import RULES
-from results.record import StoreError
-from results.statistics import Best, CriticalDifference
-
-
-def competitors(section: Section) -> pd.DataFrame:
-    """The runs that are ranked and tested: no row of clean labels. Raises StoreError in a `reproduce` suite."""
-    aggregate.comparing([section.plan])
-    return section.runs[~section.runs["method"].isin(section.clean_rows)]
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The runs that compete in several suites, as one comparison. ranks: its `reason` says why not to draw them."""
-
-    sections: list[Section]
-    select: str
-    runs: pd.DataFrame
-    ranks: CriticalDifference
-
-    @property
-    def title(self) -> str:
-        return f"All comparisons: {len(self.runs.drop_duplicates(['dataset', 'setting']))} settings"
-
-
-def join(sections: Sequence[Section]) -> Joined | None:
-    """All `compare` suites as one comparison; None where they may not be joined.
-
-    That is so for fewer than two suites, for suites of different selection rules, and where two of them hold one cell
-    with different configurations.
-    """
-    joined = [section for section in sections if section.compares]
-    if len(joined) < 2 or len({section.select for section in joined}) > 1:
-        return None
-    kept = pd.concat([competitors(section)[["address"]] for section in joined])
-    select = joined[0].select
-    try:
-        runs = aggregate.runs(joined[0].material.frame, [section.plan for section in joined], select)
-    except StoreError:
-        return None
-    runs = runs[runs["address"].isin(kept["address"])]
-    return Joined(joined, select, runs, statistics.critical_difference(runs))
-
-
-def best_of(section: Section) -> Best | None:
-    """What may be bold; None in a `reproduce` suite. The family of tests are the plan's rows, run or not."""
-    if not section.compares:
-        return None
-    runs = competitors(section)
-    return statistics.best(runs, [name for name in section.methods if name not in section.clean_rows])
+from results.best import Best
 
 
 def comparison_tables(section: Section, best: Best) -> list[Table]:
@@ -72,9 +33,20 @@ def comparison_tables(section: Section, best: Best) -> list[Table]:
     if reference is not None:
         title = section.methods[reference]
         found = [_differences_table(section, runs, reference, title), _tests_table(section, runs, reference), *found]
-    if not best.table.empty and best.method not in (None, reference):
-        found.insert(-1, _best_table(section, best, runs))
+    found[-1:-1] = _best_tables(section, best, runs, reference)
     return [table for table in found if table is not None]
+
+
+def _best_tables(section: Section, best: Best, runs: pd.DataFrame, reference: str | None) -> list[Table]:
+    """Tests against the best mean, over all settings and, of several data sets, over those of each."""
+    bests: list[tuple[str | None, Best | None]] = [(None, best)]
+    if len(section.datasets) > 1:
+        bests += [(dataset, best_of(section, dataset)) for dataset in section.datasets]
+    return [
+        _best_table(section, found, runs if dataset is None else runs[runs["dataset"] == dataset], dataset)
+        for dataset, found in bests
+        if found is not None and not found.table.empty and found.method not in (None, reference)
+    ]
 
 
 def _interval(low: float, high: float) -> str:
@@ -93,60 +65,78 @@ def _differences_table(section: Section, runs: pd.DataFrame, reference: str, tit
         compared = section.done(cell["dataset"], cell["setting"])
         addresses = tuple(compared.loc[compared["row"].isin([cell["method"], reference]), "address"])
         rows.append((
-            words(place), words(cell["title"]), Cell(str(cell["n"]), float(cell["n"])),
+            words(place), words(cell["title"]), TableCell(str(cell["n"]), float(cell["n"])),
             percent_cell(cell["difference"], sign=True, runs=addresses),
-            Cell(_interval(cell["low"], cell["high"])), Cell(p_text(cell["p_holm"])),
-            Cell(p_text(cell["smallest"]), cell["smallest"]), words(cell["note"]),
+            TableCell(_interval(cell["low"], cell["high"]), fractions=(cell["low"], cell["high"])),
+            TableCell(p_text(cell["p_holm"])), TableCell(p_text(cell["smallest"]), cell["smallest"]),
+            words(cell["note"]),
         ))  # fmt: skip
     notes = (
         f"Paired differences to {title} in points: equal seed and equal noisy labels, {RULES[section.select].title}. "
         "Interval: Student's t over pairs, 95%; one pair has none. Exact sign-flip test, Holm over all rows; below "
         f"{statistics.MINIMUM_PAIRS} pairs a cell is not testable, which does not mean that there is no difference.",
     )
-    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    data = data_of(table)
     name, heading = f"{section.name}-differences", f"{section.title}: differences to {title}"
     return Table(name, heading, columns, tuple(rows), notes, data)
 
 
-def _test_rows(table: pd.DataFrame, runs: pd.DataFrame, reference: str) -> tuple[tuple[Cell, ...], ...]:
+def _test_rows(
+    table: pd.DataFrame, runs: pd.DataFrame, reference: str, adjusted: str
+) -> tuple[tuple[TableCell, ...], ...]:
     """Of each row: whether the difference between its method and the reference is more than chance."""
     behind = {
         method: tuple(runs.loc[runs["method"].isin([method, reference]), "address"]) for method in table["method"]
     }
     return tuple(
         (
-            words(row["title"]), Cell(str(row["n"]), float(row["n"])), Cell(str(row["settings"])),
+            words(row["title"]), TableCell(str(row["n"]), float(row["n"])), TableCell(str(row["settings"])),
             percent_cell(row["difference"], sign=True, runs=behind[row["method"]]),
-            Cell(f"{row['wins']} / {row['ties']} / {row['losses']}", float(row["wins"])),
-            *(Cell(p_text(row[name]), None if math.isnan(row[name]) else row[name]) for name in
-              ("p", "p_holm", "smallest")),
+            TableCell(f"{row['wins']} / {row['ties']} / {row['losses']}", float(row["wins"])),
+            *(TableCell(p_text(row[name]), None if math.isnan(row[name]) else row[name]) for name in
+              ("p", adjusted, "smallest")),
             words(row["note"]),
         )
         for row in table.to_dict("records")
     )  # fmt: skip
 
 
-_TEST_COLUMNS = tuple(
-    Column(label, 0 < position < 8)
-    for position, label in enumerate(
-        ("method", "pairs", "settings", "difference", "wins / ties / losses", "p", "p (Holm)", "smallest p", "note")
+def _test_columns(adjusted: str) -> tuple[Column, ...]:
+    labels = ("method", "pairs", "settings", "difference", "wins / ties / losses", "p", f"p ({adjusted})", "smallest p",
+              "note")  # fmt: skip
+    return tuple(Column(label, 0 < position < 8) for position, label in enumerate(labels))
+
+
+_COUNTED = "Wins, ties and losses: settings by the sign of the mean paired difference (points)."
+
+
+def _difference_note(of: str = "") -> str:
+    return (
+        f"Difference: mean over the settings{of}, which weigh alike, of the mean over their pairs; the test is of this "
+        "mean."
     )
-)
 
 
-def _test_notes(select: str, family: int) -> tuple[str, ...]:
+def _of(section: Section, dataset: str | None = None) -> str:
+    """Whose settings a mean is over, where the suite's tables show those of one data set each."""
+    if len(section.datasets) == 1:
+        return ""
+    names = [section.dataset_title(name) for name in (section.datasets if dataset is None else [dataset])]
+    return f" of {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}"
+
+
+def _test_notes(select: str, family: int, of: str = "") -> tuple[str, ...]:
     return (
         f"Exact two-sided sign-flip test over all pairs of (setting, seed), {RULES[select].title}; one family "
-        f"of {family} tests declared by the suite's rows, Holm inside it. Smallest p: what so many pairs can reach at "
-        "best after the correction. Wins, ties and losses: settings by the sign of the mean paired difference "
-        "(points).",
+        f"of {family} tests declared by the suite's rows, Holm inside it. {_difference_note(of)} Smallest p: what "
+        f"so many pairs can reach at best after the correction. {_COUNTED}",
     )
 
 
 def _tests_table(section: Section, runs: pd.DataFrame, reference: str) -> Table:
-    titles = {name: title for name, title in section.methods.items() if name not in section.clean_rows}
     heading = f"{section.title}: tests against {section.methods[reference]} over all settings"
-    return _against_table(f"{section.name}-tests", heading, runs, reference, titles, section.select)
+    notes = _test_notes(section.select, len(competing_rows(section)) - 1, _of(section))
+    return _against_table(f"{section.name}-tests", heading, runs, reference, competing_rows(section), notes)
 
 
 def joined_tables(joined: Joined) -> list[Table]:
@@ -157,40 +147,45 @@ def joined_tables(joined: Joined) -> list[Table]:
     reference = statistics.baseline(joined.runs)
     if reference is None:
         return []
-    titles: dict[str, str] = {}
-    for section in joined.sections:
-        for name in (name for name in section.methods if name not in section.clean_rows):
-            titles.setdefault(name, section.methods[name])
+    titles = joined.rows
     names = ", ".join(section.title for section in joined.sections)
-    notes = [f"Suites: {names}. A row has in each of them the settings that the suite gives it."]
+    notes = [*_test_notes(joined.select, len(titles) - 1)]
+    notes.append(f"Suites: {names}. A row has in each of them the settings that the suite gives it.")
     if joined.ranks.reason:
         notes.append(f"No critical-difference diagram is drawn: {joined.ranks.reason}.")
     heading = f"{joined.title}: tests against {titles[reference]}"
-    return [_against_table("tests", heading, joined.runs, reference, titles, joined.select, tuple(notes))]
+    return [_against_table("tests", heading, joined.runs, reference, titles, tuple(notes))]
 
 
 def _against_table(
-    name: str, heading: str, runs: pd.DataFrame, reference: str, titles: dict[str, str], select: str,
-    notes: tuple[str, ...] = (),
-) -> Table:  # fmt: skip
+    name: str, heading: str, runs: pd.DataFrame, reference: str, titles: dict[str, str], notes: tuple[str, ...]
+) -> Table:
     """titles: row name -> title of all rows that compete, the reference among them; they declare the family."""
     table = statistics.against(runs, reference, list(titles))
     table["title"] = [titles[method] for method in table["method"]]
-    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
-    notes = (*_test_notes(select, len(table)), *notes)
-    return Table(name, heading, _TEST_COLUMNS, _test_rows(table, runs, reference), notes, data)
+    data = data_of(table)
+    rows = _test_rows(table, runs, reference, "p_holm")
+    return Table(name, heading, _test_columns("Holm"), rows, notes, data)
 
 
-def _best_table(section: Section, best: Best, runs: pd.DataFrame) -> Table:
+def _best_table(section: Section, best: Best, runs: pd.DataFrame, dataset: str | None) -> Table:
     table = best.table.assign(title=[section.methods[name] for name in best.table["method"]])
-    title = f"{section.title}: tests against the best mean ({section.methods[str(best.method)]})"
-    notes = list(_test_notes(section.select, len(table)))
-    if best.incomplete:
-        names = ", ".join(section.methods[name] for name in best.incomplete)
-        notes.append(f"Not ranked, because runs are missing in some setting: {names}.")
-    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
-    rows = _test_rows(table, runs, str(best.method))
-    return Table(f"{section.name}-best", title, _TEST_COLUMNS, rows, tuple(notes), data)
+    where = "" if dataset is None else f" on {section.dataset_title(dataset)}"
+    title = f"{section.title}: tests against the best mean{where} ({section.methods[str(best.method)]})"
+    together = (
+        f"p (all pairs): the best is not known beforehand, so all {best.pairs} pairs of methods are tested together, "
+        "by common sign flips. "
+    )
+    notes = [
+        f"Two-sided sign-flip tests over all pairs of (setting, seed), {RULES[section.select].title}. p: of the row "
+        f"alone. {together if best.pairs else ''}{_difference_note(_of(section, dataset))} Smallest p: what "
+        f"differences of these sizes can reach{' over all pairs' if best.pairs else ''}. {_COUNTED}",
+        *untested_notes(section, best),
+    ]
+    data = data_of(table)
+    rows = _test_rows(table, runs, str(best.method), "p_joint")
+    name = f"{section.name}-best" + ("" if dataset is None else f"-{fit(dataset)}")
+    return Table(name, title, _test_columns("all pairs"), rows, tuple(notes), data)
 
 
 def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
@@ -204,15 +199,17 @@ def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
     for method, title in titles.items():
         pairs = [counts.get((method, other)) for other in titles]
         cells = (
-            Cell("") if pair is None
-            else Cell(f"{pair['wins']} / {pair['ties']} / {pair['losses']}", float(pair["wins"] - pair["losses"]))
+            TableCell("") if pair is None
+            else TableCell(f"{pair['wins']} / {pair['ties']} / {pair['losses']}", float(pair["wins"] - pair["losses"]))
             for pair in pairs
         )  # fmt: skip
         rows.append((words(title), *cells))
     notes = ["Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference."]
-    if reason := statistics.critical_difference(runs).reason:
-        notes.append(f"No critical-difference diagram is drawn: {reason}.")
+    found = ranks_of(section)
+    if found.reason:
+        lacking = left_out_note(found, [section])
+        notes.append(" ".join(filter(None, (f"No critical-difference diagram is drawn: {found.reason}.", lacking))))
     notes += [note.removeprefix(f"{COLLAPSED} ") for note in collapse_notes([section], runs["address"])]
-    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    data = data_of(table)
     title = f"{section.title}: wins and losses by setting"
     return Table(f"{section.name}-wins", title, columns, tuple(rows), tuple(notes), data)

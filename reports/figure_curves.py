@@ -2,67 +2,37 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from scipy import stats
 
-from reports.figure_style import CLEAN, INK, WRONG, Drawn, Panels, Style, handle, interval, panels, style_of
-from reports.gather import Section, train_rate
+from reports.curve_means import Curves
+from reports.figure_looks import Style, styles_of
+from reports.figure_panels import Panels, panels
+from reports.figure_style import CLEAN, WRONG, Drawn, handle, interval
+from reports.figure_texts import labels_of
+from reports.gather import Section
 from reports.names import fit
-from results.inference import LEVEL
 
-_INTERVAL = "Lines: mean over seeds; bands: 95% interval of the mean (Student's t), which one run does not have."
-
-
-@functools.cache
-def _quantile(count: int) -> float:
-    return float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) if count > 1 else math.nan
+INTERVAL = "Lines: mean over seeds; bands: 95% interval of the mean (Student's t), which one run does not have."
 
 
-def means(curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean and interval over runs by epoch: columns epoch, mean, low, high. curves: columns epoch, value."""
-    found = curves.groupby("epoch", sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
-    half = found["count"].map(_quantile) * found["std"] / np.sqrt(found["count"])
-    return found[["epoch", "mean"]].assign(low=found["mean"] - half, high=found["mean"] + half)
-
-
-class Curves:
-    """The curves of a section's runs, looked up by cell and quantity."""
-
-    def __init__(self, section: Section) -> None:
-        table = section.material.curves
-        found = table[table["address"].isin(list(section.frame["address"]))]
-        self.groups = dict(iter(found.groupby(["address", "quantity"], observed=True)))
-        self.section = section
-
-    def quantities(self) -> list[str]:
-        return sorted({str(quantity) for _, quantity in self.groups})
-
-    def of(self, dataset: str, setting: str, method: str, quantity: str) -> pd.DataFrame | None:
-        """Mean and interval over the cell's runs; None where no run has the quantity."""
-        runs = self.section.done(dataset, setting, method)["address"]
-        parts = [self.groups[address, quantity] for address in runs if (address, quantity) in self.groups]
-        return means(pd.concat(parts)) if parts else None
+def _band(line: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Low and high end of a line's band, which stays between 0 and 1 where all values are shares."""
+    shares = line["mean"].between(0, 1).all()
+    low, high = (line[name].clip(0, 1) if shares else line[name] for name in ("low", "high"))
+    return low, high
 
 
 def draw_line(axis: Axes, line: pd.DataFrame, style: Style, order: int = 0) -> None:
-    """A mean line with its band, which ends at 0 and 1 where all values are shares; a few markers, shifted for each
-    line so that they do not hide each other."""
+    """A mean line with its band; a few markers, shifted for each line so that they do not hide each other."""
     step = max(1, len(line) // 5)
-    low, high = line["low"], line["high"]
-    if line["mean"].between(0, 1).all():
-        low, high = low.clip(0, 1), high.clip(0, 1)
-    interval(axis, line["epoch"], low, high, style.color)
-    axis.plot(line["epoch"], line["mean"], color=style.color, linestyle=style.dash, marker=style.marker,
-              markevery=(order % step, step), markeredgewidth=0)  # fmt: skip
+    interval(axis, line["epoch"], *_band(line), style.color)
+    axis.plot(line["epoch"], line["mean"], linestyle=style.dash, markevery=(order % step, step), **style.mark())
 
 
 def _epochs(drawn: Panels) -> None:
@@ -71,58 +41,84 @@ def _epochs(drawn: Panels) -> None:
         axis.margins(x=0.02)
 
 
-def _percent(axes: Iterable[Axes]) -> None:
+def _in_percent(axes: Iterable[Axes]) -> None:
     for axis in axes:
         axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
         axis.yaxis.set_major_locator(MaxNLocator(5))
 
 
-_Key = tuple[str, tuple[str, str], str]
+LineKey = tuple[str, tuple[str, str], str]
 """Quantity, place (data set and setting) and method of a line."""
 
 
-def _lines(section: Section, lines: dict[_Key, pd.DataFrame], y: str, rows: Sequence[tuple[str, str]]) -> Panels | None:
+def line_data(section: Section, lines: dict[LineKey, pd.DataFrame], in_percent: bool = True) -> pd.DataFrame:
+    """The lines below each other: mean and interval by epoch, shares in percent."""
+    parts = []
+    for (quantity, (dataset, setting), method), line in lines.items():
+        place = {"dataset": dataset, "setting": setting, "method": method, "title": section.methods[method]}
+        low, high = _band(line)
+        values = line[["mean"]].assign(low=low, high=high) * (100 if in_percent else 1)
+        values = values.round(6).add_suffix("_percent" if in_percent else "")
+        parts.append(pd.concat([line["epoch"], values], axis=1).assign(**place, quantity=quantity))
+    first = ["dataset", "setting", "method", "title", "quantity", "epoch"]
+    found = pd.concat(parts, ignore_index=True)
+    return found[[*first, *(name for name in found.columns if name not in first)]]
+
+
+def of_kept_settings(
+    lines: dict[LineKey, pd.DataFrame], rows: Sequence[tuple[str, str]]
+) -> dict[LineKey, pd.DataFrame]:
+    """The lines without settings that lack the first quantity, or the last where none has the first."""
+    first = rows[0][1] if any(key[0] == rows[0][1] for key in lines) else rows[-1][1]
+    kept = {place for quantity, place, _ in lines if quantity == first}
+    return {key: line for key, line in lines.items() if key[1] in kept}
+
+
+def lines_by_setting(
+    section: Section, lines: dict[LineKey, pd.DataFrame], y: str, rows: Sequence[tuple[str, str]]
+) -> Panels | None:
     """Panels of settings and quantities, one line a method. rows: title and name of each quantity.
 
-    Settings that lack the first quantity are left out. Quantities stand side by side where the settings are few.
+    Quantities stand side by side where the settings are few.
     """
     used = [method for method in section.methods if any(key[2] == method for key in lines)]
-    first = rows[0][1] if any(key[0] == rows[0][1] for key in lines) else rows[-1][1]
-    kept = [place for place in section.places if any(key[:2] == (first, place) for key in lines)]
+    kept = [place for place in section.places if any(key[1] == place for key in lines)]
     if not kept:
         return None
     wide = len(rows) > 1 and len(kept) > len(rows)
     order = [(row, place) for row in rows for place in kept] if wide else [(row, p) for p in kept for row in rows]
     titles = [section.place_title(*place) + (f": {title}" if title else "") for (title, _), place in order]
-    labels = [section.methods[method] for method in used]
+    looks, names = styles_of(tuple(section.methods)), labels_of(section.methods)
+    labels = [names[method] for method in used]
     most = 4 if len(rows) == 1 else min(len(kept), 6) if wide else len(rows)
     drawn = panels(titles, x="epoch", y=y, most=most, entries=labels)
     for axis, ((_, quantity), place) in zip(drawn.axes, order, strict=True):
         for number, method in enumerate(used):
             if (quantity, place, method) in lines:
-                draw_line(axis, lines[quantity, place, method], style_of(method), number)
-    _percent(drawn.axes)
+                draw_line(axis, lines[quantity, place, method], looks[method], number)
+    _in_percent(drawn.axes)
     _epochs(drawn)
-    drawn.legend([handle(section.methods[method], style_of(method), marker=True) for method in used])
+    drawn.legend([handle(names[method], looks[method], marker=True) for method in used])
     return drawn
 
 
-def _recorded(section: Section, curves: Curves, quantities: Iterable[str]) -> dict[_Key, pd.DataFrame]:
+def _recorded(section: Section, curves: Curves, quantities: Iterable[str]) -> dict[LineKey, pd.DataFrame]:
     return {
         (quantity, place, method): line
         for quantity in quantities for place in section.places for method in section.methods
-        if (line := curves.of(*place, method, quantity)) is not None
+        if (line := curves.of(section, place, method, quantity)) is not None
     }  # fmt: skip
 
 
 def test_accuracy(section: Section, curves: Curves) -> Drawn | None:
     """Test accuracy by epoch, one panel a setting."""
     lines = _recorded(section, curves, ["test_accuracy"])
-    drawn = _lines(section, lines, "test accuracy (%)", [("", "test_accuracy")])
+    drawn = lines_by_setting(section, lines, "test accuracy (%)", [("", "test_accuracy")])
     if drawn is None:
         return None
-    caption = _INTERVAL
-    return Drawn(f"{section.name}-test-accuracy", "Test accuracy by epoch", caption, drawn.figure)
+    caption = INTERVAL
+    data = line_data(section, lines).drop(columns="quantity")
+    return Drawn(f"{section.name}-test-accuracy", "Test accuracy by epoch", caption, drawn.figure, data)
 
 
 def memorisation(section: Section, curves: Curves) -> Drawn | None:
@@ -131,24 +127,26 @@ def memorisation(section: Section, curves: Curves) -> Drawn | None:
         ("memorised", "memorisation.mislabelled_given"), ("corrected", "memorisation.mislabelled_true"),
         ("clean fitted", "memorisation.clean_given"),
     ]  # fmt: skip
-    lines = _recorded(section, curves, [quantity for _, quantity in rows])
-    drawn = _lines(section, lines, "share of samples (%)", rows)
+    titles = {quantity: title for title, quantity in rows}
+    lines = of_kept_settings(_recorded(section, curves, list(titles)), rows)
+    drawn = lines_by_setting(section, lines, "share of samples (%)", rows)
     if drawn is None:
         return None
     caption = (
         "Measured in evaluation mode on the unaugmented training set. Memorised: mislabelled samples "
         "predicted as their wrong given label; corrected: as their true label; clean fitted: clean samples predicted "
-        f"as their label. {_INTERVAL}"
+        f"as their label. {INTERVAL}"
     )
-    return Drawn(f"{section.name}-memorisation", "Memorisation by epoch", caption, drawn.figure)
+    data = line_data(section, {(titles[key[0]], *key[1:]): line for key, line in lines.items()})
+    return Drawn(f"{section.name}-memorisation", "Memorisation by epoch", caption, drawn.figure, data)
 
 
-_GROUPS = {"clean": CLEAN, "mislabelled": WRONG}
+GROUPS = {"clean": CLEAN, "mislabelled": WRONG}
 
 
 def observed_names(curves: Curves) -> set[str]:
     """Names of the values that methods observed."""
-    endings = tuple(f".{group}" for group in _GROUPS)
+    endings = tuple(f".{group}" for group in GROUPS)
     found = [name for name in curves.quantities() if name.startswith("observed.") and name.endswith(endings)]
     return {name.removeprefix("observed.").rpartition(".")[0] for name in found}
 
@@ -157,69 +155,27 @@ def observed(section: Section, curves: Curves, quantity: str) -> Drawn | None:
     """A value that methods observe in training (such as CAR's h), mean over clean and over mislabelled samples."""
     lines = {
         (place, method, group): line
-        for place in section.places for method in section.methods for group in _GROUPS
-        if (line := curves.of(*place, method, f"observed.{quantity}.{group}")) is not None
+        for place in section.places for method in section.methods for group in GROUPS
+        if (line := curves.of(section, place, method, f"observed.{quantity}.{group}")) is not None
     }  # fmt: skip
     shown = list(dict.fromkeys((place, method) for place, method, _ in lines))
     if not shown:
         return None
     words = quantity.replace("_", " ")
-    several = len({method for _, method in shown}) > 1
+    several, names = len({method for _, method in shown}) > 1, labels_of(section.methods)
     titles = [
-        section.place_title(*place) + (f"\n{section.methods[method]}" if several else "") for place, method in shown
+        section.place_title(*place) + (f"\n{names[method]}" if several else "") for place, method in shown
     ]  # fmt: skip
-    drawn = panels(titles, x="epoch", y=f"mean {words}", entries=list(_GROUPS), tall_titles=several)
+    drawn = panels(titles, x="epoch", y=f"mean {words}", entries=list(GROUPS), tall_titles=several)
     dashes: dict[str, Any] = {"clean": "-", "mislabelled": "--"}
     for axis, (place, method) in zip(drawn.axes, shown, strict=True):
-        for group, color in _GROUPS.items():
+        for group, color in GROUPS.items():
             if (place, method, group) in lines:
                 draw_line(axis, lines[place, method, group], Style(color, dashes[group], ""))
     _epochs(drawn)
-    drawn.legend([Line2D([], [], color=color, ls=dashes[group], label=group) for group, color in _GROUPS.items()])
+    drawn.legend([Line2D([], [], color=color, ls=dashes[group], label=group) for group, color in GROUPS.items()])
     who = ", ".join(dict.fromkeys(section.methods[method] for _, method in shown))
     title = f"{'Confidence h' if quantity == 'confidence' else words.capitalize()} of clean and mislabelled samples"
-    caption = f"Seen in the training passes ({who}). {_INTERVAL}"
-    return Drawn(f"{section.name}-{fit(quantity.replace('_', '-'))}", title, caption, drawn.figure)
-
-
-def selection(section: Section, curves: Curves) -> Drawn | None:
-    """Purity (share of clean labels among the selected samples) and the share of all clean samples selected."""
-    lines: dict[_Key, pd.DataFrame] = {}
-    for place in section.places:
-        for method in section.methods:
-            parts = [_purity(section, curves, run) for run in section.done(*place, method)["address"]]
-            for name in ("purity", "clean kept"):
-                known = [
-                    part[["epoch", name]].set_axis(["epoch", "value"], axis=1) for part in parts if part is not None
-                ]
-                if known and not (joined := pd.concat(known).dropna()).empty:
-                    lines[name, place, method] = means(joined)
-    drawn = _lines(section, lines, "share of samples (%)", [("purity", "purity"), ("clean kept", "clean kept")])
-    if drawn is None:
-        return None
-    shares = {f"{section.place_title(*place)}: purity": _clean_share(section, place) for place in section.places}
-    for axis in drawn.axes:
-        if axis.get_title() in shares:
-            axis.axhline(shares[axis.get_title()], color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
-    caption = (
-        "Samples selected in the training passes. Purity: share of clean labels among the selected; clean kept: share "
-        f"of all clean samples that are selected; dashed: share of clean labels in the training set. {_INTERVAL}"
-    )
-    return Drawn(f"{section.name}-selection", "Purity of the selected samples", caption, drawn.figure)
-
-
-def _clean_share(section: Section, place: tuple[str, str]) -> float:
-    rates = [train_rate(section.material.records[address]) for address in section.done(*place)["address"]]
-    return 1 - float(np.mean(rates)) if rates else math.nan
-
-
-def _purity(section: Section, curves: Curves, address: str) -> pd.DataFrame | None:
-    both = [curves.groups.get((address, f"observed.selected.{group}")) for group in _GROUPS]
-    if both[0] is None or both[1] is None:
-        return None
-    clean, wrong = (part.set_index("epoch")["value"] for part in both if part is not None)
-    rate = train_rate(section.material.records[address])
-    kept = clean * (1 - rate)
-    total = kept + wrong * rate
-    table = pd.DataFrame({"purity": kept / total.where(total > 0), "clean kept": clean})
-    return table.rename_axis("epoch").reset_index()
+    caption = f"Seen in the training passes ({who}). {INTERVAL}"
+    data = line_data(section, {(group, place, method): line for (place, method, group), line in lines.items()}, False)
+    return Drawn(f"{section.name}-{fit(quantity.replace('_', '-'))}", title, caption, drawn.figure, data)

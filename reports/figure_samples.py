@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.figure_detection import Scores
+from reports.figure_detection import Floats, Scores, noisy_place
+from reports.figure_page import HIGHEST, page, points
 from reports.figure_style import CLEAN, INK, WRONG, Drawn
+from reports.figure_texts import fitted, labels_of
 from reports.gather import Section
 from reports.names import fit
 
 EACH = 6
 """Images of each kind in a row."""
 METHODS = 6
-_SIDE, _GAP, _TEXT = 0.62, 0.1, 0.3
+KINDS = "most suspicious", "most wrongly suspected"
+_SIDE, _GAP, _TEXT, _PRINTED_TEXT = 0.62, 0.1, 0.3, 0.42
 _HEAD, _ROW_HEAD = 0.3, 0.2
 
 
@@ -26,24 +31,45 @@ def sample_grids(section: Section, scores: Scores) -> list[Drawn]:
     """One figure for each data set that has thumbnails, in its first noisy setting: a row for each of some methods."""
     drawn = []
     for dataset in section.datasets:
-        place = scores.noisy_place(dataset)
-        rows = _rows(section, scores, place) if place else []
+        place = noisy_place(section, dataset)
+        rows = _rows(section, scores, place)[: _look().rows] if place else []
         if place and rows:
             name = f"{section.name}-samples" + ("" if len(section.datasets) == 1 else f"-{fit(dataset)}")
             heading = f"{section.dataset_title(dataset)}, {place[1]}"
+            look = _look()
+            first, second = ("left", "right") if look.both else ("first", "below")
             caption = (
-                f"Training images of {heading}: left the {EACH} most suspicious; right, where the true labels are "
-                f"known, the {EACH} most suspicious of the correctly labelled. Under each image: given label (red "
-                "where it is wrong), true label where it differs, and the score by which a method holds the label to "
-                "be right."
+                f"Training images of {heading}: {first} the {look.each} most suspicious; {second}, where the true "
+                f"labels are known, the {look.each} most suspicious of the correctly labelled. Under each image: given "
+                "label (red where it is wrong), true label where it differs, and the score by which a method holds "
+                "the label to be right."
             )
-            drawn.append(Drawn(name, f"Suspicious labels of {heading}", caption, _draw(rows)))
+            data = _data(rows, look).assign(dataset=dataset, setting=place[1])
+            drawn.append(Drawn(name, f"Suspicious labels of {heading}", caption, _draw(rows, look), data))
     return drawn
 
 
-def _rows(section: Section, scores: Scores, place: tuple[str, str]) -> list[tuple[str, dict[str, Any], list[str]]]:
-    rows: list[tuple[str, dict[str, Any], list[str]]] = []
-    for method, title in section.methods.items():
+@dataclass(frozen=True)
+class _Row:
+    """A method's images: its arrays, and the names of classes."""
+
+    method: str
+    title: str
+    arrays: dict[str, Any]
+    names: list[str]
+
+    def name(self, label: int) -> str:
+        return (self.names[label] if label < len(self.names) else str(label)).replace("_", " ")
+
+    def labels(self, sample: int) -> tuple[int, int | None]:
+        """Given and true label; None where that is not known."""
+        true = self.arrays.get("true")
+        return int(self.arrays["given"][sample]), None if true is None else int(true[sample])
+
+
+def _rows(section: Section, scores: Scores, place: tuple[str, str]) -> list[_Row]:
+    rows: list[_Row] = []
+    for method, title in labels_of(section.methods).items():
         found = section.done(*place, method)
         if found.empty or len(rows) == METHODS:
             continue
@@ -52,41 +78,95 @@ def _rows(section: Section, scores: Scores, place: tuple[str, str]) -> list[tupl
             record = section.material.records[str(found["address"].iloc[0])]
             names = [str(name) for name in record.get("data", {}).get("class_names", [])]
             own = "own score" if "own_score" in arrays else "p of given label"
-            rows.append((f"{title} ({own}, seed {found['seed'].iloc[0]})", arrays, names))
+            rows.append(_Row(method, f"{title} ({own}, seed {found['seed'].iloc[0]})", arrays, names))
     return rows
 
 
-def _draw(rows: list[tuple[str, dict[str, Any], list[str]]]) -> Figure:
+@dataclass(frozen=True)
+class _Look:
+    """How the images stand: so many of each kind in a line, both kinds in one line or in two. Sizes in inches."""
+
+    each: int
+    both: bool
+    text: float
+    width: float
+    rows: int = METHODS
+
+    @property
+    def line(self) -> float:
+        return _SIDE + self.text + _ROW_HEAD
+
+    def left(self, column: int) -> float:
+        return 0.1 + column * (_SIDE + _GAP) + (0.25 if self.both and column >= self.each else 0)
+
+
+def _look() -> _Look:
+    width = page().width
+    if width is None:
+        return _Look(EACH, True, _TEXT, 0.2 + 2 * EACH * (_SIDE + _GAP) + 0.25)
+    both = width >= 0.45 + 8 * (_SIDE + _GAP)
+    each = int((width - 0.2 - 0.25 * both) / (_SIDE + _GAP) / (1 + both))
+    look = _Look(min(each, EACH), both, _PRINTED_TEXT, width)
+    return replace(look, rows=min(METHODS, int((HIGHEST - _HEAD) / look.line) // (1 if both else 2)))
+
+
+def _chosen(arrays: dict[str, Any], each: int) -> list[tuple[Floats, NDArray[np.int64]]]:
+    """For each kind: the scores of all samples, and the places among the thumbnails of the most suspicious ones."""
+    score = np.asarray(arrays.get("own_score", arrays["given_probability_mean"]), dtype=np.float64)
+    shown = np.asarray(arrays["thumbnail_rows"], dtype=np.int64)
+    order = np.argsort(score[shown], kind="stable")
+    found = [(score, order[:each])]
+    if (true := arrays.get("true")) is not None:
+        clean = (arrays["given"] == true)[shown]
+        found.append((score, order[clean[order]][:each]))
+    return found
+
+
+def _draw(rows: list[_Row], look: _Look) -> Figure:
     """All images stand in one pair of axes whose unit is an inch: far quicker than one for each."""
-    width = 0.2 + 2 * EACH * (_SIDE + _GAP) + 0.25
-    height = _HEAD + len(rows) * (_SIDE + _TEXT + _ROW_HEAD)
-    figure = Figure(figsize=(width, height))
+    known = any("true" in row.arrays for row in rows)
+    lines = len(rows) * (1 if look.both else 1 + known)
+    head = _HEAD if look.both else 0.08
+    height = head + lines * look.line
+    figure = Figure(figsize=(look.width, height))
     FigureCanvasAgg(figure)
     axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
-    known = any("true" in arrays for _, arrays, _ in rows)
-    for kind, text in enumerate(("most suspicious", "most wrongly suspected")[: 1 + known]):
-        axis.text(_left(kind * EACH), height - 0.06, text, va="top", fontsize=8.5)
-    for number, (title, arrays, names) in enumerate(rows):
-        top = height - _HEAD - number * (_SIDE + _TEXT + _ROW_HEAD)
-        axis.text(_left(0), top - 0.02, title, va="top", fontsize=7)
-        score = np.asarray(arrays.get("own_score", arrays["given_probability_mean"]), dtype=np.float64)
-        shown = np.asarray(arrays["thumbnail_rows"], dtype=np.int64)
-        order = np.argsort(score[shown], kind="stable")
-        true = arrays.get("true")
-        clean = (arrays["given"] == true)[shown] if true is not None else np.zeros(len(shown), dtype=bool)
-        for first, chosen in ((0, order[:EACH]), (EACH, order[clean[order]][:EACH])):
-            for column, position in enumerate(chosen, start=first):
-                row = shown[position]
-                _image(axis, arrays["thumbnails"][position], _left(column), top - _ROW_HEAD)
-                labels = int(arrays["given"][row]), None if true is None else int(true[row])
-                _labels(axis, labels, float(score[row]), names, _left(column), top - _ROW_HEAD - _SIDE)
-    axis.set(xlim=(0, width), ylim=(0, height))
+    for kind, text in enumerate(KINDS[: 1 + known] if look.both else ()):
+        axis.text(look.left(kind * look.each), height - 0.06, text, va="top", fontsize=8.5)
+    top = height - head
+    for row in rows:
+        for kind, (score, places) in enumerate(_chosen(row.arrays, look.each)):
+            if kind == 0 or not look.both:
+                title = row.title if look.both else f"{KINDS[kind]}: {row.title}"
+                words = axis.text(look.left(0), top - 0.02, _head(title, look), va="top", fontsize=7)
+                words.set_label(title)  # what is cut is told whole in the caption
+            for column, place in enumerate(places, start=kind * look.each if look.both else 0):
+                _image(axis, row.arrays["thumbnails"][place], look.left(column), top - _ROW_HEAD)
+                _labels(axis, row, int(row.arrays["thumbnail_rows"][place]), score, look.left(column),
+                        top - _ROW_HEAD - _SIDE)  # fmt: skip
+            top -= 0 if look.both else look.line
+        top -= look.line if look.both else 0
+    axis.set(xlim=(0, look.width), ylim=(0, height))
     return figure
 
 
-def _left(column: int) -> float:
-    return 0.1 + column * (_SIDE + _GAP) + (0.25 if column >= EACH else 0)
+def _head(title: str, look: _Look) -> str:
+    return fitted(title, look.width - 0.2, 7) if page().printed else title
+
+
+def _data(rows: list[_Row], look: _Look) -> pd.DataFrame:
+    """The images that are shown: their index among the training images, labels, and scores."""
+    found = []
+    for row in rows:
+        for kind, (score, places) in zip(KINDS, _chosen(row.arrays, look.each), strict=False):
+            for place in places:
+                sample = int(row.arrays["thumbnail_rows"][place])
+                given, true = row.labels(sample)
+                found.append((row.method, row.title, kind, sample, row.name(given),
+                              None if true is None else row.name(true), round(float(score[sample]), 6)))  # fmt: skip
+    names = ["method", "row", "kind", "sample", "given_label", "true_label", "score"]
+    return pd.DataFrame(found, columns=names)
 
 
 def _image(axis: Axes, pixels: NDArray[np.uint8], left: float, top: float) -> None:
@@ -96,15 +176,14 @@ def _image(axis: Axes, pixels: NDArray[np.uint8], left: float, top: float) -> No
                 extent=extent, aspect="auto")  # fmt: skip
 
 
-def _labels(
-    axis: Axes, labels: tuple[int, int | None], score: float, names: list[str], left: float, top: float
-) -> None:
-    given, true = labels
-
-    def name(label: int) -> str:
-        return (names[label] if label < len(names) else str(label)).replace("_", " ")[:13]
-
-    color = INK if true is None else CLEAN if given == true else WRONG
-    below = f"{score:.2f}" if true is None or true == given else f"is {name(true)}  {score:.2f}"
-    for text, ink, offset in ((name(given), color, 0.03), (below, INK, 0.13)):
-        axis.text(left + _SIDE / 2, top - offset, text, ha="center", va="top", fontsize=5.5, color=ink)
+def _labels(axis: Axes, row: _Row, sample: int, score: Floats, left: float, top: float) -> None:
+    given, true = row.labels(sample)
+    wrong = true is not None and true != given
+    color = INK if true is None else WRONG if wrong else CLEAN
+    number = f"{score[sample]:.2f}"
+    below = [f"is {row.name(true)}"] if wrong and true is not None else []
+    lines = [row.name(given), *below, number] if page().printed else [row.name(given), "  ".join([*below, number])]
+    step = 0.12 if page().printed else 0.1
+    for place, text in enumerate(lines):
+        axis.text(left + _SIDE / 2, top - 0.03 - place * step, fitted(text, _SIDE + _GAP - 0.03, points(5.5)),
+                  ha="center", va="top", fontsize=points(5.5), color=color if place == 0 else INK)  # fmt: skip

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
-from reports import comparison
+from reports import competition
 from reports import figure_curves as over_epochs
 from reports import figure_detection as detection
-from reports import figure_matrices as classes
+from reports import figure_matrices as matrices
 from reports import figure_overview as overview
-from reports.figure_ranks import critical_difference
+from reports.curve_means import curves_of
+from reports.figure_calibration import calibration
+from reports.figure_classes import class_accuracy
+from reports.figure_noise_rate import noise_rate
+from reports.figure_page import page
+from reports.figure_parts import in_parts
+from reports.figure_ranks import ROWS, critical_difference, fits_a_page, mean_ranks
 from reports.figure_samples import sample_grids
+from reports.figure_scores import score_histograms
+from reports.figure_selection import selection
 from reports.figure_style import Drawn
 from reports.gather import Section
-from results import statistics
+from results.ranks import CriticalDifference
 
 
 def draw(section: Section) -> Iterator[Drawn]:
     """Draw what the section's runs allow. Call, and save what comes, inside `figure_style.house_style`."""
     if section.frame.empty:
         return
-    curves, scores = over_epochs.Curves(section), detection.Scores(section)
-    named = sorted(over_epochs.observed_names(curves) - {"selected"})
-    found = [
-        overview.accuracy(section),
-        over_epochs.test_accuracy(section, curves),
-        over_epochs.memorisation(section, curves),
-        *(over_epochs.observed(section, curves, name) for name in named),
-        over_epochs.selection(section, curves),
-        overview.noise_rate(section),
-        _ranks(section),
-        overview.cost(section),
-        detection.detection_curves(section, scores),
-        detection.score_histograms(section, scores),
-        *sample_grids(section, scores),
-        classes.transitions(section),
-        classes.class_accuracy(section),
-        classes.confusion(section),
-        overview.calibration(section),
-    ]
     names: set[str] = set()
-    for drawn in filter(None, found):
+    for drawn in _all(section):
         name = drawn.name
         while name in names:  # a method may observe a value called "accuracy"
             name += "-2"
@@ -49,10 +39,36 @@ def draw(section: Section) -> Iterator[Drawn]:
         yield replace(drawn, name=name)
 
 
-def _ranks(section: Section) -> Drawn | None:
-    if not section.compares:
-        return None
-    found = statistics.critical_difference(comparison.competitors(section))
+def _all(section: Section) -> Iterator[Drawn]:
+    curves, scores = curves_of(section), detection.Scores(section)
+    yield from in_parts(section, overview.accuracy)
+    yield from in_parts(section, partial(over_epochs.test_accuracy, curves=curves))
+    yield from in_parts(section, partial(over_epochs.memorisation, curves=curves))
+    for name in sorted(over_epochs.observed_names(curves) - {"selected"}):
+        yield from in_parts(section, partial(over_epochs.observed, curves=curves, quantity=name))
+    yield from in_parts(section, partial(selection, curves=curves))
+    yield from in_parts(section, noise_rate, by_settings=False)
+    if section.compares:
+        found = competition.ranks_of(section)
+        yield from rank_figures(f"{section.name}-", found, section.select, [section])
+    yield from in_parts(section, overview.cost)
+    yield from in_parts(section, partial(detection.detection_curves, scores=scores))
+    yield from in_parts(section, partial(score_histograms, scores=scores))
+    yield from sample_grids(section, scores)
+    yield from in_parts(section, matrices.transitions)
+    yield from in_parts(section, class_accuracy)
+    yield from in_parts(section, matrices.confusion)
+    yield from in_parts(section, calibration)
+
+
+def rank_figures(prefix: str, found: CriticalDifference, rule: str, sections: Iterable[Section]) -> Iterator[Drawn]:
+    """The critical-difference diagram, and in print the mean ranks as a plot; none where nothing may be ranked."""
     if found.reason:
-        return None
-    return critical_difference(f"{section.name}-critical-difference", found, section.select)
+        return
+    left_out = competition.left_out_note(found, list(sections))
+    if not page().printed or fits_a_page(found):
+        yield critical_difference(f"{prefix}critical-difference", found, rule, left_out)
+    firsts = range(0, len(found.ranks), ROWS) if page().printed else ()
+    for number, first in enumerate(firsts, 1):
+        name = f"{prefix}mean-ranks" + (f"-{number}" if len(firsts) > 1 else "")
+        yield mean_ranks(name, found, rule, left_out, first)

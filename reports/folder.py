@@ -16,7 +16,9 @@ from results.record import StoreError
 from results.storage import replace_file
 
 MANIFEST = "files.json"
-_OURS = re.compile(r"index\.html|tables/[\w.-]{1,200}\.(md|tex|csv)|figures/[\w.-]{1,200}\.(svg|pdf|png)", re.ASCII)
+_OURS = re.compile(
+    r"[\w.-]{1,200}\.html|tables/[\w.-]{1,200}\.(md|tex|csv)|figures/[\w.-]{1,200}\.(svg|pdf|png|csv|tex)", re.ASCII
+)
 _MOST_BYTES = 2**30
 
 

@@ -8,15 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from common.errors import unknown
-from common.plan import Plan
+from common.plan import Plan, PlanCell
 from common.record import Record
 from reports.errors import ReportError
-from reports.legible_records import legible_plan, legible_record
+from reports.legible_records import legible_plan, legible_record, told_apart
 from reports.names import fit
 from results import aggregate, frame
 from results.arrays import check_arrays, load_npz
@@ -73,7 +72,8 @@ class Section:
     """One suite: its plan, its cells by all rules, and its done runs by the section's selection rule.
 
     cells: of `results.aggregate.cells`. runs: of `results.aggregate.runs`. frame: the rows of `results.frame.load` of
-    its done runs with the cell they stand in (columns setting, row, title).
+    its done runs with the cell they stand in (columns setting, row, title). forced: whether `select` was asked for, so
+    that it holds for rows with a rule of their own too. whole: of a part, that of which names and looks are.
     """
 
     material: Material
@@ -82,6 +82,8 @@ class Section:
     cells: pd.DataFrame
     runs: pd.DataFrame
     frame: pd.DataFrame
+    forced: bool = False
+    whole: Section | None = None
 
     @property
     def name(self) -> str:
@@ -92,13 +94,18 @@ class Section:
     def title(self) -> str:
         return str(self.plan.get("title") or self.plan["suite"])
 
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What others have made of the section once, by name, to be asked for again."""
+        return {}
+
     @property
     def compares(self) -> bool:
         return bool(self.plan["purpose"] == "compare")
 
     @cached_property
     def datasets(self) -> list[str]:
-        return list(dict.fromkeys(self.cells["dataset"]))
+        return self.whole.datasets if self.whole else list(dict.fromkeys(self.cells["dataset"]))
 
     def settings(self, dataset: str) -> list[str]:
         return list(dict.fromkeys(self.cells.loc[self.cells["dataset"] == dataset, "setting"]))
@@ -111,7 +118,28 @@ class Section:
     @cached_property
     def methods(self) -> dict[str, str]:
         """Row name -> title, in the plan's order."""
+        if self.whole:
+            return self.whole.methods
         return dict(self.cells.drop_duplicates("method")[["method", "title"]].itertuples(index=False, name=None))
+
+    @cached_property
+    def first_cells(self) -> dict[tuple[str, str, str], PlanCell]:
+        """(data set, setting, row) -> the planned cell of its first seed."""
+        found: dict[tuple[str, str, str], PlanCell] = {}
+        for cell in self.plan["cells"]:
+            found.setdefault((cell["dataset"], cell["setting"], cell["method"]), cell)
+        return found
+
+    def rule_of(self, dataset: str, setting: str, method: str) -> str:
+        """The selection rule of a cell's number: asked for, else the row's own, else the suite's."""
+        own = None if self.forced else self.first_cells[dataset, setting, method].get("selection")
+        return own or self.select
+
+    @cached_property
+    def selected(self) -> pd.DataFrame:
+        """The cells, each by the selection rule of its number."""
+        places = zip(*(self.cells[name] for name in ("dataset", "setting", "method", "rule")), strict=True)
+        return self.cells[[self.rule_of(*place) == rule for *place, rule in places]]
 
     @cached_property
     def clean_rows(self) -> frozenset[str]:
@@ -157,13 +185,14 @@ def gather(
     faults: list[str] = []
     source = find(path)
     records = {record["address"]: legible_record(record) for record in source.records(faults.append)}
-    every = [legible_plan(plan) for plan in source.plans().values()]
+    every = [told_apart(legible_plan(plan)) for plan in source.plans().values()]
     planned = {cell["address"] for plan in every for cell in plan["cells"]}
     # Trials of `tune` are no results: what a choice rests on cannot show how good the choice is.
     plans = [plan for plan in every if not plan.get("tuning")]
     others = [record for address, record in sorted(records.items()) if address not in planned]
     if others:
-        plans.append({**plan_of(OTHERS, others), "title": "Other records" if planned else "Records"})
+        rest = told_apart(plan_of(OTHERS, others))
+        plans.append({**rest, "title": "Other records" if planned else "Records"})
     if not plans:
         raise ReportError(_nothing(path, faults))
     failed = source.store.failures() if source.store else {}
@@ -200,12 +229,6 @@ def _chosen(plans: list[Plan], suites: Collection[str], path: Path) -> list[Plan
     return [plan for plan in plans if plan["suite"] in suites]
 
 
-def train_rate(record: Record) -> float:
-    """Share of wrong labels among the images trained on; NaN where the true labels are not known."""
-    rate = record["noise"].get("train_rate")
-    return float("nan") if rate is None else float(rate)
-
-
 def sections(material: Material, select: str | None = None) -> Iterator[Section]:
     """One section for each plan: comparisons before reproductions, so that the two never share a table."""
     for plan in sorted(material.plans, key=lambda plan: (plan["suite"] == OTHERS, plan["purpose"], plan["suite"])):
@@ -219,13 +242,4 @@ def section(material: Material, plan: Plan, select: str | None = None) -> Sectio
     runs = aggregate.runs(material.frame, [plan], rule)
     placed = runs[["address", "setting", "method", "title"]].rename(columns={"method": "row"})
     found = placed.merge(material.frame, on="address", how="left", sort=False)
-    return Section(material, plan, rule, cells, runs, found)
-
-
-def mean_std(values: ArrayLike) -> tuple[float, float, int]:
-    """Mean, sample deviation (NaN for one value) and number of the values that exist."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return float("nan"), float("nan"), 0
-    return float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else float("nan"), len(known)
+    return Section(material, plan, rule, cells, runs, found, forced=select is not None)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from common.plan import PlanCell
 from reports.gather import Section
-from reports.model import BETWEEN, COLLAPSED, DIVERGED, HOLE, Cell, Table
+from reports.model import BETWEEN, COLLAPSED, DIVERGED, HOLE, Table, TableCell
 from results import health
 
 
 def marked(table: Table, sections: Sequence[Section]) -> Table:
     """The table with a mark at each number behind which there is a collapsed run, and a note that names these runs."""
-    known = {address for section in sections for address in _collapsed(section)["address"]}
+    known = frozenset[str]().union(*map(collapsed_runs, sections))
     numbers = [column.number for column in table.columns]
     rows = tuple(
-        tuple(_marked_cell(cell, known) if number else cell for cell, number in zip(row, numbers, strict=True))
+        tuple(marked_cell(cell, known) if number else cell for cell, number in zip(row, numbers, strict=True))
         for row in table.rows
     )
     if rows == table.rows:
@@ -27,7 +27,8 @@ def marked(table: Table, sections: Sequence[Section]) -> Table:
     return replace(table, rows=rows, notes=(*table.notes, *collapse_notes(sections, behind)))
 
 
-def _marked_cell(cell: Cell, collapsed: set[str]) -> Cell:
+def marked_cell(cell: TableCell, collapsed: Collection[str]) -> TableCell:
+    """The cell with a mark if one of the runs behind its number is among `collapsed`."""
     count = sum(address in collapsed for address in cell.runs)
     if not count or cell.value is None:
         return cell
@@ -35,6 +36,11 @@ def _marked_cell(cell: Cell, collapsed: set[str]) -> Cell:
     told = f"{count} of {len(cell.runs)} runs collapsed" if len(cell.runs) > 1 else "the run collapsed"
     hint = "; ".join(filter(None, (cell.hint, told)))
     return replace(cell, text=BETWEEN.join([f"{first} {COLLAPSED}", *others]), hint=hint)
+
+
+def collapsed_runs(section: Section) -> frozenset[str]:
+    """Addresses of the runs that collapsed."""
+    return frozenset(_collapsed(section)["address"])
 
 
 def _collapsed(section: Section) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from common.record import Extent
 from reports.gather import Section
 from reports.health import diverged_runs
-from reports.model import HOLE, Cell, Column, Table, percent, words
+from reports.model import HOLE, Column, Table, TableCell, percent, words
 from reports.provenance import RUN_HEALTH
 from results import health
 
@@ -62,27 +62,27 @@ def _notes(runs: int, measured: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _cells(section: Section, found: pd.DataFrame, lost: list[int | None]) -> list[Cell]:
+def _cells(section: Section, found: pd.DataFrame, lost: list[int | None]) -> list[TableCell]:
     runs = tuple(found["address"])
     measured = [section.material.records[address].get("health") for address in runs]
     known = [each for each in measured if each is not None]
     collapsed = found["collapsed_epoch"].dropna()
     cells = [
-        Cell(str(len(runs)), float(len(runs)), runs=runs),
-        Cell(_count(len(collapsed), health.epochs_text(collapsed)), float(len(collapsed)), runs=runs),
-        Cell(_count(len(lost), health.epochs_text(lost)), float(len(lost))),
+        TableCell(str(len(runs)), float(len(runs)), runs=runs),
+        TableCell(_count(len(collapsed), health.epochs_text(collapsed)), float(len(collapsed)), runs=runs),
+        TableCell(_count(len(lost), health.epochs_text(lost)), float(len(lost))),
         _learns(found["first_above_chance"], runs),
     ]
     for part in ("loss", "gradient"):
         medians = [each[part]["median"] for each in known if each[part]["median"] is not None]
         largest = [each[part] for each in known if each[part]["largest"] is not None]
         mean = float(np.mean(medians)) if medians else math.nan
-        cells.append(Cell(_short(mean), mean, runs=runs) if medians else Cell(HOLE))
+        cells.append(TableCell(_short(mean), mean, runs=runs) if medians else TableCell(HOLE))
         worst = max(largest, key=lambda each: abs(each["largest"]), default=None)
-        cells.append(Cell(HOLE) if worst is None else Cell(_worst(worst), float(worst["largest"]), runs=runs))
+        cells.append(TableCell(HOLE) if worst is None else TableCell(_worst(worst), float(worst["largest"]), runs=runs))
     skipped = [each["skipped"] for each in known]
     share = float(np.mean(skipped)) if skipped else math.nan
-    cells.append(Cell(percent(share), None if math.isnan(share) else share, runs=runs if skipped else ()))
+    cells.append(TableCell(percent(share), None if math.isnan(share) else share, runs=runs if skipped else ()))
     names = dict.fromkeys(name for each in known for name in each["saturated"])
     shares = {name: [each["saturated"][name] for each in known if name in each["saturated"]] for name in names}
     told = (f"{name.replace('_', ' ')} {percent(float(np.mean(values)), 1)}" for name, values in shares.items())
@@ -94,13 +94,13 @@ def _count(count: int, epochs: str) -> str:
     return f"{count}, {epochs}" if count and epochs else str(count)
 
 
-def _learns(epochs: pd.Series, runs: tuple[str, ...]) -> Cell:
+def _learns(epochs: pd.Series, runs: tuple[str, ...]) -> TableCell:
     known = sorted({int(epoch) for epoch in epochs.dropna()})
     if not known:
-        return Cell("never" if len(epochs) else HOLE)
+        return TableCell("never" if len(epochs) else HOLE)
     text = str(known[0]) if len(known) == 1 else f"{known[0]} to {known[-1]}"
     never = int(epochs.isna().sum())
-    return Cell(text + (f", {never} never" if never else ""), float(known[-1]), runs=runs)
+    return TableCell(text + (f", {never} never" if never else ""), float(known[-1]), runs=runs)
 
 
 def _short(value: float) -> str:

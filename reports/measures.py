@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from reports.gather import Section, mean_std
-from reports.model import HOLE, Cell, Column, Table, mean_text, number, percent_cell, words
+from reports.gather import Section
+from reports.model import HOLE, Column, Table, TableCell, mean_std, mean_text, number, percent_cell, words
 
 _DETECTION = {
     "ROC-AUC, last": "detection.given_label_last.roc_auc",
@@ -74,8 +74,9 @@ def _measured(
             if not any(n for label, (_, _, n) in zip(keys, figures, strict=True) if label != _CONTEXT):
                 continue
             cells = [
-                Cell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(found["address"]))
-                if figure[2] else Cell(HOLE)
+                TableCell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(found["address"]),
+                          fractions=() if label in writers else figure[:2])
+                if figure[2] else TableCell(HOLE)
                 for label, figure in zip(keys, figures, strict=True)
             ]  # fmt: skip
             rows.append((words(section.place_title(dataset, setting)), words(method_title), *cells))
@@ -128,9 +129,10 @@ def noise_table(section: Section) -> Table | None:
     for dataset, setting in section.places:
         for (seed, fingerprint), found in section.done(dataset, setting).groupby(["seed", "fingerprint"], sort=True):
             nominal, actual = _nominal_rate(section, found.iloc[0]), float(found["actual_rate"].iloc[0])
-            train = max(_measure(section, address, "noise.train_rate") for address in found["address"])
+            trained = found.loc[~found["row"].isin(section.clean_rows), "address"]
+            train = max((_measure(section, address, "noise.train_rate") for address in trained), default=math.nan)
             rows.append((
-                words(section.place_title(dataset, setting)), Cell(str(seed), float(found["seed"].iloc[0])),
+                words(section.place_title(dataset, setting)), TableCell(str(seed), float(found["seed"].iloc[0])),
                 *map(percent_cell, (nominal, actual, train)),
                 words(str(fingerprint)[:12], hint=str(fingerprint)),
             ))  # fmt: skip
@@ -141,8 +143,12 @@ def noise_table(section: Section) -> Table | None:
     columns = tuple(Column(label, 0 < position < 5) for position, label in enumerate(labels))
     notes = [
         "Shares in %. Wrong labels: given label differs from the true one, in the whole official training set; in "
-        "training: in the images trained on. All methods of a setting and seed have the labels of this fingerprint.",
+        "training: in the images trained on, the largest share of any row. All methods of a setting and seed have the "
+        "labels of this fingerprint.",
     ]
+    if section.clean_rows:
+        names = ", ".join(section.methods[row] for row in section.methods if row in section.clean_rows)
+        notes.append(f"Wrong in training: without the rows trained with clean labels, which have none: {names}.")
     if any(row[2].value is None for row in rows):
         notes.append(f"Nominal rate: {HOLE} where the noise takes none, as the labels that people gave.")
     header = ("dataset", "setting", "seed", "nominal_rate", "actual_rate", "train_rate", "fingerprint")

@@ -1,12 +1,13 @@
-"""The page: everything of a report in one HTML file that needs no other file and no network."""
+"""The pages of a report: the leaderboard first, a page for each suite, and one of all runs.
+
+Each page is one file that needs no other file and no network; links lead from one to the next.
+"""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,47 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.figure_style import GRID, INK, PAPER, Drawn
-from reports.model import Table
+from reports.latex import latex
+from reports.leaderboard import Board
+from reports.model import TONE_MARKS, Table, percent
 from reports.names import fit
-from reports.render import TONE_MARKS, latex, markdown
+from reports.page_policy import policy, script_data
+from reports.page_runs import packed
+from reports.render import markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
+INDEX, RUNS = "index.html", "runs.html"
+LARGEST_PAGE, LARGEST_DRAWING = 3_000_000, 1_000_000
+"""Bytes. A chapter over the one is split; of a drawing over the other the page shows an image."""
 ENLARGED = 1.2
 """The page shows figures larger than paper does."""
 _LIVE_COLORS = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
+_ALWAYS = ("page.js",)
+_LIBRARY = ("uplot/uPlot.min.css", "uplot/uPlot.iife.min.js")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the page shows it. styles: contents of the style elements in its SVG."""
+    """A figure as the page shows it. drawing: its SVG, or its image where that is too large. styles: contents of the
+    style elements in the SVG."""
 
     name: str
     title: str
     caption: str
-    svg: Markup
+    drawing: Markup
     styles: tuple[str, ...] = ()
+
+    @property
+    def is_image(self) -> bool:
+        return self.drawing.startswith("<img")
 
 
 @dataclass
 class Chapter:
-    """One suite of the page: its main tables stand open, its appendix is folded."""
+    """A page on one suite: its main tables and curves stand open, the rest is folded.
+
+    curves: what the page draws itself, of `reports.page_curves`.
+    """
 
     name: str
     title: str
@@ -48,76 +66,118 @@ class Chapter:
     tables: list[Table] = field(default_factory=list)
     appendix: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    curves: dict[str, Any] | None = None
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.html"
+
+    @property
+    def figures_file(self) -> str:
+        """Where its figures are if its page would be too large with them."""
+        return f"figures-{self.name}.html"
+
+    @property
+    def tables_file(self) -> str:
+        """The same of its further tables."""
+        return f"tables-{self.name}.html"
 
 
-def picture(drawn: Drawn, svg: str) -> Picture:
-    """The figure's SVG made fit to stand in a page: own identifiers, and colours that follow light and dark."""
+def picture(drawn: Drawn, files: Mapping[str, bytes]) -> Picture:
+    """The figure's SVG made fit to stand in a page: own identifiers, and colours that follow light and dark.
+
+    files: by suffix, of `figure_style.rendered`. Of an SVG over `LARGEST_DRAWING` the page shows the PNG instead.
+    """
+    label = escape(drawn.title)
+    if len(files["svg"]) > LARGEST_DRAWING:
+        data = base64.b64encode(files["png"]).decode()
+        image = Markup(f'<img alt="{label}" src="data:image/png;base64,{data}">')
+        return Picture(drawn.name, drawn.title, drawn.caption, image)
+    svg = files["svg"].decode("utf-8")
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     prefix = f"{fit(drawn.name)}-"  # fit for an attribute, whatever the figure was called
     body = re.sub(r'\b(id="|url\(#|href="#)', lambda found: found[1] + prefix, body)
     for color, live in _LIVE_COLORS.items():
         body = body.replace(color, live)
-    label = escape(drawn.title)
     styles = tuple(re.findall(r"<style[^>]*>(.*?)</style>", body, flags=re.DOTALL))
     width = ENLARGED * drawn.figure.get_figwidth()
     opening = f'<svg role="img" aria-label="{label}" style="width: {width:.2f}in" '
     return Picture(drawn.name, drawn.title, drawn.caption, Markup(body.replace("<svg ", opening, 1)), styles)
 
 
-def policy(script: str, styles: Iterable[str]) -> str:
-    """The page's Content-Security-Policy: it executes this script alone, and asks the network for nothing.
+def write_pages(
+    title: str, boards: Sequence[Board], chapters: Sequence[Chapter], about_all: Sequence[Table],
+    runs: Sequence[Mapping[str, Any]], provenance: Sequence[tuple[str, str]], warnings: Sequence[str],
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """Name and HTML of each page.
 
-    Style elements are named by their hash, too. Style attributes are allowed, as figures are made of them; they can
-    fetch nothing, since images may only stand in the page itself.
+    about_all: tables about all runs. runs: what a number's dialog shows of each run (address, label, suite, seed, spec,
+    results, execution). provenance: name and text. warnings: what the first page must say of the records.
     """
-    hashes = " ".join(sorted({_hash(style) for style in styles}))
-    return "; ".join([
-        "default-src 'none'", f"script-src {_hash(script)}", f"style-src-elem {hashes}",
-        "style-src-attr 'unsafe-inline'", "img-src data:", "base-uri 'none'", "form-action 'none'",
-    ])  # fmt: skip
+    write = _writer(title, chapters, runs)
+    yield INDEX, write("index.html", (*_ALWAYS, "board.js"), boards=boards, provenance=provenance, warnings=warnings)
+    for chapter in chapters:
+        yield from _chapter_pages(chapter, write)
+    yield RUNS, write("runs.html", (*_ALWAYS, "diff.js"), about_all)
 
 
-def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+def _chapter_pages(chapter: Chapter, write: Callable[..., str]) -> Iterator[tuple[str, str]]:
+    """The chapter on one page; where that is too large, its figures and further tables on two others."""
+    whole = write("chapter.html", _ALWAYS, [*chapter.tables, *chapter.appendix], chapter=chapter, apart=False)
+    if len(whole.encode()) <= LARGEST_PAGE:
+        yield chapter.file, whole
+        return
+    yield chapter.file, write("chapter.html", _ALWAYS, chapter.tables, chapter=chapter, apart=True)
+    if chapter.pictures:
+        yield chapter.figures_file, write("figures.html", _ALWAYS, chapter=chapter)
+    if chapter.appendix:
+        yield chapter.tables_file, write("tables.html", _ALWAYS, chapter.appendix, chapter=chapter)
 
 
-def script_data(value: Any) -> Markup:
-    """A value as JSON that may stand inside a script element."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def write_page(
-    title: str, chapters: Sequence[Chapter], tables: Sequence[Table], runs: Sequence[Mapping[str, Any]],
-    provenance: Sequence[tuple[str, str]], warnings: Sequence[str],
-) -> str:  # fmt: skip
-    """The page's HTML.
-
-    tables: those about all runs, after the chapters. runs: what a number's dialog shows of each run (address, label,
-    suite, seed, spec, results, execution). provenance: name and text.
-    """
+def _writer(title: str, chapters: Sequence[Chapter], runs: Sequence[Mapping[str, Any]]) -> Callable[..., str]:
+    """What renders a template: with its scripts, its tables, and the runs behind them."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals["marks"] = TONE_MARKS
-    position = {run["address"]: number for number, run in enumerate(runs)}
-    environment.filters["positions"] = lambda addresses: " ".join(
-        str(position[address]) for address in addresses if address in position
-    )
-    every = [*(table for chapter in chapters for table in (*chapter.tables, *chapter.appendix)), *tables]
-    texts = {table.name: {"latex": latex(table), "markdown": markdown(table)} for table in every}
-    css, script = ((TEMPLATES / name).read_text("utf-8") for name in ("page.css", "page.js"))
-    styles = [css, *(style for chapter in chapters for drawn in chapter.pictures for style in drawn.styles)]
-    return environment.get_template("index.html").render(
-        policy=policy(script, styles),
-        title=title,
-        chapters=chapters,
-        tables=tables,
-        provenance=provenance,
-        warnings=warnings,
-        data=script_data({"runs": list(runs), "texts": texts, "colors": {v: k for k, v in _LIVE_COLORS.items()}}),
-        css=Markup(css),
-        script=Markup(script),
-    )
+    environment.globals |= {"marks": TONE_MARKS, "percent": percent, "title": title, "chapters": chapters}
+
+    def write(
+        name: str, scripts: Iterable[str], tables: Iterable[Table] = (), chapter: Chapter | None = None, **given: Any
+    ) -> str:
+        tables = list(tables)
+        shown = _behind(tables, runs)
+        position = {run["address"]: number for number, run in enumerate(shown)}
+        data: dict[str, Any] = {
+            "packed": packed(shown),
+            "colors": {live: fixed for fixed, live in _LIVE_COLORS.items()},
+        }
+        data["texts"] = {table.name: {"latex": latex(table), "markdown": markdown(table)} for table in tables}
+        sheets, scripts = ["page.css"], list(scripts)
+        if name == "chapter.html" and chapter is not None and chapter.curves is not None:
+            data["curves"] = chapter.curves
+            sheets, scripts = [*sheets, _LIBRARY[0]], [_LIBRARY[1], *scripts, "curves.js"]
+        css, script = (_joined(files) for files in (sheets, scripts))
+        drawn = chapter.pictures if chapter is not None else []
+        styles = [css, *(style for picture in drawn for style in picture.styles)]
+
+        def positions(addresses: Iterable[str]) -> str:
+            return " ".join(str(position[address]) for address in addresses if address in position)
+
+        return environment.get_template(name).render(
+            policy=policy(script, styles), data=script_data(data), css=Markup(css), script=Markup(script),
+            positions=positions, chapter=chapter, tables=tables, **given,
+        )  # fmt: skip
+
+    return write
+
+
+def _behind(tables: Iterable[Table], runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The runs behind the tables' numbers."""
+    wanted = {address for table in tables for row in table.rows for cell in row for address in cell.runs}
+    return [run for run in runs if run["address"] in wanted]
+
+
+def _joined(files: Iterable[str]) -> str:
+    return "\n".join((TEMPLATES / name).read_text("utf-8") for name in files)

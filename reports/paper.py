@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from reports.gather import Section
-from reports.health import diverged_notes, hole_text, mark_of
-from reports.model import BETWEEN, HOLE, Cell, Column, Table, mean_text, percent, words
-from reports.paper_partners import Ours, figures_of, our_cells, partner_of, same_task
+from reports.health import diverged_notes
+from reports.model import HOLE, Column, Table, TableCell, words
+from reports.paper_cells import DATA, ERRORS, Marks, Pair, Prices, data_row, pair_of, paper_cell
+from reports.paper_partners import Ours, our_cells, partner_of, same_task
 from results import noise_names, published
 from results.aggregate import RULES
-from results.inference import TIE
-
-NEAR = 0.01
-"""Differences up to one point are coloured as near."""
-ERRORS = 2.0
-"""Combined standard errors within which a larger difference is coloured as uncertain."""
 
 
-@dataclass
-class _Marks:
-    """Letters for the ways in which protocols differ, each told once under the table."""
-
-    letters: dict[str, str] = field(default_factory=dict)
-
-    def of(self, differences: Sequence[published.Difference]) -> str:
-        text = "; ".join(map(str, differences)).replace("_", " ")
-        return self.letters.setdefault(text, _letter(len(self.letters)))
-
-    def notes(self) -> list[str]:
-        return [f"({letter}) not comparable: {text}." for text, letter in self.letters.items()]
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number % 26) + str(number // 26 if number >= 26 else "")
-
-
-def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | None, select: str | None) -> list[Table]:
+def paper_tables(
+    sections: Sequence[Section], paper: str | None, extra: Path | None, select: str | None,
+    prices: Prices | None = None, networks: Mapping[str, str] | None = None,
+) -> list[Table]:  # fmt: skip
     """The tables of a built-in published table, and of a user's own file, with our runs beside.
 
     Ours come from `reproduce` suites where one has a cell of the table, else from `compare` suites: never from both.
+    networks: name -> what it is, in a few words; told of those that a table says differ.
     Raises StoreError with one line for an unknown name or a malformed file.
     """
     rows = published.load([paper] if paper else [], extra)
@@ -55,7 +35,7 @@ def paper_tables(sections: Sequence[Section], paper: str | None, extra: Path | N
     found: list[Table] = []
     for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset"], sort=False):
         name = _free_name(str(key), {table.name for table in found})
-        found.append(_table(str(key), name, group, ours, select))
+        found.append(_table(str(key), name, group, ours, select, prices or Prices(), networks or {}))
     return found
 
 
@@ -66,24 +46,28 @@ def _free_name(key: str, taken: Collection[str]) -> str:
     return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 
 
-def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[Ours], select: str | None) -> Table:
+def _table(
+    key: str, name: str, group: pd.DataFrame, ours: Sequence[Ours], select: str | None, prices: Prices,
+    networks: Mapping[str, str],
+) -> Table:  # fmt: skip
     group = group.assign(column=_headings(group))
-    rules = set(group["selection_rule"])
-    rule = select or (rules.pop() if len(rules) == 1 and not rules & {published.UNKNOWN} else _suite_rule(ours))
     rows_of_ours = [cell for cell in ours if any(same_task(row, cell) for row in group.to_dict("records"))]
     reproduced = [cell for cell in rows_of_ours if not cell.section.compares]
     candidates = reproduced or rows_of_ours
     columns = list(dict.fromkeys(group["column"]))
     lines = _lines(group)
-    marks, taken, rows, data = _Marks(), set(group["method"]), [], []
+    marks, taken, rows = Marks(), set(group["method"]), []
+    pairs: list[Pair] = []
     for title, cells in lines.items():
         row = [words(title)]
         for column in columns:
             entry = cells.get(column)
-            partner = partner_of(entry, candidates, rule, taken) if entry else None
-            row.append(_cell(entry, partner, rule, marks) if entry else Cell(""))
-            if entry:
-                data.append(_data_row(entry, partner, rule))
+            if entry is None:
+                row.append(TableCell(""))
+                continue
+            pair = pair_of(entry, partner_of(entry, candidates, select, taken), select)
+            pairs.append(pair)
+            row.append(paper_cell(pair, prices.hours(entry), marks))
         rows.append(tuple(row))
     paper, place, dataset = (str(group[name].iloc[0]) for name in ("paper", "table", "dataset"))
     measured = set(map(_measured, group.to_dict("records")))
@@ -92,17 +76,16 @@ def _table(key: str, name: str, group: pd.DataFrame, ours: Sequence[Ours], selec
     title = f"Published and ours: {source}: {_title_of(dataset, ours)}, {what} (%)"
     beside = {cell.section.name: cell.section for cell in candidates}
     diverged = [line for section in beside.values() for line in diverged_notes(section, dataset)]
-    notes = [*_legend(rule), *diverged, *marks.notes(), *_source_notes(group)]
+    costs = [f"Device-hours are an estimate for all seeds of the suite, {prices.basis}."] if prices.basis else []
+    rules = [pair.rule for pair in pairs if pair.partner]
+    notes = [*_legend(rules), *_verdicts(rows), *_unsaid(group), *costs, *diverged, *marks.notes()]
+    notes += [*_network_notes(pairs, networks), *_source_notes(group)]
     headings = (Column("method", False), *map(Column, columns))
-    return Table(name, title, headings, tuple(rows), tuple(notes), (_DATA, data))
+    return Table(name, title, headings, tuple(rows), tuple(notes), (DATA, [data_row(pair) for pair in pairs]))
 
 
 def _title_of(dataset: str, ours: Sequence[Ours]) -> str:
     return next((cell.section.dataset_title(dataset) for cell in ours if cell.dataset == dataset), dataset)
-
-
-def _suite_rule(ours: Sequence[Ours]) -> str:
-    return next((cell.section.select for cell in ours if not cell.section.compares), "last")
 
 
 def _headings(group: pd.DataFrame) -> list[str]:
@@ -135,46 +118,52 @@ def _lines(group: pd.DataFrame) -> dict[str, dict[str, dict[Any, Any]]]:
     return lines
 
 
-def _published_text(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["mean"]):
-        return "not found"
-    spread = "" if pd.isna(row["std"]) else f" ± {percent(row['std'])}"
-    count = "" if pd.isna(row["n"]) else f" ({int(row['n'])})"
-    return f"{percent(row['mean'])}{spread}{count}"
-
-
-def _cell(row: Mapping[Any, Any], partner: Ours | None, rule: str, marks: _Marks) -> Cell:
-    theirs = _published_text(row)
-    if partner is None:
-        return Cell(BETWEEN.join((f"{HOLE} (not planned)", theirs)), hint="not planned", stacked=True)
-    figures = figures_of(row, partner, rule)
-    if figures["n"] == 0:
-        return Cell(BETWEEN.join((hole_text(figures), theirs)), hint=str(figures["reason"]), stacked=True)
-    mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"])) + mark_of(figures)
-    gap = figures["mean"] - row["mean"]
-    found = published.matches(row, partner.protocol, rule)
-    mark = f" ({marks.of(found)})" if found and not pd.isna(gap) else ""
-    error = published.combined_uncertainty(figures["std"], int(figures["n"]), row["std"], row["n"])
-    tone = "" if pd.isna(gap) else "grey" if found else _tone(gap, error)
-    hint = "; ".join(map(str, found)) or f"combined standard error {percent(error)} points"
-    runs = tuple(partner.section.done(partner.dataset, partner.setting, partner.method)["address"])
-    parts = (mine, theirs) if pd.isna(gap) else (mine, theirs, percent(gap, sign=True) + mark)
-    return Cell(BETWEEN.join(parts), float(figures["mean"]), tone=tone, hint=hint, stacked=True, runs=runs)
-
-
-def _tone(gap: float, error: float) -> str:
-    if abs(gap) <= NEAR + TIE:
-        return "near"
-    return "uncertain" if abs(gap) <= ERRORS * error else "apart"
-
-
-def _legend(rule: str) -> list[str]:
+def _legend(rules: Sequence[str]) -> list[str]:
+    used = [RULES[rule].title for rule in dict.fromkeys(rules)]
+    by = f", by {used[0]}" if len(used) == 1 else f", by the rule of each number ({', '.join(used)})" if used else ""
     return [
-        f"Each cell: ours, mean ± sample standard deviation (n), by {RULES[rule].title}; published; difference in "
-        "points. Coloured only where noise, network, length and selection rule are the same: near (✓): within 1 "
-        f"point; uncertain (~): further, but within {ERRORS:g} combined standard errors; apart (✗): further still, or "
-        "of unknown uncertainty. Grey: the protocols differ, or the source does not say.",
+        f"Each cell: ours, mean ± sample standard deviation (n){by}; published; difference in points. Coloured only "
+        "where noise, network, length and selection rule are the same, and the row is the published procedure: near "
+        f"(✓): within 1 point; uncertain (~): further, but within {ERRORS:g} combined standard errors; apart (✗): "
+        "further still, or of unknown uncertainty. Grey: the procedures differ, or the source does not say.",
     ]
+
+
+def _verdicts(rows: Sequence[Sequence[TableCell]]) -> list[str]:
+    """How many numbers of the table are which, and what an empty place means."""
+    cells = [cell for row in rows for cell in row[1:] if cell.text]
+    ours = Counter(cell.tone or "without difference" for cell in cells if cell.runs)
+    named = {"grey": "not comparable"}
+    told = [f"{count} {named.get(tone, tone)}" for tone, count in sorted(ours.items())]
+    told += [f"{count} not run" for count in [sum(not cell.runs for cell in cells)] if count]
+    notes = [f"Verdicts over {len(cells)} published numbers: {', '.join(told)}."] if told else []
+    if any("(not planned)" in cell.text for cell in cells):
+        notes.append(f"{HOLE} (not planned): no suite of these records has that cell.")
+    if any(not cell.text for row in rows for cell in row[1:]):
+        notes.append("Empty: the publication has no number there.")
+    return notes
+
+
+def _unsaid(group: pd.DataFrame) -> list[str]:
+    """What of their procedure the source leaves open, so that no run can be known to have followed it."""
+    unknown = {
+        "network": group["network"] == published.UNKNOWN,
+        "epochs": group["epochs"].isna(),
+        "selection rule": group["selection_rule"] == published.UNKNOWN,
+    }
+    told = [f"{what} ({_how_many(int(each.sum()), len(group))})" for what, each in unknown.items() if each.any()]
+    return [f"No verdict where the source does not say the procedure: {', '.join(told)}."] if told else []
+
+
+def _how_many(count: int, whole: int) -> str:
+    return f"of all {whole} numbers" if count == whole else f"of {count} of {whole} numbers"
+
+
+def _network_notes(pairs: Sequence[Pair], networks: Mapping[str, str]) -> list[str]:
+    """What the networks are that differ between a published number and ours."""
+    words = {word for pair in pairs for text in pair.found if text.startswith("network:") for word in text.split()}
+    told = [f"{name.replace('_', ' ')}: {about}" for name, about in networks.items() if name in words]
+    return [f"Networks: {'; '.join(told)}."] if told else []
 
 
 def _source_notes(group: pd.DataFrame) -> list[str]:
@@ -187,19 +176,3 @@ def _source_notes(group: pd.DataFrame) -> list[str]:
         who = "All rows" if everywhere else ", ".join(titles) + (f" ({', '.join(places)})" if places else "")
         notes.append(f"{who}: {note}.")
     return notes
-
-
-_DATA = ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method", "ours_mean_percent",
-         "ours_std_percent", "ours_n", "published_mean_percent", "published_std_percent", "published_n", "difference",
-         "comparable", "differs", "source")  # fmt: skip
-
-
-def _data_row(row: Mapping[Any, Any], partner: Ours | None, rule: str) -> tuple[object, ...]:
-    figures = figures_of(row, partner, rule) if partner else None
-    mean, std, n = (math.nan, math.nan, 0) if figures is None else (figures["mean"], figures["std"], int(figures["n"]))
-    found = published.matches(row, partner.protocol, rule) if partner else []
-    theirs = (100 * row["mean"], 100 * row["std"], None if pd.isna(row["n"]) else int(row["n"]))
-    numbers = [round(value, 6) if isinstance(value, float) else value for value in
-               (100 * mean, 100 * std, n, *theirs, 100 * (mean - row["mean"]))]  # fmt: skip
-    place = [row[name] for name in ("dataset", "test_set", "metric", "noise_model", "noise_rate", "method")]
-    return (*place, *numbers, n > 0 and not found, "; ".join(map(str, found)), row["source"])

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from common.specification import read
-from reports.gather import Section, mean_std
+from reports.gather import Section
+from reports.model import mean_std
 from results import published
+from results.aggregate import RULES
 from results.record import noise_specification
 
 _OUR_TEST_SETS = ("test", "webvision_val")
@@ -36,10 +37,11 @@ def our_cells(sections: Sequence[Section]) -> list[Ours]:
     for section in sections:
         for cell in section.plan["cells"]:
             spec = read(cell["spec"])
+            noise = cell.get("noise", cell["spec"]["noise"])  # of the column, where the row has made its own
             protocol = {
                 "dataset": spec.dataset.name, "subset": spec.dataset.subset,
-                "noise_model": spec.noise.model, "noise_rate": spec.noise.rate,
-                "noise_specification": noise_specification(cell["spec"]), "network": spec.network,
+                "noise_model": noise["model"], "noise_rate": noise["rate"],
+                "noise_specification": noise_specification({**cell["spec"], "noise": noise}), "network": spec.network,
                 "epochs": spec.epochs,
             }  # fmt: skip
             place = cell["dataset"], cell["setting"], cell["method"]
@@ -47,14 +49,21 @@ def our_cells(sections: Sequence[Section]) -> list[Ours]:
     return list(cells.values())
 
 
-def partner_of(row: Mapping[Any, Any], ours: Sequence[Ours], select: str, taken: set[str]) -> Ours | None:
+def rule_of(row: Mapping[Any, Any], cell: Ours, select: str | None) -> str:
+    """The selection rule by which our cell stands beside a number: asked for, else the number's, else our own."""
+    known = row["selection_rule"] if row["selection_rule"] != published.UNKNOWN else None
+    return str(select or known or cell.section.rule_of(cell.dataset, cell.setting, cell.method))
+
+
+def partner_of(row: Mapping[Any, Any], ours: Sequence[Ours], select: str | None, taken: set[str]) -> Ours | None:
     """Our cell for a published one: the row of that name, else of that method; the most alike, the fullest."""
     alike = [cell for cell in ours if same_task(row, cell)]
     named = [cell for cell in alike if cell.method == row["method"]]
     chosen = named or [cell for cell in alike if cell.name == row["method"] and cell.method not in taken]
 
     def distance(cell: Ours) -> tuple[int, int]:
-        return len(published.matches(row, cell.protocol, select)), -int(figures_of(row, cell, select)["n"])
+        rule = rule_of(row, cell, select)
+        return len(published.matches(row, cell.protocol, rule)), -int(figures_of(row, cell, rule)["n"])
 
     return min(chosen, key=distance, default=None)
 
@@ -77,7 +86,7 @@ def figures_of(row: Mapping[Any, Any], cell: Ours, select: str) -> pd.Series:
     if (curve := _curve(row)) == "test_accuracy":
         return figures
     runs = cell.section.done(cell.dataset, cell.setting, cell.method)["address"]
-    mean, std, n = mean_std([_selected(cell.section.material.records[run], curve, select) for run in runs])
+    mean, std, n = mean_std([RULES[select].number(cell.section.material.records[run], curve) for run in runs])
     reason = figures["reason"] or ("" if n == len(runs) else "not measured")
     return pd.Series({**figures.to_dict(), "mean": mean, "std": std, "n": n, "reason": reason})
 
@@ -86,11 +95,3 @@ def _curve(row: Mapping[Any, Any]) -> str:
     """The record's curve of a published number's test set and metric."""
     name = "test" if row["test_set"] in _OUR_TEST_SETS else str(row["test_set"])
     return f"{name}_{'accuracy' if row['metric'] == 'top1' else 'top5'}"
-
-
-def _selected(record: Mapping[str, Any], curve: str, select: str) -> float:
-    """The curve's value where the selection rule stops the run; NaN where the run lacks either."""
-    values, chosen = record["curves"].get(curve), record["selection"].get(select)
-    if not values or not chosen:
-        return math.nan
-    return float(values[chosen["epoch"] - 1] if "epoch" in chosen else np.mean(values[-chosen["epochs"] :]))

@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from reports import gather
+from reports.csv_units import data_of
 from reports.gather import Material
-from reports.model import COLLAPSED, HOLE, Cell, Column, Table, mean_text, percent, percent_cell, words
+from reports.model import COLLAPSED, HOLE, Column, Table, TableCell, mean_text, percent, percent_cell, words
 from results.against import compare
 from results.aggregate import RULES
 
@@ -26,18 +27,22 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
     rows = []
     for row in table.to_dict("records"):
         sides = [
-            Cell(mean_text(row[f"mean_{side}"], row[f"std_{side}"], row[f"n_{side}"]) + _mark(row[f"collapsed_{side}"]),
-                 row[f"mean_{side}"])
-            if row[f"n_{side}"] else Cell(HOLE) for side in "ab"
-        ]  # fmt: skip
+            TableCell(
+                mean_text(row[f"mean_{side}"], row[f"std_{side}"], row[f"n_{side}"]) + _mark(row[f"collapsed_{side}"]),
+                row[f"mean_{side}"],
+            )
+            if row[f"n_{side}"]
+            else TableCell(HOLE)
+            for side in "ab"
+        ]
         key = tuple(row[name] for name in ("dataset", "noise", "method", "network", "epochs"))
-        sides[0] = Cell(sides[0].text, sides[0].value, runs=runs.get(key, ()) if row["n_a"] else ())
+        sides[0] = TableCell(sides[0].text, sides[0].value, runs=runs.get(key, ()) if row["n_a"] else ())
         gap, bounded = row["difference"], not math.isnan(row["low"])
         interval = f"[{percent(row['low'], sign=True)}, {percent(row['high'], sign=True)}]" if bounded else HOLE
         rows.append((
             words(str(titles.get(row["dataset"], row["dataset"]))), words(row["noise"]), words(row["title"]), *sides,
             percent_cell(gap, sign=True, hint=_reading(row["low"], row["high"])),
-            Cell(interval), words(row["interval"] or HOLE), Cell(str(row["equal"]), float(row["equal"])),
+            TableCell(interval), words(row["interval"] or HOLE), TableCell(str(row["equal"]), float(row["equal"])),
             words(row["differs"].replace("_", " ") or HOLE),
         ))  # fmt: skip
     columns = tuple(Column(label, 2 < position < 7 or position == 8) for position, label in enumerate(_LABELS))
@@ -53,7 +58,7 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
         ]  # fmt: skip
         if parts:
             notes = (*notes, f"{COLLAPSED} Of {whose} are collapsed: {'; '.join(parts)}.")
-    data = (list(table.columns), table.to_numpy(dtype=object).tolist())
+    data = data_of(table)
     found = Table("against", "Differences to the other records", columns, tuple(rows), notes, data)
     clear = [row for row in table.to_dict("records") if row["low"] > 0 or row["high"] < 0]
     names = "; ".join(f"{row['dataset']}, {row['noise']}, {row['title']}" for row in clear)

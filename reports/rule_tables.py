@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from reports.csv_units import data_of
 from reports.gather import Section
 from reports.health import diverged_notes
 from reports.model import Column, Table, percent_cell, words
+from reports.rules import shown_cells, shown_rules
 from reports.tables import cells_data, value_cell
 from results import aggregate
 from results.aggregate import RULES
@@ -16,26 +18,27 @@ from results.aggregate import RULES
 
 def rules_table(section: Section) -> Table:
     """Every selection rule side by side."""
-    columns = [Column("setting", False), Column("method", False), *(Column(rule.title) for rule in RULES.values())]
+    rules = shown_rules(section)
+    columns = [Column("setting", False), Column("method", False), *(Column(rule.title) for rule in rules)]
     rows = []
-    for _, group in section.cells.groupby(["dataset", "setting", "method"], sort=False):
+    for _, group in shown_cells(section).groupby(["dataset", "setting", "method"], sort=False):
         dataset, setting, method = (str(group[name].iloc[0]) for name in ("dataset", "setting", "method"))
         runs = section.done(dataset, setting, method)["address"]
         by_rule = {cell["rule"]: value_cell(cell, runs) for _, cell in group.iterrows()}
         place = words(section.place_title(dataset, setting))
-        rows.append((place, words(group["title"].iloc[0]), *(by_rule[name] for name in RULES)))
+        rows.append((place, words(group["title"].iloc[0]), *(by_rule[rule.name] for rule in rules)))
     notes: tuple[str, ...] = (
         "Test accuracy (%), mean ± sample standard deviation (n), by the rule that chooses the epoch. "
         "The best test epoch is an oracle: no one could have chosen it without test labels.",
     )
     title = f"{section.title}: test accuracy by every selection rule"
     notes = (*notes, *diverged_notes(section))
-    return Table(f"{section.name}-rules", title, tuple(columns), tuple(rows), notes, cells_data(section.cells))
+    return Table(f"{section.name}-rules", title, tuple(columns), tuple(rows), notes, cells_data(shown_cells(section)))
 
 
 def _order_changes(section: Section) -> pd.DataFrame:
     """Those among the rows that compete."""
-    cells = section.cells
+    cells = shown_cells(section)
     return aggregate.order_changes(cells[~cells["method"].isin(section.clean_rows)], section.select)
 
 
@@ -58,7 +61,14 @@ def order_table(section: Section) -> Table | None:
         for pair in changes.itertuples()
     )
     notes = (f"Better and worse by {RULES[section.select].title}; differences of mean accuracy in points.",)
-    return Table(f"{section.name}-order", f"{section.title}: order changed by the selection rule", columns, rows, notes)
+    return Table(
+        f"{section.name}-order",
+        f"{section.title}: order changed by the selection rule",
+        columns,
+        rows,
+        notes,
+        data_of(changes),
+    )
 
 
 def _runs_of(section: Section, pair: Any) -> list[str]:

@@ -8,29 +8,36 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports.gather import Section, mean_std
+from reports.competition import best_of, untested_notes
+from reports.costs import COST_COLUMNS, cost_data, cost_note, machines
+from reports.deviations import deviation_notes, deviations_of, selection_notes
+from reports.gather import Section
 from reports.health import diverged_notes, hole_text, mark_of
-from reports.model import HOLE, Cell, Column, Table, mean_text, number_cell, percent_cell, words
+from reports.model import HOLE, Column, Table, TableCell, mean_std, mean_text, number_cell, percent_cell, words
 from reports.names import fit
+from reports.provenance import runner_notes
 from results import statistics
 from results.aggregate import RULES
+from results.best import Best
 from results.noise_names import is_clean
 from results.record import left_out_text
-from results.statistics import Best
 
 
 def accuracy_tables(section: Section, best: Best | None) -> list[Table]:
     """Mean ± sample deviation (n) by method and setting, one table a data set, with cost and privileges.
 
-    `best` says what is bold; None in a `reproduce` suite, where nothing is ranked.
+    best: of all settings, None in a `reproduce` suite, where nothing is ranked. What is bold in a table, and its mean,
+    is over the settings that it shows.
     """
-    return [_accuracy_table(section, dataset, best) for dataset in section.datasets]
+    if len(section.datasets) == 1:
+        return [_accuracy_table(section, section.datasets[0], best)]
+    return [_accuracy_table(section, dataset, best_of(section, dataset)) for dataset in section.datasets]
 
 
 def _accuracy_table(section: Section, dataset: str, best: Best | None) -> Table:
-    chosen = section.cells[(section.cells["dataset"] == dataset) & (section.cells["rule"] == section.select)]
+    chosen = section.selected[section.selected["dataset"] == dataset]
     settings = section.settings(dataset)
-    ranked = best is not None and len(section.places) > 1
+    ranked = best is not None and len(settings) > 1
     columns = [Column("method", False), *(Column(setting) for setting in settings)]
     columns += [Column("mean of settings")] * ranked + [Column("passes"), Column("images/s"), Column("s/run")]
     rows = []
@@ -43,32 +50,49 @@ def _accuracy_table(section: Section, dataset: str, best: Best | None) -> Table:
         row += [_accuracy_cell(section, mine, dataset, setting, method) for setting in settings]
         if ranked and best is not None:
             mean = best.means.get(method, math.nan)
-            runs = section.frame.loc[section.frame["row"] == method, "address"]
+            shown = (section.frame["row"] == method) & (section.frame["dataset"] == dataset)
+            runs = section.frame.loc[shown, "address"]
             row.append(replace(percent_cell(mean, runs=() if math.isnan(mean) else runs), bold=bold))
         rows.append((*row, *_cost_cells(section, dataset, method), _privilege_cell(section, dataset, method)))
     name = f"{section.name}-accuracy" + ("" if len(section.datasets) == 1 else f"-{fit(dataset)}")
     title = f"{section.title}: test accuracy (%) on {section.dataset_title(dataset)}, {RULES[section.select].title}"
     notes = [*_accuracy_notes(section, chosen, best), *_hole_notes(chosen), *diverged_notes(section, dataset)]
+    notes += [*selection_notes(section, dataset), *deviation_notes(section, dataset)]
+    notes += runner_notes(section.frame[section.frame["dataset"] == dataset])
     columns.append(Column("privileges", False))
-    return Table(name, title, tuple(columns), tuple(rows), tuple(notes), cells_data(chosen))
+    return Table(name, title, tuple(columns), tuple(rows), tuple(notes), _data(section, chosen))
 
 
-def _accuracy_cell(section: Section, mine: pd.DataFrame, dataset: str, setting: str, method: str) -> Cell:
+def _data(section: Section, cells: pd.DataFrame) -> tuple[list[str], list[list[object]]]:
+    """The csv of an accuracy table, with what each cell cost and where; of a reproduction with in what each cell is
+    not its paper's procedure."""
+    names, rows = cells_data(cells)
+    known = machines(section.material)
+    costs = [cost_data(section, section.done(*map(str, row[:3]))["address"], known) for row in rows]
+    names, rows = [*names, *COST_COLUMNS], [[*row, *cost] for row, cost in zip(rows, costs, strict=True)]
+    if section.compares:
+        return names, rows
+    declared = ["; ".join(deviations_of(section, *map(str, row[:3]))) for row in rows]
+    return [*names, "deviations"], [[*row, text] for row, text in zip(rows, declared, strict=True)]
+
+
+def _accuracy_cell(section: Section, mine: pd.DataFrame, dataset: str, setting: str, method: str) -> TableCell:
     found = mine[mine["setting"] == setting]
     if found.empty:
-        return Cell(HOLE, hint="not planned")
+        return TableCell(HOLE, hint="not planned")
     return value_cell(found.iloc[0], section.done(dataset, setting, method)["address"])
 
 
-def value_cell(cell: pd.Series, runs: Iterable[str]) -> Cell:
+def value_cell(cell: pd.Series, runs: Iterable[str]) -> TableCell:
     """A row of `aggregate.cells` as it is shown: a hole says why it is one. `health.marked` adds what collapsed."""
     if cell["n"] == 0:
-        return Cell(hole_text(cell), hint=str(cell["reason"]))
+        return TableCell(hole_text(cell), hint=str(cell["reason"]))
     text = mean_text(cell["mean"], cell["std"], int(cell["n"]), int(cell["planned"])) + mark_of(cell)
-    return Cell(text, float(cell["mean"]), hint=str(cell["reason"]), runs=tuple(runs))
+    fractions = (float(cell["mean"]), float(cell["std"]))
+    return TableCell(text, fractions[0], hint=str(cell["reason"]), runs=tuple(runs), fractions=fractions)
 
 
-def _cost_cells(section: Section, dataset: str, method: str) -> list[Cell]:
+def _cost_cells(section: Section, dataset: str, method: str) -> list[TableCell]:
     found = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
     digits = {"passes_per_step": 1, "images_per_second": 0, "seconds": 0}
     seconds = mean_std(found["seconds"])[0]
@@ -76,7 +100,7 @@ def _cost_cells(section: Section, dataset: str, method: str) -> list[Cell]:
     return [number_cell(mean_std(found[name])[0], places) for name, places in digits.items()]
 
 
-def _privilege_cell(section: Section, dataset: str, method: str) -> Cell:
+def _privilege_cell(section: Section, dataset: str, method: str) -> TableCell:
     found = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
     marks = dict.fromkeys(mark.replace("_", " ") for marks in found["privileges"] for mark in marks)
     return words(", ".join(marks) or HOLE)
@@ -89,11 +113,12 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
     if best is None:
         notes.append("Each method under its own paper's protocol: nothing is ranked, nothing is bold.")
     elif best.bold:
-        level = f"{statistics.ALPHA:g}"
         notes.append(
-            "Bold: the best mean over settings and all methods that an exact sign-flip test over (setting, seed) pairs "
-            f"does not separate from it (family-wise level {level}, Holm)."
+            f"Bold: the best mean over {'the settings of this table' if len(section.datasets) > 1 else 'settings'} and "
+            "all methods that are not significantly worse: sign flips over (setting, seed), settings weighing alike, "
+            f"all pairs of methods tested together (family-wise level {statistics.ALPHA:g})."
         )
+        notes += untested_notes(section, best)
     else:
         notes.append(f"Nothing is bold: {best.reason}.")
     if section.clean_rows:
@@ -101,21 +126,12 @@ def _accuracy_notes(section: Section, cells: pd.DataFrame, best: Best | None) ->
     noisy = section.frame.loc[~section.frame["noise_model"].map(is_clean), "setting"]
     if (cells["setting"].isin(noisy) & (cells["n"] > 1) & (cells["noise_draws"] < cells["n"])).any():
         notes.append("Where several runs share one set of (human) labels, n counts initialisations, not noise draws.")
-    notes.append(f"Passes: network passes over each image of an epoch. {_cost_note(section)}")
+    notes.append(f"Passes: network passes over each image of an epoch. {cost_note(section)}")
     notes += _trial_notes(section, list(dict.fromkeys(cells["method"])))
     notes += _data_notes(section, str(cells["dataset"].iloc[0]))
     if remark := section.plan.get("remark"):
         notes.append(str(remark))
     return notes
-
-
-def _cost_note(section: Section) -> str:
-    """What the means of cost are over, in one sentence."""
-    executions = (section.material.records[address]["execution"] for address in section.frame["address"])
-    devices = {str(run.get("device_name") or run.get("device")) for run in executions}
-    if len(devices) < 2:
-        return "Cost figures are means and depend on the machine."
-    return f"Cost figures are means over runs on several devices ({'; '.join(sorted(devices))}) and depend on them."
 
 
 def _trial_notes(section: Section, methods: list[str]) -> list[str]:

@@ -4,47 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from common.plan import Plan
 from results.health import is_divergence
+from results.inference import TIE
 from results.record import StoreError, identity
+from results.selection_rules import RULES, SelectionRule
+
+__all__ = [
+    "RULES", "STATUSES", "cells", "comparing", "order_changes", "planned", "purpose", "rule", "runs", "statuses",
+]  # fmt: skip
 
 STATUSES = ("done", "running", "diverged", "failed", "other protocol version", "not started")
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A way to choose the epoch whose test accuracy counts. `column`: of the frame. `lacks`: why a run has none."""
-
-    name: str
-    title: str
-    column: str
-    lacks: str = ""
-
-
-RULES = {
-    rule.name: rule
-    for rule in (
-        Rule("last", "last epoch", "accuracy_last"),
-        Rule("last_mean", "mean of the last 10 epochs", "accuracy_last_mean"),
-        Rule("best_test", "best test epoch (oracle)", "accuracy_best_test"),
-        Rule("noisy_validation", "best on noisy validation", "accuracy_noisy_validation", "no noisy validation split"),
-        Rule("clean_validation", "best on clean validation", "accuracy_clean_validation", "no clean validation split"),
-    )
-}
-
 _CELL = ["dataset", "setting", "method"]
 
 
-def rule(name: str) -> Rule:
+def rule(name: str) -> SelectionRule:
     """The selection rule of that name. Raises StoreError listing the accepted names."""
-    if name not in RULES:
-        raise StoreError(f"unknown selection rule {name!r} (accepted: {', '.join(RULES)})")
-    return RULES[name]
+    return RULES.get(name)
 
 
 def purpose(plans: Sequence[Plan]) -> str:
@@ -121,7 +103,7 @@ def runs(frame: pd.DataFrame, plans: Sequence[Plan], select: str = "last") -> pd
 
 def _done(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     added = ["address", "fingerprint", "noise_specification", "configuration", "collapsed_epoch"]
-    added += [each.column for each in RULES.values()]
+    added += [each.column for each in RULES]
     found = table.merge(frame[added], on="address", how="inner", sort=False)
     _check_cells(found)
     _check_fingerprints(found)
@@ -177,7 +159,7 @@ def cells(
     rows = []
     for key, group in states.groupby(_CELL, sort=False):
         counts = {status: int((group["status"] == status).sum()) for status in STATUSES}
-        for selection in RULES.values():
+        for selection in RULES:
             values = groups[key].dropna(subset=[selection.column]) if key in groups else found.head(0)
             rows.append(_cell(group, values, selection, counts))
     return pd.DataFrame(rows, columns=_COLUMNS)
@@ -189,12 +171,12 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _cell(group: pd.DataFrame, done: pd.DataFrame, selection: Rule, counts: dict[str, int]) -> list[Any]:
+def _cell(group: pd.DataFrame, done: pd.DataFrame, selection: SelectionRule, counts: dict[str, int]) -> list[Any]:
     values = done[selection.column].astype(float)
     first = group.iloc[0]
     reasons = [f"{count} {status}" for status, count in counts.items() if count and status != "done"]
     if (lacking := counts["done"] - len(values)) > 0:
-        reasons.append(f"{lacking} done with {selection.lacks or 'no such value'}")
+        reasons.append(f"{lacking} done with {selection.lacks}")
     return [
         *(first[name] for name in [*_CELL, "title"]), selection.name, values.mean(), values.std(ddof=1), len(values),
         len(group), done["fingerprint"].nunique(), int(done["collapsed_epoch"].notna().sum()), *counts.values(),
@@ -206,10 +188,11 @@ def order_changes(table: pd.DataFrame, select: str = "last") -> pd.DataFrame:
     """Pairs of methods whose order under `select` is reversed under another rule, by setting; from `cells`.
 
     Columns: dataset, setting, better, worse (titles, as ordered under `select`), rule (the other one), difference and
-    other_difference (better minus worse under `select` and under the other rule). Ties are no order.
+    other_difference (better minus worse under `select` and under the other rule). Ties are no order. The other rules
+    are those that `table` holds.
     """
     rule(select)
-    rows = []
+    rows, others = [], list(dict.fromkeys(table["rule"]))
     for key, group in table.groupby(["dataset", "setting"], sort=False):
         means = group.pivot(index="method", columns="rule", values="mean")
         titles = group.drop_duplicates("method").set_index("method")["title"]
@@ -219,8 +202,8 @@ def order_changes(table: pd.DataFrame, select: str = "last") -> pd.DataFrame:
                 first, second, gaps = second, first, -gaps
             rows += [
                 (*key, titles[first], titles[second], other, gaps[select], gaps[other])
-                for other in RULES
-                if gaps[select] > 0 and gaps[other] < 0
+                for other in others
+                if gaps[select] > TIE and gaps[other] < -TIE
             ]
     names = ["dataset", "setting", "better", "worse", "rule", "difference", "other_difference"]
     return pd.DataFrame(rows, columns=names)

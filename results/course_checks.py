@@ -18,7 +18,7 @@ from results.record_checks import (
     need,
 )
 
-_TEXTS_OF_EXECUTION = ("started", "finished", "host", "device", "device_name", "commit")
+_TEXTS_OF_EXECUTION = ("started", "finished", "host", "device", "device_name", "commit", "job", "run_by")
 _NUMBERS_OF_EXECUTION = ("seconds", "start_seconds", "train_seconds", "images_per_second", "scoring_passes",
                          "peak_memory_mib", "resumes")  # fmt: skip
 

@@ -16,7 +16,8 @@ LEVEL = 0.95
 MINIMUM_PAIRS = 6
 """Below this many pairs the sign-flip test can't reach p < 0.05 (2 / 2^5 = 0.0625): nothing is tested."""
 TIE = 1e-9
-"""Differences of accuracies smaller than this are none."""
+"""Differences of accuracies smaller than this are none: accuracies are counts of hits, and one hit more makes at least
+so much, be it in one of ten epochs of one of 100 seeds on a million images. What is smaller is rounding."""
 
 _ENUMERATED = 36
 _GRID_LIMIT = 2**22
@@ -54,7 +55,7 @@ def welch_interval(first: ArrayLike, second: ArrayLike, level: float = LEVEL) ->
 class SignFlip:
     """A two-sided sign-flip test. `p` is NaN, and `smallest` what could have been reached, below MINIMUM_PAIRS pairs.
 
-    n: pairs. mean: their mean difference. smallest: the smallest p that this many pairs can give.
+    n: pairs. mean: their (weighted) mean difference. smallest: the smallest p that this many pairs can give.
     resolution: 0 where all sign vectors were counted with the differences as they are, else the step to which the
     differences were rounded before.
     """
@@ -70,20 +71,23 @@ class SignFlip:
         return self.n >= MINIMUM_PAIRS
 
 
-def sign_flip_test(differences: ArrayLike) -> SignFlip:
+def sign_flip_test(differences: ArrayLike, weights: ArrayLike | None = None) -> SignFlip:
     """Exact two-sided test of a symmetric distribution around 0, by flipping the signs of paired differences.
 
-    p is the share of all 2^n sign vectors whose absolute sum is at least the observed one. Up to 36 non-zero
+    p is the share of all 2^n sign vectors whose absolute sum, weighted where `weights` (positive, one a difference)
+    are given, is at least the observed one. Up to 36 non-zero
     differences all vectors are counted (meeting in the middle: two halves of 2^18 sums). Beyond, the distribution of
     the sum is computed exactly on a grid: differences rounded to 1e-6, or coarser where the grid would exceed 2^22
     points (`resolution` says so); rounding can only raise p. Zeros count as pairs, but flipping them changes nothing.
     """
     values = np.asarray(differences, dtype=np.float64)
-    count, mean = len(values), float(values.mean()) if len(values) else math.nan
+    shares = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    weighted = values * shares
+    count, mean = len(values), float(weighted.sum() / shares.sum()) if len(values) else math.nan
     smallest = min(1.0, 2.0 ** (1 - count))
     if count < MINIMUM_PAIRS:
         return SignFlip(count, mean, math.nan, smallest)
-    moved = values[np.abs(values) > TIE * max(1.0, float(np.abs(values).max()))]
+    moved = weighted[np.abs(values) > TIE * max(1.0, float(np.abs(values).max()))]
     if len(moved) <= _ENUMERATED:
         return SignFlip(count, mean, _enumerated(moved), smallest)
     p, resolution = _on_grid(moved)

@@ -2,8 +2,10 @@
 
 records/<address>.json|.npz   plans/<suite>.json   failed/<address>.txt    results
 checkpoints/<address>.pt      leases/<address>.json                        of runs that go on
+epochs/<address>.jsonl                                                     of those that trackers follow
 tuned/<suite>-tuned.toml|...csv                                            of `tune`
-report/                       cache/                                       made from the results, safe to delete
+jobs/                                                                      logs of jobs of a job system
+report/     paper/            cache/                                       made from the results, safe to delete
 """
 
 from __future__ import annotations
@@ -43,8 +45,17 @@ class Layout:
         return self.root / "checkpoints"
 
     @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
     def report(self) -> Path:
         return self.root / "report"
+
+    @property
+    def paper(self) -> Path:
+        """The figures and tables of a report for a paper."""
+        return self.root / "paper"
 
     def record(self, address: str) -> Path:
         """The record of a run."""
@@ -65,6 +76,10 @@ class Layout:
     def lease(self, address: str) -> Path:
         """Who executes a run."""
         return self.leases / f"{address}.json"
+
+    def epochs(self, address: str) -> Path:
+        """The epochs of a run that is followed, a line each."""
+        return self.root / "epochs" / f"{address}.jsonl"
 
     def checkpoint(self, address: str) -> Path:
         """The state of a run that was cut off."""

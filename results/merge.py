@@ -217,9 +217,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def export_jsonl(store: Store, suite: str, target: Path) -> int:
+def export_jsonl(store: Store, suite: str, target: Path, run_by: str = "") -> int:
     """Write a suite's done records to target/<suite>.jsonl, one a line in the plan's order, the plan beside it.
 
+    run_by: who executed the runs, which the records then say; those that others had handed in keep their names.
     The result is byte-stable for equal records; the host's name is left out. Per-sample arrays stay behind. Returns how
     many records were written. Raises StoreError where the suite is unknown or none of its runs is done.
     """
@@ -231,14 +232,15 @@ def export_jsonl(store: Store, suite: str, target: Path) -> int:
     done = [store.load(address) for address in addresses if store.has(address)]
     if not done:
         raise StoreError(f"{store.root}: no run of the suite {suite!r} is done")
-    bare = [_without_host(record) for record in done]
+    bare = [_handed_on(record, run_by) for record in done]
     lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in bare]
     replace_file(target / f"{suite}{LINES_SUFFIX}", "".join(f"{line}\n" for line in lines).encode("ascii"))
     replace_file(target / f"{suite}{LINES_PLAN_SUFFIX}", dumps(plan).encode("ascii"))
     return len(done)
 
 
-def _without_host(record: Record) -> dict[str, Any]:
-    """The record without the name of the machine, which is nobody's business."""
+def _handed_on(record: Record, run_by: str) -> dict[str, Any]:
+    """The record without the name of the machine, which is nobody's business, and with that of who ran it."""
     execution = {key: value for key, value in record["execution"].items() if key != "host"}
-    return {**record, "execution": execution}
+    named = {"run_by": run_by} if run_by else {}
+    return {**record, "execution": {**named, **execution}}

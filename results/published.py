@@ -50,7 +50,6 @@ REQUIRED = ("source", "method", "dataset", "noise_model", "mean")
 
 _DEFAULTS = {"network": UNKNOWN, "selection_rule": UNKNOWN, "metric": "top1", "test_set": "test"}
 _CHOICES = {
-    "selection_rule": (*RULES, UNKNOWN),
     "metric": ("top1", "top5"),
     "std_kind": ("", "sample", "population", UNKNOWN),
 }
@@ -114,7 +113,7 @@ def _row(line: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:
         if not row[name] and not (name == "mean" and row["note"]):
             hint = " (a cell without a number needs a note)" if name == "mean" else ""
             raise StoreError(f"{where}: column {name!r} is empty{hint}")
-    for name, accepted in _CHOICES.items():
+    for name, accepted in {"selection_rule": (*RULES.names, UNKNOWN), **_CHOICES}.items():
         if row[name] not in accepted:
             known = ", ".join(filter(None, accepted))
             raise StoreError(f"{where}: column {name!r} is {shown(row[name])} (accepted: {known})")

@@ -123,18 +123,21 @@ class Store:
     def arrays_path(self, address: str) -> Path:
         return self.layout.arrays(address)
 
-    def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None) -> bool:
+    def publish(self, record: Record, arrays: Mapping[str, NDArray[Any]] | None, replace: bool = False) -> bool:
         """Put a record and its arrays (None: it has none) in place, whole or not at all; the first one wins.
 
-        Returns whether ours was published (False: there was one already). The arrays come first, so a record never
-        lacks them. Where an earlier record was cut short, it is replaced. Raises StoreError: malformed record, NaN
-        in it, disk full, read-only, path under a file. A failure leaves no half record behind.
+        replace: it takes the place of an earlier one, which stays until the whole of both files is written. Returns
+        whether ours was published (False: there was one already). The arrays come first, so a record never lacks them.
+        Where an earlier record was cut short, it is replaced. Raises StoreError: malformed record, NaN in it, disk
+        full, read-only, path under a file. A failure leaves no half record behind.
         """
         validate(record)
         content, packed = dumps(record).encode("ascii"), None if arrays is None else npz_bytes(arrays)
         address = record["address"]
         if self.has(address):
-            return False
+            if replace and packed is not None:
+                self._replace(address, content, packed)
+            return replace
         if packed is not None:
             replace_file(self.arrays_path(address), packed)
         target = self.record_path(address)
@@ -143,6 +146,14 @@ class Store:
             published = _published(temporary, target)
         self.clear_failure(address)
         return published
+
+    def _replace(self, address: str, content: bytes, packed: bytes) -> None:
+        arrays, target = self.arrays_path(address), self.record_path(address)
+        with storage(target, "write"), files.temporary(arrays) as one, files.temporary(target) as other:
+            files.write(one, packed)
+            files.write(other, content)
+            one.replace(arrays)
+            other.replace(target)
 
     def has(self, address: str) -> bool:
         """Whether a whole record lies at the address. One that is cut short doesn't count."""
@@ -212,6 +223,12 @@ class Store:
                 with storage(path, "read"):
                     found[path.stem] = read_regular(path).decode("utf-8", "replace")
         return found
+
+    def failure(self, address: str) -> str | None:
+        """The traceback of the run, if it has failed; see `failures`."""
+        path = self.layout.failure(address)
+        with storage(path, "read"):
+            return read_regular(path).decode("utf-8", "replace") if path.is_file() else None
 
     def clear_failure(self, address: str) -> None:
         """Forget that the run failed; nothing happens where it did not."""

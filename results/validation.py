@@ -68,7 +68,7 @@ _WHOLE = {
     "data.num_train": (0, 10**10), "data.num_test": (0, 10**10), "data.num_classes": (1, 10**6),
 }  # fmt: skip
 _TABLES = ("spec.optimizer", "spec.schedule", "spec.augmentation", "spec.noise.options", "spec.method.hyper",
-           "spec.sampling", "spec.dataset.validation",
+           "spec.sampling", "spec.dataset.validation", "spec.dataset.trusted",
            "curves.memorisation", "curves.observed", "final.calibration", "final.further_tests", "final.ensemble",
            "execution.versions", "execution.captured")  # fmt: skip
 _RATES = ("actual_rate", "nominal_rate", "expected_rate", "train_rate")
@@ -117,6 +117,9 @@ def _check(record: Json, where: str) -> None:
     _check_selection(record, where)
     _check_final(record["final"], record["data"]["num_classes"], where)
     _check_numbers(record, where)
+    source = record.get("source")  # of plug-ins' methods
+    fits = source is None or (isinstance(source, str) and _FINGERPRINT.fullmatch(source) is not None)
+    need(fits, "source", source, "a SHA-256", where)
     check_execution(record["execution"], where)
     if "health" in record:  # records made before it was measured lack it
         check_health(record["health"], len(record["curves"]["epoch"]), where)
@@ -194,6 +197,9 @@ def _check_selection(record: Json, where: str) -> None:
             place = chosen.get(part)
             fits = place is None or (type(place) is int and 1 <= place <= count)
             need(fits, f"{key}.{part}", place, f"1 to {count}", where)
+        places = chosen.get("member_epochs", [])
+        fits = isinstance(places, list) and all(type(place) is int and 1 <= place <= count for place in places)
+        need(fits, f"{key}.member_epochs", places, f"a list of 1 to {count}", where)
 
 
 def _check_final(final: Json, classes: int, where: str) -> None:

@@ -1,6 +1,13 @@
 "use strict";
-(() => {
+// What every page has: light and dark, tables that sort and filter, dialogs of runs. Further scripts use `page`.
+const page = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  data.runs = (({ values, keys, runs }) => {
+    const unpack = (part, places) => Object.fromEntries(
+      keys[part].map((key, i) => [key, places[i]]).filter(([, place]) => place >= 0).map(([key, place]) => [key, values[place]]),
+    );
+    return runs.map((run) => ({ ...run, ...Object.fromEntries(Object.keys(keys).map((part) => [part, unpack(part, run[part])])) }));
+  })(data.packed);
   const status = document.getElementById("status");
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -34,12 +41,46 @@
   // Light and dark: the system's choice until the reader makes one.
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const follow = () => { root.dataset.theme = dark.matches ? "dark" : "light"; };
+  const kept = (() => {
+    try {
+      return window.localStorage;
+    } catch {
+      return null; // a browser may keep nothing for a page read from a file
+    }
+  })();
+  const follow = () => {
+    root.dataset.theme = kept?.getItem("theme") || (dark.matches ? "dark" : "light");
+    dispatchEvent(new Event("themechange"));
+  };
   follow();
   dark.addEventListener("change", follow);
-  document.getElementById("theme").addEventListener("click", () => {
-    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  const theme = document.getElementById("theme");
+  theme.hidden = false;
+  theme.addEventListener("click", () => {
+    const other = root.dataset.theme === "dark" ? "light" : "dark";
+    kept?.setItem("theme", other);
+    root.dataset.theme = other;
+    dispatchEvent(new Event("themechange"));
   });
+
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
+  // What is folded, all at once; and what a link leads to, if it is inside.
+  const folded = all("details.folded, details.board");
+  const fold = document.getElementById("fold");
+  fold.hidden = folded.length < 2;
+  fold.addEventListener("click", () => {
+    const open = folded.some((one) => !one.open);
+    for (const one of folded) one.open = open;
+    fold.textContent = open ? "Close all" : "Open all";
+  });
+  const unfold = () => {
+    const aim = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let one = aim && aim.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
+    if (aim) aim.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
 
   // Sorting: numbers by value, words by their letters, cells without a value last.
   const key = (row, column) => {
@@ -54,7 +95,7 @@
   function sort(header) {
     const body = header.closest("table").tBodies[0];
     const column = header.cellIndex;
-    const first = header.classList.contains("number") ? "descending" : "ascending";
+    const first = header.matches(".number:not(.rising)") ? "descending" : "ascending";
     const other = first === "ascending" ? "descending" : "ascending";
     const order = header.getAttribute("aria-sort") === first ? other : first;
     const sign = order === "ascending" ? 1 : -1;
@@ -75,8 +116,8 @@
     section.querySelector(".none").hidden = shown > 0;
   }
 
+  for (const button of all("button.sort")) button.addEventListener("click", () => sort(button.closest("th")));
   for (const section of all("section.table")) {
-    for (const button of all("button.sort", section)) button.addEventListener("click", () => sort(button.closest("th")));
     const search = section.querySelector('input[type="search"]');
     search.addEventListener("input", () => filter(section, search.value));
     for (const button of all("button[data-copy]", section)) {
@@ -122,7 +163,8 @@
     for (const run of runs) more.append(make("pre", pretty({ address: run.address, ...run.results, execution: run.execution })));
     const button = make("button", "Copy specification", { type: "button" });
     button.addEventListener("click", () => copy(spec, "Specification"));
-    return [make("h3", runs[0].label.replace(/, seed \d+$/, "")), list, make("pre", spec, { className: "spec" }), button, more];
+    const commands = runs.map((run) => run.command).filter(Boolean).map((line) => make("pre", line, { className: "command" }));
+    return [make("h3", runs[0].label.replace(/, seed \d+$/, "")), list, make("pre", spec, { className: "spec" }), button, ...commands, more];
   }
 
   document.addEventListener("click", (event) => {
@@ -136,7 +178,7 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   for (const figure of all("figure[data-figure]")) {
-    figure.querySelector(".save").addEventListener("click", () => {
+    figure.querySelector(".save")?.addEventListener("click", () => {
       let text = figure.querySelector("svg").outerHTML;
       for (const [live, fixed] of Object.entries(data.colors)) text = text.replaceAll(live, fixed);
       const link = make("a", "", { download: `${figure.dataset.figure}.svg` });
@@ -146,47 +188,6 @@
     });
   }
 
-  // Two runs' configurations, key by key.
-  function flat(value, prefix = "", into = {}) {
-    if (value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length) {
-      for (const [name, part] of Object.entries(value)) flat(part, prefix ? `${prefix}.${name}` : name, into);
-    } else {
-      into[prefix] = JSON.stringify(value);
-    }
-    return into;
-  }
-  const first = document.getElementById("diff-first");
-  const second = document.getElementById("diff-second");
-  const equalToo = document.getElementById("diff-all");
-  for (const select of [first, second]) {
-    const suites = new Map();
-    data.runs.forEach((run, position) => {
-      if (!suites.has(run.suite)) suites.set(run.suite, make("optgroup", undefined, { label: run.suite }));
-      suites.get(run.suite).append(make("option", run.label, { value: String(position) }));
-    });
-    select.append(...suites.values());
-    select.addEventListener("change", difference);
-  }
-  equalToo.addEventListener("change", difference);
-  function difference() {
-    const body = document.querySelector("#diff-table tbody");
-    body.replaceChildren();
-    if (!data.runs.length) return;
-    const [a, b] = [first, second].map((select) => flat(data.runs[Number(select.value)].spec));
-    const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
-    let count = 0;
-    for (const name of names) {
-      const differs = a[name] !== b[name];
-      count += differs;
-      if (!differs && !equalToo.checked) continue;
-      const row = make("tr");
-      row.append(make("th", name, { scope: "row" }), make("td", a[name] ?? "–"), make("td", b[name] ?? "–"));
-      body.append(row);
-    }
-    document.getElementById("diff-none").hidden = count > 0;
-  }
-  if (data.runs.length > 1) second.value = "1";
-  difference();
-
-  addEventListener("beforeprint", () => { for (const one of all("details.appendix")) one.open = true; });
+  addEventListener("beforeprint", () => { for (const one of folded) one.open = true; });
+  return { all, data, make };
 })();

@@ -1,0 +1,56 @@
+"""Means over runs of what changes by epoch, with intervals: what figures and pages draw as lines."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from reports.gather import Section
+from results.inference import LEVEL
+
+
+@functools.cache
+def _quantile(count: int) -> float:
+    return float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) if count > 1 else math.nan
+
+
+def means(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean and interval over runs by epoch: columns epoch, mean, low, high. curves: columns epoch, value."""
+    found = curves.groupby("epoch", sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
+    half = found["count"].map(_quantile) * found["std"] / np.sqrt(found["count"])
+    return found[["epoch", "mean"]].assign(low=found["mean"] - half, high=found["mean"] + half)
+
+
+class Curves:
+    """The curves of a section's runs, looked up by cell and quantity."""
+
+    def __init__(self, section: Section) -> None:
+        table = section.material.curves
+        found = table[table["address"].isin(list(section.frame["address"]))]
+        self.groups = dict(iter(found.groupby(["address", "quantity"], observed=True)))
+        self._means: dict[tuple[tuple[str, str], str, str], pd.DataFrame | None] = {}
+
+    def quantities(self) -> list[str]:
+        """Names of all quantities, sorted."""
+        return sorted({str(quantity) for _, quantity in self.groups})
+
+    def of(self, section: Section, place: tuple[str, str], method: str, quantity: str) -> pd.DataFrame | None:
+        """Mean and interval over the cell's runs; None where no run has the quantity. section: or a part of it."""
+        key = place, method, quantity
+        if key not in self._means:
+            runs = section.done(*place, method)["address"]
+            parts = [self.groups[address, quantity] for address in runs if (address, quantity) in self.groups]
+            self._means[key] = means(pd.concat(parts)) if parts else None
+        return self._means[key]
+
+
+def curves_of(section: Section) -> Curves:
+    """The section's curves, made once: the figures and the page ask for the same means."""
+    if "curves" not in section.made:
+        section.made["curves"] = Curves(section)
+    found: Curves = section.made["curves"]
+    return found
