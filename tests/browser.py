@@ -44,6 +44,35 @@ class Browser:
     def resize(self, width: int, height: int) -> None:
         call("POST", f"{self._root}/window/rect", {"width": width, "height": height})
 
+    def show(self, width: int, height: int) -> None:
+        """The page in a view of this size, which may be narrower than a window can be."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._command("Emulation.setDeviceMetricsOverride", **size)
+
+    def prefer(self, scheme: str) -> None:
+        """What `prefers-color-scheme` is: "light" or "dark"."""
+        self._command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def scripts(self, on: bool) -> None:
+        """Whether pages opened from now on execute scripts."""
+        self._command("Emulation.setScriptExecutionDisabled", value=not on)
+
+    def visible_text(self) -> str:
+        """What can be read of the page, without a script of its own."""
+        nodes = self._command("Accessibility.getFullAXTree")["nodes"]
+        return "\n".join(str(node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored"))
+
+    def hover(self, selector: str) -> None:
+        """Move the pointer to the middle of an element."""
+        found = call("POST", f"{self._root}/element", {"using": "css selector", "value": selector})
+        move = {"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": found}
+        actions = [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [move]}]
+        call("POST", f"{self._root}/actions", {"actions": actions})
+
+    def _command(self, name: str, **parameters: Any) -> Any:
+        """A command of Chromium's own protocol."""
+        return call("POST", f"{self._root}/goog/cdp/execute", {"cmd": name, "params": parameters})
+
     def press(self, key: str) -> None:
         """Press one key on what has the focus."""
         keys = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]

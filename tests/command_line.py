@@ -58,13 +58,13 @@ def write_suite(path: Path, epochs: int = 4, seeds: int = 1, methods: tuple[str,
     return path
 
 
-def start(*arguments: Any, cwd: Path) -> subprocess.Popen[str]:
+def start(*arguments: Any, cwd: Path, stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
     """`python run_benchmark.py ARGUMENTS` in a session of its own, so that all its processes can be killed at once."""
     return subprocess.Popen(
         [sys.executable, str(HOME / "run_benchmark.py"), *map(str, arguments)],
         cwd=cwd,
         env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -84,7 +84,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 120) -> tuple[int, s
     except subprocess.TimeoutExpired:
         kill_all(process)
         raise
-    return process.returncode, output
+    return process.returncode, output or ""
 
 
 def run(*arguments: Any, cwd: Path, timeout: float = 120) -> tuple[int, str]:

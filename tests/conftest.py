@@ -6,17 +6,21 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: one busy neighbour slows two threads tenfold
 
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import registries
 from command_line import Command, Ended
 
 from bench import cli
 from bench.machine import accelerator
 from bench.sweep import scheduler
 from bench.sweep.worker import work
+from common import stop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +58,8 @@ def golden_root() -> Path:
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command line in this process, in an empty current folder."""
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """The command line in this process, in an empty current folder; what its plug-ins add is forgotten after it."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> Ended:
@@ -65,7 +69,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         said = capsys.readouterr()
         return Ended(int(ended.value.code or 0), said.out, said.err)
 
-    return call
+    with registries.as_before(), signals_as_before(monkeypatch):
+        yield call
+
+
+@contextlib.contextmanager
+def signals_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """How a command answers signals, and that it ignores them at its end, concerns no later test."""
+    before = {number: signal.getsignal(number) for number in stop.SIGNALS}
+    monkeypatch.setattr(stop, "_asked", 0)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -92,7 +107,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs are executed one after the other in this process; the list names them."""
     executed: list[str] = []
 
-    def run_here(cells, places, finished, tell, use_mps):  # type: ignore[no-untyped-def]
+    def run_here(cells, places, finished, tell, use_mps, rules):  # type: ignore[no-untyped-def]
         for cell in cells:
             executed.append(cell.label)
             finished(cell, work(cell.spec, places[0].environment, None))

@@ -23,13 +23,23 @@ def free_port() -> int:
 class Cluster:
     """A scheduler and its workers, each in a session of its own."""
 
-    def __init__(self, folder: Path, allowed_failures: int | None = None) -> None:
+    def __init__(self, folder: Path, allowed_failures: int | None = None, scheme: str = "tcp") -> None:
         self.folder = folder
-        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.address = f"{scheme}://127.0.0.1:{free_port()}"
         self.processes: list[subprocess.Popen[bytes]] = []
         settings = {} if allowed_failures is None else {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
         port = self.address.rpartition(":")[2]
-        self._start("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", settings=settings)
+        self._start(
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--protocol",
+            scheme,
+            "--no-dashboard",
+            settings=settings,
+        )
         wait_for(self._answers)
 
     def _start(self, *arguments: str, settings: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -46,7 +56,7 @@ class Cluster:
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
-            host, port = self.address.removeprefix("tcp://").split(":")
+            host, port = self.address.partition("://")[2].split(":")
             return probe.connect_ex((host, int(port))) == 0
 
     def worker(self, threads: int = 1, nanny: bool = False) -> subprocess.Popen[bytes]:
@@ -71,12 +81,12 @@ Make = Callable[..., Cluster]
 
 
 @contextmanager
-def clusters(folder: Path) -> Iterator[Make]:
+def clusters(folder: Path, scheme: str = "tcp") -> Iterator[Make]:
     """What makes clusters that share `folder`; they are stopped at the end."""
     made: list[Cluster] = []
 
     def make(workers: int = 2, threads: int = 1, allowed_failures: int | None = None) -> Cluster:
-        cluster = Cluster(folder, allowed_failures)
+        cluster = Cluster(folder, allowed_failures, scheme)
         made.append(cluster)
         for _ in range(workers):
             cluster.worker(threads)

@@ -148,11 +148,27 @@ class StubTask:
         self.networks = dict(networks or {})
         self.all_logits = torch.zeros(len(labels), num_classes)
 
-    def network(self, key: int = 0) -> nn.Module:
+    def network(self, key: int = 0, heads: Any = None) -> nn.Module:
         return self.networks.setdefault(key, StubNetwork())
 
-    def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
-        return self.all_logits
+    def logits(self, network: nn.Module, augment: bool = False, rows: Tensor | None = None) -> Tensor:
+        return self.all_logits if rows is None else self.all_logits[rows]
+
+    def evaluate(
+        self,
+        function: Any,
+        rows: Tensor | None = None,
+        view: str = "plain",
+        batch_size: int | None = None,
+        network: nn.Module | None = None,
+    ) -> Any:
+        return function(torch.zeros(self.num_samples if rows is None else len(rows), 1, 1, 1))
+
+    def sample(self) -> Tensor:
+        return torch.arange(self.num_samples)
+
+    def redrawn(self, number: int) -> Tensor:
+        return (self.labels + number) % self.num_classes
 
     def known(self, fact: str) -> Any:
         return self.facts[fact]

@@ -138,6 +138,20 @@ def write_mini_webvision(root: Path, each: int = 3, imagenet: bool = True) -> di
     return {"train": true}
 
 
+def write_flat_imagenet(images: Path, listed: str) -> dict[str, int]:
+    """ImageNet's validation images as they are distributed, all in one folder, with the list `listed`, seen from there.
+
+    Returns name -> class of those of the first 50 classes, in the order of the list; others are listed, but not there.
+    """
+    order = [(number * 37) % 1000 for number in range(1000)]
+    names = {f"ILSVRC2012_val_{number + 1:08}.JPEG": label for number, label in enumerate(order)}
+    found = {name: label for name, label in names.items() if label < 50}
+    for number, (name, label) in enumerate(found.items()):
+        save(images / name, picture(label, 50, number))
+    lines(images / listed, [f"{name} {label}" for name, label in names.items()])
+    return found
+
+
 OWN_CLASSES = ("daisy", "poppy", "rose", "tulip")
 
 

@@ -14,7 +14,9 @@ from methods.elr import EarlyLearningRegularization, elr_loss, elr_targets
 
 class Plain(Method):
     def loss(self, batch):
-        return F.cross_entropy(self.network(batch.views[0]), batch.labels)
+        logits = self.network(batch.views[0])
+        batch.observe(logits)
+        return F.cross_entropy(logits, batch.labels)
 
 class Planted({base}):
     name = "{name}"
@@ -194,6 +196,53 @@ TEXT = """
 +        images = images - images.mean(0)
         return self.network(images)
 
+## probabilities instead of logits: Plain: predictions
+    def predict(self, images):
+-        return self.network(images)
++        return self.network(images).softmax(1)
+
+## probabilities of each member: Plain: predictions
+    def predict(self, images):
+-        return torch.stack([self.network(images).log_softmax(1)] * 2)
++        return torch.stack([self.network(images).softmax(1)] * 2)
+
+## probabilities are observed: Plain: observed
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+-        batch.observe(logits)
++        batch.observe(logits.softmax(1))
+        return F.cross_entropy(logits, batch.labels)
+
+## nothing is observed: Plain: observed
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+-        batch.observe(logits)
+        return F.cross_entropy(logits, batch.labels)
+
+## two networks declared, one there: Plain: networks
+-    networks = 1
++    networks = 2
+
+## one network declared, two there: Plain: networks
+-    networks = 2
++    networks = 1
+    passes_per_step = 2.0
+    def build(self):
+        super().build()
+        self.other = self.task.network(1)
+    def loss(self, batch):
+        return super().loss(batch) + F.cross_entropy(self.other(batch.views[0]), batch.labels)
+
+## the second network never learns: Plain: networks
+    networks = 2
+    def build(self):
+        super().build()
+        self.other = self.task.network(1)
+    def loss(self, batch):
+        logits = self.other(batch.views[0])
++        logits = logits.detach()
+        return super().loss(batch) + F.cross_entropy(logits, batch.labels)
+
 ## wrong shape of scores: Plain: scores
     def build(self):
         super().build()
@@ -287,6 +336,15 @@ TEXT = """
     def __init__(self, task, **hyper):
 +        hyper = {name: max(value, 0.1) if type(value) is float else value for name, value in hyper.items()}
         super().__init__(task, **hyper)
+    def loss(self, batch):
+        return self.factor * super().loss(batch)
+
+## a hyper-parameter is overwritten: Plain: bounds
+    hyper = {"factor": {"default": 1.0, "bounds": (0.1, 10.0), "source": "test"}}
+    def build(self):
+        super().build()
+-        self.__dict__["weight"] = self.factor / 2
++        self.__dict__["factor"] = self.factor / 2
     def loss(self, batch):
         return self.factor * super().loss(batch)
 

@@ -14,9 +14,10 @@ from datasets.data_sets import DATASETS
 from datasets.noise_models import NOISE_MODELS
 from datasets.views import VIEW_POLICIES
 from methods.registry import METHODS
+from results.selection_rules import RULES
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    METHODS, DATASETS, NOISE_MODELS, VIEW_POLICIES, OPTIMIZERS, SCHEDULES, networks.NETWORKS,
+    METHODS, DATASETS, NOISE_MODELS, VIEW_POLICIES, OPTIMIZERS, SCHEDULES, networks.NETWORKS, RULES,
 )  # fmt: skip
 
 

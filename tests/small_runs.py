@@ -50,7 +50,8 @@ memorisation_every = 1
 def specification(method: str = "cross_entropy", *assignments: str, seed: int = 0) -> Specification:
     """The specification of a run of `method`, with `--set` of the assignments."""
     tables = copy.deepcopy(TABLES)
-    suite.override(tables, [f"methods.{method}={{}}", *assignments])
+    told = method in registry.METHODS and "trusted" in registry.info(method).needs
+    suite.override(tables, [f"methods.{method}={{}}", *["data.trusted={size=20}"] * told, *assignments])
     [part] = suite.parts(tables, "tiny.toml")
     cells, _ = spec.cells(part, "tiny.toml", "cpu", seed + 1)
     return cells[-1].spec

@@ -18,6 +18,7 @@ from bench.training import evaluation, trainer
 from bench.training.build import build_run
 from bench.training.data import prepare
 from bench.training.measure import Measures
+from bench.training.own_steps import takes_own_steps
 from bench.training.step import Run
 from common.specification import Specification
 from methods.base import Batch
@@ -124,9 +125,10 @@ def follow(given: Specification, root: Path | None) -> Followed:
         followed = Followed(*build_run(given, prepare(given, root), torch.device("cpu")))
         method: Any = followed.run.method
         true = truth(followed.measures)
-        inner: Callable[[Batch], Tensor] = method.loss
+        hook = "step" if takes_own_steps(method) else "loss"
+        inner: Callable[..., Tensor] = getattr(method, hook)
 
-        def loss(batch: Batch) -> Tensor:
+        def loss(batch: Batch, *given: Any) -> Tensor:
             seen: list[Tensor] = []
 
             def observe(logits: Tensor, other: Batch | None = None, **values: Tensor) -> None:
@@ -134,7 +136,7 @@ def follow(given: Specification, root: Path | None) -> Followed:
                 if other is None:
                     seen.append(logits.detach())
 
-            found = inner(replace(batch, observe=observe))
+            found = inner(replace(batch, observe=observe), *given)
             followed.losses.append(float(found.detach()))
             followed.hits += [float((logits.argmax(1) == true[batch.index]).float().mean()) for logits in seen]
             if hasattr(method, "confidence_logits"):
@@ -142,10 +144,10 @@ def follow(given: Specification, root: Path | None) -> Followed:
             assert math.isfinite(followed.losses[-1]), f"loss {followed.losses[-1]} in step {len(followed.losses)}"
             return found
 
-        method.loss = loss
+        setattr(method, hook, loss)
         for _ in range(given.epochs):
             trainer.train_epoch(followed.run)
-        del method.loss
+        delattr(method, hook)
         return followed
     finally:
         torch.set_num_threads(threads)

@@ -54,7 +54,7 @@ REGISTRIES: dict[str, Callable[[], Any]] = {
     "network": lambda: networks.NETWORKS.names,
     "noise model": lambda: NOISE_MODELS.names,
     "data set": lambda: {*DATASETS.names, *HUMAN},
-    "selection rule": lambda: RULES,
+    "selection rule": lambda: RULES.names,
 }
 AWAITED = {"findings.md", "performance.md"}
 """Pages that are linked and not written yet: to be emptied when they are."""
@@ -188,11 +188,12 @@ def _values(context: Any) -> Iterator[tuple[str, str]]:
     given = context.params
     name = context.command.name
     for method in (given.get("chosen") or "").split(","):
-        yield "method", method.strip()
+        yield "method", methods.typed(method.strip())
     for network in str(given.get("networks") or "").split(","):
         yield "network", network.strip()
     if name == "run":
-        yield "suite", given["name"]
+        for suite in given["names"]:
+            yield "suite", suite
     if name == "noise":
         yield "data set", given["dataset"]
         yield "noise model", given["model"]
@@ -222,7 +223,7 @@ def test_every_command_is_understood_and_names_what_exists(page: Path) -> None:
         if context.params.get("paper"):
             published.load([context.params["paper"]])
         for kind, name in _values(context):
-            known = not name or name in own or name.endswith((".toml", ".py"))
+            known = not name or name in own or name.endswith((".toml", ".yaml", ".py"))
             assert known or name in REGISTRIES[kind](), f"{place}: no {kind} {name!r}"
 
 
@@ -336,5 +337,5 @@ def test_every_key_of_a_record_is_documented(command: Command, small: None, tmp_
         keys = set(record) | {key for part in record.values() if isinstance(part, dict) for key in part}
         keys |= set(record["curves"]["memorisation"])
         keys |= {name.removeprefix("observed_") for name in store.arrays(address)}
-        keys -= set(record["spec"]) | set(RULES)  # links lead to the pages of these
+        keys -= set(record["spec"]) | set(RULES.names)  # links lead to the pages of these
         assert keys <= told, keys - told

@@ -8,8 +8,11 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
+
+from methods import registry
 
 HOME = Path(__file__).parents[1]
 PAGE = HOME / "docs" / "architecture.md"
@@ -43,8 +46,8 @@ def imported(file: Path) -> Iterator[str]:
 
 
 def wing(parts: tuple[str, ...]) -> str:
-    """The wing of a module of `bench`: its folder, or its own name; both files of the plug-ins are one."""
-    return "plugins" if parts[1] == "plugin_checks" else parts[1]
+    """The wing of a module of `bench`: its folder, or its own name; the files of the plug-ins are one."""
+    return "plugins" if parts[1] in ("plugin_checks", "plugin_folders") else parts[1]
 
 
 def arrows(inside: str | None) -> dict[tuple[str, str], list[str]]:
@@ -109,3 +112,51 @@ def test_every_folder_of_modules_is_installed() -> None:
     listed = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     there = {file.parent.relative_to(HOME) for package in PACKAGES for file in (HOME / package).rglob("*.py")}
     assert sorted(listed) == sorted(".".join(folder.parts) for folder in there)
+
+
+WORDS = {
+    "Suite": "bench/planning/settings.py", "Method": "methods/base.py", "Cell": "bench/planning/spec.py",
+    "Trial": "bench/tuning/tune.py", "Plan": "common/plan.py", "Record": "common/record.py",
+    "Run": "bench/training/step.py",
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return [file for package in PACKAGES for file in (HOME / package).rglob("*.py")]
+
+
+def test_a_word_of_the_house_names_one_class() -> None:
+    found = {
+        (node.name, file.relative_to(HOME).as_posix())
+        for file in modules()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name in {*WORDS, "Row", "Setting"}
+    }
+    assert found == set(WORDS.items())
+
+
+def test_rooms_are_small() -> None:
+    long, functions = [], []
+    for file in modules():
+        text = file.read_text(encoding="utf-8")
+        long += [file.name] if text.count("\n") > 250 else []
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 50:
+                functions.append(f"{file}:{node.lineno}: {node.name}")
+    assert functions == [] and len(long) <= 2, long
+
+
+def lines_of_code(file: Path) -> int:
+    """Lines of a file that are neither blank nor a comment nor of a docstring."""
+    text = file.read_text(encoding="utf-8")
+    kept = {n for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            kept -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return len(kept)
+
+
+def test_the_file_of_a_method_is_short() -> None:
+    files = {info.path for info in registry.registered().values() if info.path.is_relative_to(HOME / "methods")}
+    assert median(map(lines_of_code, files)) <= 60
+    assert max(lines_of_code(file) for file in files if file.stem != "car") <= 160

@@ -99,7 +99,7 @@ def _echo(process: subprocess.Popen[str], name: str, path: Path) -> None:
 def _stop(process: subprocess.Popen[str]) -> None:
     """Ask a process to stop, then kill it and all that it has started."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(CLOSING)
     with contextlib.suppress(ProcessLookupError, PermissionError):

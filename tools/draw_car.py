@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from methods.car import car_loss, optimal_confidence  # noqa: E402
-from reports.figure_style import Drawn, Style, handle, house_style, panels, rendered, style_of  # noqa: E402
+from reports.figure_looks import Style, styles_of  # noqa: E402
+from reports.figure_panels import panels  # noqa: E402
+from reports.figure_style import Drawn, handle, house_style, rendered  # noqa: E402
 from results.frame import records  # noqa: E402
 
 FOLDER = HOME / "docs" / "figures"
@@ -54,9 +57,10 @@ def optimum() -> Drawn:
     )  # fmt: skip
     styles = {penalty: Style(color, "-", "") for penalty, color in PENALTIES.items()}
     others = {"cross_entropy": -np.log(PROBABILITY), "gce": (1 - PROBABILITY**GCE_EXPONENT) / GCE_EXPONENT}
+    looks = styles_of(tuple(others))
     left, right = made.axes
     for name, values in others.items():
-        right.plot(PROBABILITY, values, color=style_of(name).color, linestyle=(0, (4, 1.5)))
+        right.plot(PROBABILITY, values, color=looks[name].color, linestyle=(0, (4, 1.5)))
     for penalty, style in styles.items():
         left.plot(PROBABILITY, best_confidence(penalty), color=style.color)
         right.plot(PROBABILITY, loss(penalty), color=style.color)
@@ -64,12 +68,15 @@ def optimum() -> Drawn:
     right.set_ylim(0, 5)
     left.set_ylabel("h")
     right.set_ylabel("loss")
-    dashed = [Style(style_of(name).color, (0, (4, 1.5)), "") for name in others]
+    dashed = [Style(looks[name].color, (0, (4, 1.5)), "") for name in others]
     made.legend(
         [handle(f"lambda {penalty:g}", style) for penalty, style in styles.items()]
         + [handle(f"{title}", style) for title, style in zip(("cross-entropy", "GCE, q = .7"), dashed, strict=True)]
     )
-    return Drawn("car-optimal-confidence", "", "", made.figure)
+    drawn = {f"h_lambda_{penalty:g}": best_confidence(penalty) for penalty in PENALTIES}
+    drawn |= {f"loss_lambda_{penalty:g}": loss(penalty) for penalty in PENALTIES}
+    drawn |= {f"loss_{name}": values for name, values in others.items()}
+    return Drawn("car-optimal-confidence", "", "", made.figure, pd.DataFrame({"probability": PROBABILITY, **drawn}))
 
 
 def _learned() -> dict[str, dict[float, list[dict[str, Any]]]]:
@@ -88,8 +95,8 @@ def measured() -> Drawn:
     made = panels(
         list(by_noise), x="epoch", y="h", width=2.1, height=1.8, entries=["lambda 10, mislabelled"] * 4, most=3,
     )  # fmt: skip
-    labels = {}
-    for axis, by_penalty in zip(made.axes, by_noise.values(), strict=True):
+    labels, drawn = {}, list[dict[str, Any]]()
+    for axis, (noise, by_penalty) in zip(made.axes, by_noise.items(), strict=True):
         words = []
         for penalty, runs in sorted(by_penalty.items(), reverse=True):
             area = np.mean([run["detection"]["own"]["roc_auc"] for run in runs])
@@ -98,11 +105,13 @@ def measured() -> Drawn:
                 curves = [run["curves"]["observed"]["confidence"] for run in runs]
                 values = np.mean([curve[group] for curve in curves], axis=0)
                 style = Style(PENALTIES[penalty], dash, "")
+                places = {"noise": noise, "lambda": penalty, "group": group}
+                drawn += [{**places, "epoch": at, "h": h} for at, h in zip(curves[0]["epoch"], values, strict=True)]
                 axis.plot(curves[0]["epoch"], values, color=style.color, linestyle=style.dash)
                 labels[f"lambda {penalty:g}, {group}"] = style
         axis.text(0.96, 0.06, "\n".join(words), transform=axis.transAxes, ha="right", va="bottom", fontsize=6.5)
     made.legend([handle(label, style) for label, style in labels.items()])
-    return Drawn("car-confidence", "", "", made.figure)
+    return Drawn("car-confidence", "", "", made.figure, pd.DataFrame(drawn))
 
 
 def files() -> dict[Path, bytes]:

@@ -3,8 +3,11 @@
     python tools/soak.py                           # 24 runs, 8 kills: some minutes on four cores
     python tools/soak.py --runs 300 --kills 100    # what a release is held to
 
+    python tools/soak.py --kinds terms --kills 50  # SIGTERM alone, as job systems send it
+
 The runs are executed once undisturbed, then with kill -9 at random times: of a worker, of the command alone, or of the
-command with all its processes; what was killed is started again. Exit status 1 where anything is amiss.
+command with all its processes; and with SIGTERM, to the command alone or to all, after which nothing may be left at
+once. What was killed is started again. Exit status 1 where anything is amiss.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ from results.store import Store  # noqa: E402
 SHARED_MEMORY = Path("/dev/shm")
 MARK = "NLB_SOAK"
 METHODS = ("cross_entropy", "elr")
+KILLS, TERMS = ("a worker", "the command", "all"), ("the command by SIGTERM", "all by SIGTERM")
+KINDS = {"kills": KILLS, "terms": TERMS, "both": KILLS + TERMS}
 A_DAY = 24 * 60 * 60
 YOUNG_SECONDS = 11.0  # what is younger, a command leaves to the next one
 SUITE = """
@@ -64,7 +69,9 @@ class Soak:
     chance: random.Random
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     pids: list[int] = field(default_factory=list)
+    kinds: tuple[str, ...] = KILLS + TERMS
     kills: Counter[str] = field(default_factory=Counter)
+    unclean: list[str] = field(default_factory=list)  # what commands left that were stopped by SIGTERM
     usual: set[Path] = field(default_factory=set)  # temporary files that undisturbed runs leave: torch's own caches
 
     def start(self, store: str, log: Path) -> subprocess.Popen[bytes]:
@@ -90,11 +97,13 @@ class Soak:
         return found
 
     def kill(self, command: subprocess.Popen[bytes]) -> None:
-        """kill -9 of a worker, the command alone, or all; then wait until what it orphaned has ended."""
-        kind = self.chance.choice(("a worker", "the command", "all"))
+        """kill -9 of a worker, the command alone, or all; then wait until what it orphaned has ended. Or SIGTERM."""
+        kind = self.chance.choice(self.kinds)
         workers = [pid for pid in self.processes() if pid != command.pid]
         with contextlib.suppress(ProcessLookupError):
-            if kind == "a worker" and workers:
+            if kind in TERMS:
+                (os.killpg if "all" in kind else os.kill)(command.pid, signal.SIGTERM)
+            elif kind == "a worker" and workers:
                 os.kill(self.chance.choice(workers), signal.SIGKILL)
             elif kind == "all":
                 os.killpg(command.pid, signal.SIGKILL)
@@ -107,6 +116,21 @@ class Soak:
             while self.processes() and time.monotonic() < end:
                 time.sleep(0.1)
 
+    def check_stopped(self, command: subprocess.Popen[bytes], store: Path, said: str) -> None:
+        """Take note of what a command left that SIGTERM stopped, and of what it said at its end.
+
+        Before it listens, SIGTERM ends it as it does any program.
+        """
+        status, lines = command.returncode, said.splitlines()
+        if status == 143 and sum("SIGTERM" in line for line in lines) != 1:
+            self.unclean.append(f"it did not say so in one line: {lines[-3:]}")
+        if status not in (0, 143, -signal.SIGTERM):
+            self.unclean.append(f"exit status {status} after SIGTERM: {lines[-3:]}")
+        left = [*(store / "leases").glob("*"), *SHARED_MEMORY.glob(f"sem.loky-{command.pid}-*")]
+        left += [path for path in (self.folder / "tmp").iterdir() if path.name.startswith(("nlb-", "pymp-"))]
+        self.unclean += [f"{path} after SIGTERM" for path in left]
+        self.unclean += [f"{line} after SIGTERM" for line in lines if "Traceback" in line or "leaked" in line]
+
 
 def disturbed(soak: Soak, kills: int, longest: float) -> Iterator[str]:
     """Execute the suite in as many stores as `kills` kills take, each until all its runs are done; yields the stores.
@@ -118,14 +142,19 @@ def disturbed(soak: Soak, kills: int, longest: float) -> Iterator[str]:
         number += 1
         store, status = f"wild-{number}", None
         while status is None:
-            command = soak.start(store, soak.folder / f"{store}.log")
+            log = soak.folder / f"{store}.log"
+            said = log.stat().st_size if log.exists() else 0
+            command, before = soak.start(store, log), soak.kills.copy()
             while (status := command.poll()) is None and sum(soak.kills.values()) < kills:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     command.wait(soak.chance.uniform(0, longest))
                 if command.poll() is None:
                     soak.kill(command)
             status = command.wait()
-            if status < 0:
+            killed = soak.kills - before
+            if killed and not killed.keys() - set(TERMS):
+                soak.check_stopped(command, soak.folder / store, log.read_bytes()[said:].decode(errors="replace"))
+            if status < 0 or status == 143:
                 status = None  # killed: once more
             elif status:  # a run whose worker was killed three times counts as failed; it is asked for again
                 for failure in (soak.folder / store / "failed").glob("*.txt"):
@@ -165,6 +194,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4, help="workers")
     parser.add_argument("--epochs", type=int, default=4, help="length of a run")
     parser.add_argument("--longest", type=float, default=20.0, help="seconds between two kills, at most")
+    parser.add_argument("--kinds", choices=KINDS, default="both", help="kill -9, SIGTERM, or both")
     parser.add_argument("--seed", type=int, default=0, help="of the random times")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary one, removed if well)")
     given = parser.parse_args()
@@ -173,7 +203,7 @@ def main() -> int:
     rows = ", ".join(f"{name} = {{}}" for name in METHODS)
     seeds = max(1, given.runs // len(METHODS))
     (folder / "soak.toml").write_text(SUITE.format(seeds=seeds, methods=rows, epochs=given.epochs), encoding="utf-8")
-    soak = Soak(folder, given.jobs, random.Random(given.seed))
+    soak = Soak(folder, given.jobs, random.Random(given.seed), kinds=KINDS[given.kinds])
     begun = time.monotonic()
     if soak.start("calm", folder / "calm.log").wait():
         print(f"the undisturbed runs failed: see {folder / 'calm.log'}")
@@ -185,7 +215,8 @@ def main() -> int:
     for store in disturbed(soak, given.kills, given.longest):
         found = kept(folder / store)
         done = Counter(DONE.findall((folder / f"{store}.log").read_text(encoding="utf-8", errors="replace")))
-        left = left_over(soak, folder / store)
+        left = left_over(soak, folder / store) + soak.unclean
+        soak.unclean.clear()
         here = {
             "lost": len(expected.keys() - found.keys()),
             "twice": sum(count > 1 for count in done.values()) + len(found.keys() - expected.keys()),

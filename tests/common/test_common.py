@@ -137,3 +137,22 @@ def test_imports_go_one_way(package: str) -> None:
     assert paths
     for path in paths:
         assert imported(path) <= MAY_USE[package] | {package}, path
+
+
+def test_one_entry_is_made_alone_until_another_is_wanted() -> None:
+    made: list[str] = []
+
+    def one(name: str) -> Entry | None:
+        made.append(name)
+        return Entry(name) if name == "red" else None
+
+    def every() -> list[Entry]:
+        made.append("all")
+        return [Entry("red"), Entry("blue")]
+
+    colours = Registry("colour", every, single=one)
+    assert "red" in colours and colours["red"] == Entry("red") and "all" not in made
+    assert colours["blue"] == Entry("blue"), "one that is not found alone is looked for among all"
+    assert made.count("all") == 1 and colours.names == ("red", "blue")
+    with pytest.raises(UserError, match=r"unknown colour 'rod'.*did you mean 'red'"):
+        colours.get("rod")

@@ -71,7 +71,7 @@ def test_what_is_written_has_the_keys_of_its_type(tmp_path: Path) -> None:
         found = made[part] if part else made
         assert found.keys() <= get_type_hints(kind).keys(), part
         assert required(kind) <= found.keys(), part
-    assert frame.row(made).keys() == get_type_hints(row.Row).keys() == set(frame.COLUMNS) - {"suites"}  # type: ignore[arg-type]
+    assert frame.row(made).keys() == get_type_hints(row.FrameRow).keys() == set(frame.COLUMNS) - set(frame.OF_PLANS)  # type: ignore[arg-type]
 
 
 def test_a_plan_has_the_keys_of_its_type() -> None:

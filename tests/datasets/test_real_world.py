@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench.api.planned import plan_suite
 from bench.planning.workload import EpochImages, epoch_images
 from bench.sweep import price
 from common.errors import UserError
 from common.specification import Specification
-from datasets import clothing1m, registry
+from datasets import clothing1m, registry, webvision_classes
 from datasets.base import DataError
+from datasets.decode import decode
 from datasets.noise import make_noise
+from datasets.torchvision_import import import_torchvision
 from results.record import noise_specification
 from tests import command_line, miniatures
 from tests.image_runs import paths, planned
@@ -88,6 +91,82 @@ def test_webvision_goes_without_imagenet_and_takes_numbered_folders(tmp_path: Pa
     for folder in (tmp_path / "b" / "imagenet" / "val").iterdir():
         folder.rename(folder.with_name(str(int(folder.name[1:]))))
     assert len(registry.load("mini_webvision", tmp_path / "b").further_tests["imagenet_val"].labels) == 50
+
+
+LISTS = ["val.txt", "../val.txt", "../imagenet_val.txt", "../ILSVRC2012_devkit_t12/data/val.txt"]
+
+
+@pytest.mark.parametrize("place", LISTS)
+def test_webvision_takes_imagenets_flat_folder_with_its_list(tmp_path: Path, place: str) -> None:
+    miniatures.write_mini_webvision(tmp_path, each=1, imagenet=False)
+    names = miniatures.write_flat_imagenet(tmp_path / "imagenet" / "val", place)
+    found = registry.load("mini_webvision", tmp_path).further_tests["imagenet_val"]
+    assert found.labels.tolist() == list(names.values())  # those of the first 50 classes, in the order of the list
+    assert [path.name for path in paths(found)] == list(names)
+    assert all(path.is_file() for path in paths(found))
+
+
+def test_a_list_of_imagenet_that_is_no_list_is_told_line_by_line(tmp_path: Path) -> None:
+    miniatures.write_mini_webvision(tmp_path, each=1, imagenet=False)
+    images = tmp_path / "imagenet" / "val"
+    names = miniatures.write_flat_imagenet(images, "val.txt")
+    first = next(iter(names))
+    listed = images / "val.txt"
+    listed.write_text(f"{first} 1000\n{first} cat\n../{first} 3\n{listed.read_text()}{first} 3\n")
+    with pytest.raises(DataError, match="4 broken entries") as fault:
+        registry.load("mini_webvision", tmp_path)
+    assert "class out of range: val.txt:1" in str(fault.value) and "malformed line: val.txt:2" in str(fault.value)
+
+
+def test_imagenets_flat_folder_without_a_list_is_one_fault(tmp_path: Path) -> None:
+    miniatures.write_mini_webvision(tmp_path, each=1, imagenet=False)
+    miniatures.write_flat_imagenet(tmp_path / "imagenet" / "val", "elsewhere.txt")
+    with pytest.raises(DataError, match=r"1 broken entries \(missing list: val/: a folder for each class, or a list"):
+        registry.load("mini_webvision", tmp_path)
+
+
+def test_folders_of_classes_go_before_a_list(tmp_path: Path) -> None:
+    miniatures.write_mini_webvision(tmp_path, each=1)
+    (tmp_path / "imagenet" / "val.txt").write_text("n00000000/v0.JPEG 7\n")
+    labels = registry.load("mini_webvision", tmp_path).further_tests["imagenet_val"].labels
+    assert labels.tolist() == list(range(50))
+
+
+def test_webvisions_classes_have_their_names_without_a_file(tmp_path: Path) -> None:
+    miniatures.write_mini_webvision(tmp_path, each=1, imagenet=False)
+    (tmp_path / "webvision" / "info" / "synsets.txt").unlink()
+    for label, (number, _) in enumerate(webvision_classes.CLASSES):
+        picture = miniatures.picture(label, 50, label)
+        miniatures.save(tmp_path / "imagenet" / "val" / number / f"{label}.JPEG", picture)
+    found = registry.load("mini_webvision", tmp_path)
+    weights = import_torchvision("torchvision.models").ResNet50_Weights.IMAGENET1K_V1
+    assert found.class_names == tuple(weights.meta["categories"][:50])
+    assert found.further_tests["imagenet_val"].labels.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "below", ["animal10n", "raw_image", "ANIMAL-10N/raw_image_ver/raw_image", "raw_image_ver/raw_image"]
+)
+def test_animal10n_is_found_as_its_archives_unpack(tmp_path: Path, below: str) -> None:
+    miniatures.write_animal10n(tmp_path / below, each=1)
+    found = registry.load("animal10n", tmp_path)
+    assert (found.num_train, len(found.test.labels)) == (10, 20)
+    assert all(path.is_file() for path in paths(found.train))
+
+
+def test_an_archive_of_animal10n_that_is_not_unpacked_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ANIMAL-10N").mkdir()
+    (tmp_path / "ANIMAL-10N" / "raw_image_ver.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"training/ \(unpack raw_image_ver.zip\), testing/ \(unpack"):
+        registry.load("animal10n", tmp_path)
+
+
+def test_a_published_image_beyond_pillows_limit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    miniatures.write_animal10n(tmp_path, each=1)
+    name = sorted(path.name for path in (tmp_path / "training").iterdir())[0]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # the images have 4096
+    with pytest.raises(DataError, match=rf"{name}: oversized image: more than"):
+        decode(tmp_path / "training" / name, 64)
 
 
 def test_only_their_own_noise_fits_where_the_truth_is_unknown(roots: dict[str, Path]) -> None:

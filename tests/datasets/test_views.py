@@ -77,7 +77,8 @@ def test_a_policy_that_moves_crops_and_flips_as_the_weak_view_does() -> None:
         assert torch.allclose(solar, weak, atol=1e-5)
 
 
-def test_image_files_are_seen_alike_however_many_processes_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("view", ["solar", "autoaugment_cifar10_sop", "randaugment_disc_m5", "contrastive"])
+def test_image_files_are_seen_alike_however_many_processes_read(view: str, tmp_path: Path) -> None:
     add()
     names = [f"{number}.jpg" for number in range(11)]
     for number, name in enumerate(names):
@@ -87,7 +88,7 @@ def test_image_files_are_seen_alike_however_many_processes_read(tmp_path: Path) 
     found = []
     for workers in (0, 2):
         loader = DiskLoader(files, MEAN, STD, settings, CPU, workers)
-        found.append(seen(loader, "weak", "solar"))
+        found.append(seen(loader, "weak", view))
         loader.close()
     alone = DiskLoader(files, MEAN, STD, settings, CPU)
     for one, other, weak in zip(*found, seen(alone, "weak"), strict=True):
@@ -137,6 +138,9 @@ FAULTS = {
     "no function": ("lambda images, numbers: 1 - images", "5", "`apply` must be a function apply(images, numbers)"),
     "strength": ('"inverts", ', '"inverts", strength=5, ', "`strength` must be a function strength(augmentation)"),
     "half a number": ('"inverts", ', '"inverts", numbers=0.5, ', "`numbers` = 0.5: must be how many numbers"),
+    "half first": ('"inverts", ', '"inverts", first=1, ', "`first` = 1: must say whether `apply` comes before"),
+    "one mean": ('"inverts", ', '"inverts", mean=(0.5,), ', "`mean` and `std`: must be tuples of a number per channel"),
+    "no spread": ('"inverts", ', '"inverts", mean=(0.5,), std=(0.0,), ', "must be tuples of a number"),
     "numbers for nobody": ("apply=lambda images, numbers: 1 - images", "numbers=2", "`numbers` = 2: must be how many"),
 }  # fmt: skip
 

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from reports.build import build_report, chapter
+from reports.commands import Commands
 from reports.errors import ReportError
 from reports.gather import gather, sections
+from reports.latex import latex
 from reports.provenance import facts, run_details, runs_table
-from reports.render import csv_text, latex, markdown
+from reports.render import csv_text, markdown
 from results import published
 from results.arrays import check_arrays, load_npz, npz_bytes
 from results.merge import merge
@@ -35,7 +37,7 @@ def shown(root: Path, figures: bool) -> None:
     for table in [table for each in found for part in [chapter(each)] for table in (*part.tables, *part.appendix)]:
         for render in (markdown, latex, csv_text):
             render(table).encode("utf-8")
-    runs_table(found), run_details(found), facts(material)
+    runs_table(found), run_details(found, Commands(found)), facts(material)
     for run in material.records:
         material.arrays(run)
     if figures:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+import registries
 import torch
 import torch.nn.functional as F
 from golden_support import StubTask, make, make_batch
 from loss_inputs import CLASSES, draw, onehot
 from small_runs import specification, started
-from torch import Tensor
+from torch import Tensor, nn
 
+from bench.networks import NETWORKS, NetworkInfo
+from bench.networks.network import TwoHeads
 from bench.training.trainer import train_epoch
 from methods import registry
 from methods.base import Method
@@ -117,3 +121,45 @@ def test_a_run_ends_with_logits_in_range_and_says_what_its_loss_was_made_of(name
     scores = run.method.clean_scores()
     assert scores is not None and bool(scores.isfinite().all()) and bool((scores.abs() <= 10.0).all())
     assert set(run.health._terms) == {"interpolated_cross_entropy", "confidence_penalty", "auxiliary"}
+
+
+def test_a_deep_branch_has_three_layers_of_its_own_where_the_network_has_no_head() -> None:
+    run, _ = started(specification("car", "methods.car.hyper.branch=deep"))
+    method: Any = run.method
+    width = method.network.feature_size
+    layers = [layer for layer in method.indicator if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in layers] == [(width, width), (width, width), (width, 1)]
+    features = torch.randn(6, width)
+    found = method.gate(features, torch.zeros(6, 10), torch.zeros(6, 10))
+    inside = method.indicator(F.normalize(features))[:, 0]
+    torch.testing.assert_close(found, 10 * torch.tanh(inside / 10))
+    before = [layer.weight.clone() for layer in layers]
+    train_epoch(run)
+    assert not any(torch.equal(layer.weight, weight) for layer, weight in zip(layers, before, strict=True))
+
+
+def two_heads(num_classes: int, image_shape: tuple[int, int, int]) -> TwoHeads:
+    body = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image_shape), 16), nn.ReLU())
+    blocks = [body, nn.Sequential(nn.Linear(16, 8), nn.ReLU()), nn.Linear(8, num_classes)]
+    return TwoHeads(blocks, nn.Sequential(nn.Linear(16, 4), nn.ReLU(), nn.Linear(4, 1)), shared=1)
+
+
+@pytest.mark.parametrize("branch", ["deep", "linear"])
+def test_a_deep_branch_is_the_networks_own_head_where_it_has_one(branch: str) -> None:
+    with registries.as_before():
+        NETWORKS.add(NetworkInfo("two_heads", "Two heads", "for a test", two_heads, (1, 8, 8)), Path("two_heads.py"))
+        run, _ = started(
+            specification("car", f"methods.car.hyper.branch={branch}", 'training.network="two_heads"')
+        )  # fmt: skip
+        method: Any = run.method
+        head = method.network.confidence_head
+        before = head[0].weight.clone()
+        train_epoch(run)
+    assert hasattr(method, "indicator") == (branch == "linear")
+    assert torch.equal(head[0].weight, before) == (branch == "linear")
+    assert method.confidence_logits.unique().numel() > 1
+
+
+def test_the_branch_came_later_and_is_no_part_of_old_specifications() -> None:
+    assert "branch" not in specification("car").method.hyper
+    assert specification("car", "methods.car.hyper.branch=deep").method.hyper["branch"] == "deep"

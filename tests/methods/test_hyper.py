@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from command_line import HOME
 
-from methods.hyper import HyperParameter, MethodError, check_declarations, in_epochs, resolve_hyper
+from methods import registry
+from methods.hyper import HyperParameter, MethodError, check_declarations, resolve_hyper, with_epochs, without_later
 from methods.registry import resolve
 
 SHARE: HyperParameter = {"default": 0.1, "unit": "epochs", "bounds": (0, 1000), "source": "test"}
@@ -16,7 +19,7 @@ SHARE: HyperParameter = {"default": 0.1, "unit": "epochs", "bounds": (0, 1000), 
 def test_epochs_are_whole_numbers_or_shares_whatever_the_default_is(value: float, epochs: int) -> None:
     for default in (0.1, 20):
         declared: dict[str, HyperParameter] = {"start": {**SHARE, "default": default}}
-        assert in_epochs(declared, resolve_hyper(declared, {"start": value}, "m"), 30) == {"start": epochs}
+        assert with_epochs(declared, resolve_hyper(declared, {"start": value}, "m"), 30) == {"start": epochs}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,7 @@ def test_epochs_are_whole_numbers_or_shares_whatever_the_default_is(value: float
         ({"type": "float"}, r"m: hyper-parameter 'start': epochs are whole numbers or shares of the run"),
         ({"default": 1.5}, r"m: hyper-parameter 'start' = 1\.5: a share of the run must lie in \[0, 1\]"),
         ({"unit": "steps"}, r"m: hyper-parameter 'start': `unit` = 'steps' \(accepted: epochs\)"),
+        ({"later": 2}, r"m: hyper-parameter 'start': `later` = 2 \(accepted: True, False\)"),
     ],
 )
 def test_a_wrong_declaration_is_refused(changed: dict[str, Any], told: str) -> None:
@@ -86,3 +90,52 @@ def test_the_authors_car_has_a_plain_branch_and_starts_early(name: str) -> None:
     assert (own["branch_features"], own["branch_gradient"], own["start"]) == ("unit", False, 0.6)
     assert (theirs["branch_features"], theirs["branch_gradient"], theirs["logit_bound"]) == ("plain", True, 0.0)
     assert theirs["start"] == {"car": 0.12, "nal": 60}[name]
+
+
+LATER: dict[str, HyperParameter] = {
+    "penalty": OWN["penalty"],
+    "start": {**OWN["start"], "later": True},
+    "batch": {"default": None, "type": "int", "source": "test", "later": True},
+    "authors_behaviour": SWITCH,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, set[str]()),
+        ({"penalty": 10.0}, set[str]()),
+        ({"start": 0.4}, set[str]()),
+        ({"start": 60}, {"start"}),
+        ({"batch": 64}, {"batch"}),
+        ({"authors_behaviour": True}, set[str]()),
+        ({"authors_behaviour": True, "start": 0.4}, {"start"}),
+        ({"authors_behaviour": True, "start": 60}, set[str]()),
+    ],
+)
+def test_what_came_later_is_left_out_at_its_default_and_comes_back(given: dict[str, Any], left: set[str]) -> None:
+    check_declarations(LATER, "m")
+    whole = resolve_hyper(LATER, given, "m")
+    held = without_later(LATER, whole)
+    assert set(held) == {"penalty", "authors_behaviour"} | left
+    assert resolve_hyper(LATER, held, "m") == whole
+
+
+def test_all_of_the_run_is_not_one_epoch() -> None:
+    declared: dict[str, HyperParameter] = {"start": {**SHARE, "default": 1, "later": True}}
+    assert without_later(declared, {"start": 1}) == {}
+    assert without_later(declared, {"start": 1.0}) == {"start": 1.0}
+
+
+def test_published_records_hold_what_a_specification_of_their_settings_holds_today() -> None:
+    lines = (HOME / "results" / "reference" / "cifar10-lite-methods.jsonl").read_text().splitlines()
+    found = {method["name"]: method for method in (json.loads(line)["spec"]["method"] for line in lines)}
+    assert len(found) > 25
+    for name, method in found.items():
+        if method["version"] == registry.info(name).version:
+            assert registry.specified(name, method["hyper"]) == method["hyper"]
+
+
+def test_a_method_read_alone_is_the_one_of_the_whole_list() -> None:
+    found = {name: registry._single(name) for name in registry.registered()}
+    assert found == registry.registered() and registry._single("no_method") is None

@@ -296,3 +296,12 @@ def test_a_list_with_inherited_declarations_imports_no_torch(tmp_path: Path) -> 
     assert ended.returncode == 0, ended.stderr
     rows = {row["name"]: row for row in json.loads(ended.stdout)}
     assert rows["changed"]["hyper"]["start"]["default"] == 0.25
+
+
+def test_a_family_is_one_of_those_known(tmp_path: Path) -> None:
+    path = tmp_path / "plugin.py"
+    told = 'year = 2020\n    name = "mine"\n    title = "Mine"\n    family = "robust los"\n'
+    path.write_text(PARENT.replace("year = 2020\n", told))
+    with pytest.raises(MethodError, match=r"class Parent: unknown family 'robust los'; did you mean 'robust loss'\?"):
+        read_file(path, "plugin")
+    assert all(info.family for info in registry.registered().values())

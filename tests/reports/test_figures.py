@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +17,26 @@ from command_line import HOME
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from reports import figure_curves, figure_detection, figure_matrices, figure_overview, figure_ranks, figures
+from reports import (
+    curve_means,
+    figure_detection,
+    figure_looks,
+    figure_matrices,
+    figure_overview,
+    figure_ranks,
+    figure_selection,
+    figures,
+)
 from reports.build import build_report
 from reports.errors import ReportError
-from reports.figure_style import SUFFIXES, Drawn, house_style, panels, rendered, style_of
+from reports.figure_looks import styles_of
+from reports.figure_noise_rate import noise_rate
+from reports.figure_panels import panels
+from reports.figure_style import SUFFIXES, Drawn, house_style, rendered
 from reports.folder import Folder
 from reports.gather import Section, gather, sections
 from results.inference import paired_interval
-from results.statistics import CriticalDifference
+from results.ranks import CriticalDifference
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
 
@@ -75,7 +89,7 @@ def test_accuracy_against_noise_rate_keeps_options_apart(tmp_path: Path) -> None
     store.write_plan(plan)
     section = next(sections(gather(tmp_path)))
     with house_style():
-        picture = figure_overview.noise_rate(section)
+        picture = noise_rate(section)
     assert picture is not None
     titles = [axis.get_title() for axis in picture.figure.axes]
     assert titles == ["symmetric\nsampling exact", "symmetric\nsampling each row"]
@@ -118,20 +132,53 @@ def test_a_method_has_one_colour_everywhere(drawn: dict[str, Drawn]) -> None:
     for name in ("test-accuracy", "memorisation", "detection", "calibration"):
         (legend,) = drawn[f"quick-{name}"].figure.legends
         colors = {str(line.get_label()): line.get_color() for line in legend.get_lines()}
-        assert colors["Cross-entropy"] == style_of("cross_entropy").color
-        assert colors["Co-teaching"] == style_of("co_teaching").color
+        assert colors["Cross-entropy"] == styles_of(("cross_entropy",))["cross_entropy"].color
+        assert colors["Co-teaching"] == styles_of(("co_teaching",))["co_teaching"].color
 
 
-def test_styles_are_fixed_and_tell_methods_apart() -> None:
-    known = ["cross_entropy", "co_teaching", "elr", "car", "gce", "sce", "mixup", "forward_correction"]
-    assert len({style_of(name).color for name in known}) == len(known)
-    from reports.figure_style import _KNOWN
-
-    assert len({(s.color, str(s.dash)) for s in map(style_of, _KNOWN)}) == len(_KNOWN)
-    script = "from reports.figure_style import style_of; print(style_of('my_method'))"
+def test_styles_are_fixed_and_tell_rows_apart() -> None:
+    known = ("cross_entropy", "co_teaching", "elr", "car", "gce", "sce", "mixup", "forward_correction")
+    looks = styles_of(known)
+    assert len({style.color for style in looks.values()}) == len(known)
+    assert styles_of(("my_method", *known))["car"] == looks["car"]
+    script = "from reports.figure_looks import styles_of; print(styles_of(('my_method',)))"
     other = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str(style_of("my_method"))
-    assert style_of("my_method") != style_of("my_other_method")
+    assert other.stdout.strip() == str(styles_of(("my_method",)))
+
+
+@pytest.mark.parametrize("count", [13, 40, 60, 100])
+def test_no_two_rows_look_alike_even_without_colours(count: int) -> None:
+    """Up to 40 rows dash and marker tell them apart; of more, colours that the colour-blind see apart, too."""
+    known = [name for name in figure_looks._KNOWN if count >= 40]
+    rows = (*known, *(f"elr_{n}" for n in range(count - len(known))))
+    shapes: dict[tuple[str, str], list[str]] = {}
+    for style in styles_of(rows).values():
+        shapes.setdefault((str(style.dash), style.marker), []).append(style.color)
+        assert (str(style.dash) == "-") == (style.fill == "full")
+    assert len(shapes) == min(count, 40)
+    for hues in shapes.values():
+        for first, second in itertools.combinations(hues, 2):
+            assert min(_apart(first, second, *weakness) for weakness in _WEAK) > 18, (first, second)
+
+
+# Viénot, Brettel and Mollon (1999): what a dichromat sees, in linear RGB.
+_WEAK = [
+    (np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]),),
+    (np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]),),
+    (np.eye(3),),
+]
+
+
+def _apart(first: str, second: str, seen: Any) -> float:
+    """CIE 1976 difference of two colours as they are seen."""
+    places = []
+    for color in (first, second):
+        rgb = np.array([int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)])
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+        x, y, z = np.cbrt(np.maximum(to_xyz @ (seen @ linear), 0.009) / np.array([0.9505, 1, 1.089]))
+        places.append(np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)]))
+    return float(np.linalg.norm(places[0] - places[1]))
 
 
 def test_files_hold_no_date_and_no_maker(drawn: dict[str, Drawn]) -> None:
@@ -160,7 +207,7 @@ def test_pictures_are_not_empty(drawn: dict[str, Drawn]) -> None:
 def test_the_interval_is_that_of_the_mean() -> None:
     values = [0.5, 0.6, 0.8]
     curves = pd.DataFrame({"epoch": [1, 1, 1, 2], "value": [*values, 0.9]})
-    table = figure_curves.means(curves)
+    table = curve_means.means(curves)
     assert table.loc[0, ["low", "high"]].tolist() == pytest.approx(paired_interval(values))
     assert table.loc[1, "mean"] == 0.9
     assert table.loc[1, ["low", "high"]].isna().all()
@@ -188,7 +235,7 @@ def test_purity_of_a_selection(tmp_path: Path) -> None:
     store.write_plan(make_plan([record["spec"]]))
     found = next(sections(gather(tmp_path)))
     with house_style():
-        picture = figure_curves.selection(found, figure_curves.Curves(found))
+        picture = figure_selection.selection(found, curve_means.curves_of(found))
     assert picture is not None
     purity, kept = picture.figure.axes
     assert np.asarray(purity.lines[0].get_ydata(), dtype=float) == pytest.approx([0.6, 0.54 / 0.58])

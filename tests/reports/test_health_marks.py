@@ -17,9 +17,10 @@ from common.record import Record
 from reports.build import build_report, chapter
 from reports.gather import gather, sections
 from reports.health_table import health_table
+from reports.latex import latex
 from reports.model import Table
 from reports.paper import paper_tables
-from reports.render import latex, markdown
+from reports.render import markdown
 from results.store import Store
 from tests.results.test_health import MEASURED
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
@@ -61,7 +62,7 @@ def test_planted_methods_are_marked_everywhere(tmp_path: Path) -> None:
     report = tmp_path / "output" / "report"
     for name in ("tables/s-accuracy.md", "tables/s-accuracy.tex", "index.html"):
         text = (report / name).read_text(encoding="utf-8")
-        assert ("$\\dagger$" if name.endswith("tex") else "†") in text, name
+        assert ("\\textdagger{}" if name.endswith("tex") else "†") in text, name
         assert "Collapsing, symmetric 50" in text and "2 of 2 runs, from epoch 2 on" in text, name
         assert "diverged (2 of 2)" in text, name
     rows = list(csv.DictReader((report / "tables" / "s-health.csv").read_text(encoding="utf-8").splitlines()))
@@ -154,7 +155,7 @@ def test_a_mean_over_sound_and_collapsed_runs_says_so_wherever_it_stands(tmp_pat
     for name in ("accuracy", "rules", "differences", "tests", "measures", "detection"):
         assert [line for line in found[name].notes if line.startswith("†") and note in line], name
         assert "†" in " ".join(cell.text for cells in found[name].rows for cell in cells), name
-        assert "†" in markdown(found[name]) and r"$\dagger$" in latex(found[name]), name
+        assert "†" in markdown(found[name]) and r"\textdagger{}" in latex(found[name]), name
     assert note in found["wins"].notes[-1]
     assert "†" in row(found["differences"], "symmetric 50%", "ELR")[1]
     assert "†" not in row(found["differences"], "asymmetric 40%", "ELR")[1]
@@ -208,8 +209,10 @@ def test_the_table_of_health(tmp_path: Path) -> None:
         "1", "0", "0", "2", "1.5", "42 (epoch 1)", "2", "8.55e+03 (epoch 2)", "25.00", "confidence 98.0",
     ]  # fmt: skip
     summary = build_report(tmp_path, tmp_path / "report")
-    page = summary.index.read_text(encoding="utf-8")
-    assert "14 of 18 runs are done, 1 collapsed, 4 diverged." in page
+    first = summary.index.read_text(encoding="utf-8")
+    assert "14 of 18 runs are done, 1 collapsed, 4 diverged." in first and "† 1 collapsed" in first
+    assert "‡ 3 diverged" in first and "‡ 1 diverged" in first
+    page = "".join(summary.index.with_name(f"suite-{name}.html").read_text("utf-8") for name in ("quick", "new"))
     assert "how training went" in page and '"gradient":{"largest":8550.0' in page and '"loss":"not measured"' in page
     assert "Among the runs behind this are collapsed ones" in re.sub(r"<li>.*?</li>", "", page)  # figures say it too
     assert (tmp_path / "report" / "tables" / "new-health.tex").is_file()

@@ -89,8 +89,20 @@ def test_no_file_has_control_characters(hostile: Path) -> None:
             assert not re.search("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", text), path.name
 
 
+def pages(hostile: Path) -> list[Path]:
+    found = sorted((hostile / "out" / "report").glob("*.html"))
+    assert [page.name for page in found] == ["index.html", "runs.html", "suite-quick.html"]
+    return found
+
+
 def test_the_policy_names_the_pages_own_script_alone(hostile: Path) -> None:
-    text = (hostile / "out" / "report" / "index.html").read_text("utf-8")
+    for page in pages(hostile):
+        _check_policy(page.read_text("utf-8"))
+    for template in (HOME / "reports" / "templates").glob("*.html"):
+        assert not re.search(r"\|\s*safe\b|autoescape", template.read_text()), template
+
+
+def _check_policy(text: str) -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
     assert policy is not None
     parts = dict(part.split(" ", 1) for part in policy[1].replace("&#39;", "'").split("; "))
@@ -99,8 +111,6 @@ def test_the_policy_names_the_pages_own_script_alone(hostile: Path) -> None:
     assert text.index("Content-Security-Policy") < text.index("<title>")
     assert "unsafe-eval" not in policy[1]
     assert text.count("<script") == 2
-    templates = HOME / "reports" / "templates"
-    assert not re.search(r"\|\s*safe\b|autoescape", (templates / "index.html").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -134,19 +144,22 @@ def server() -> Iterator[str]:
 
 
 def test_a_browser_executes_nothing_of_the_records(hostile: Path, opened: Browser) -> None:
-    opened.open(hostile / "out" / "report" / "index.html")
-    assert opened.complaints() == []  # nothing was even tried
-    assert opened.run("return document.title") == "Learning with noisy labels: results"
-    assert opened.run("return document.querySelectorAll('script').length") == 2
-    assert opened.run("return document.querySelectorAll('img, iframe, object, embed, base').length") == 0
-    assert opened.run("return performance.getEntriesByType('resource').map((e) => e.name)") == []
-    clicked = """
-    document.querySelector('button.runs').click();
-    return document.getElementById('dialog-body').textContent.includes('owned');
-    """
-    assert opened.run(clicked)  # the page's own script works, and shows the text as text
-    assert opened.run("return document.title") == "Learning with noisy labels: results"
-    assert opened.run("return document.querySelectorAll('#dialog-body img, #dialog-body script').length") == 0
+    worked = 0
+    for page in pages(hostile):
+        opened.open(page)
+        assert opened.complaints() == []  # nothing was even tried
+        assert opened.run("return document.title").endswith("Learning with noisy labels: results")
+        assert opened.run("return document.querySelectorAll('script').length") == 2
+        assert opened.run("return document.querySelectorAll('img, iframe, object, embed, base').length") == 0
+        assert opened.run("return performance.getEntriesByType('resource').map((e) => e.name)") == []
+        clicked = """
+        document.querySelector('button.runs')?.click();
+        return document.getElementById('dialog-body').textContent.includes('owned');
+        """
+        worked += opened.run(clicked)  # the page's own script works, and shows the text as text
+        assert opened.run("return document.title").endswith("Learning with noisy labels: results")
+        assert opened.run("return document.querySelectorAll('#dialog-body img, #dialog-body script').length") == 0
+    assert worked >= 2
 
 
 def test_the_policy_stops_what_escaping_might_miss(hostile: Path, opened: Browser, server: str, tmp_path: Path) -> None:
@@ -285,12 +298,12 @@ def test_legible_texts() -> None:
 def test_a_report_believes_no_cache(command: Command, tmp_path: Path) -> None:
     """A stranger's store may bring a cache that fits its files' times and says other numbers."""
     import results
-    from results import cache
+    from results import cache, frame
 
     store = make_store(tmp_path / "theirs", ["elr"], [("symmetric", 0.5)], seeds=[0], size=30, epochs=2)
     results.load(store.root)
     path = store.root / "cache" / f"records{cache.SUFFIX}"
-    table, stamps = cache._read(path, [name for name in results.load(store.root).columns if name != "suites"])
+    table, stamps = cache._read(path, [name for name in results.load(store.root).columns if name not in frame.OF_PLANS])
     assert len(table) == 1
     cache._write(path, table.assign(accuracy_last=0.123456), stamps)
     assert results.load(store.root)["accuracy_last"].iloc[0] == 0.123456  # the control: it would be believed

@@ -59,7 +59,7 @@ def test_a_report_of_one_suite_holds_nothing_of_others(two_suites: Path, tmp_pat
     code, told = run("report", "--records", two_suites, "--suites", "second", "--out", tmp_path, cwd=tmp_path)
     assert code == 0, told
     names = {path.name.partition("-")[0] for path in (tmp_path / "report" / "tables").iterdir()}
-    assert names == {"second", "runs.md", "runs.tex", "runs.csv"}
+    assert names == {"second", "runs.md", "runs.tex", "runs.csv", "commands.csv"}
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "suite-second" in text and "suite-first" not in text and "45, digest of their addresses" in text
 

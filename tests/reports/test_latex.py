@@ -8,29 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from reports import comparison, measures, rule_tables, tables
+from reports import comparison, competition, measures, rule_tables, tables
 from reports.gather import gather, sections
-from reports.model import BETWEEN, Cell, Column, Table, words
+from reports.latex import LATEX_PACKAGES, latex
+from reports.latex_text import GUARD, escape, unset_letters
+from reports.model import BETWEEN, Column, Table, TableCell, words
 from reports.paper import paper_tables
 from reports.provenance import runs_table
-from reports.render import LATEX_PACKAGES, LONG, latex
 from results import published
 from tests.synthetic_records import make_store
 
 NASTY = r"\end{x} 50% & $ _ # { } ~ ^ < > | [ ] ± − – β λ² × ≤ é ü 汉字 “x” ✓ `a`"
 
 
-def _compile(folder: Path, found: list[Table]) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("pdflatex is not installed (texlive-latex-recommended)")
-    parts = [latex(table) for table in found]
+def _compile(
+    folder: Path, found: list[Table], points: float = 345, two: bool = False, engine: str = "pdflatex"
+) -> None:
+    """Set the tables, and hold that no box is overfull and no letter is missing."""
+    if shutil.which(engine) is None:
+        pytest.skip(f"{engine} is not installed (texlive-latex-recommended)")
+    parts = [latex(table, points) for table in found]
     packages = "".join(rf"\usepackage{{{name}}}" for name in LATEX_PACKAGES)
-    head = rf"\documentclass{{article}}{packages}\begin{{document}}"
-    (folder / "all.tex").write_text("\n".join([head, *(part + r"\clearpage" for part in parts), r"\end{document}"]))
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
+    packages += r"\usepackage[textwidth=495pt,columnsep=17pt]{geometry}" if two else ""
+    kind = "twocolumn" if two else "onecolumn"
+    head = rf"\documentclass[{kind}]{{article}}{packages}\begin{{document}}"
+    text = "\n".join([head, *(part + r"\clearpage" for part in parts), r"\end{document}"])
+    (folder / "all.tex").write_text(text, "utf-8")
+    command = [engine, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (folder / "all.pdf").stat().st_size > 1000
+    bad = ("Overfull", "too large for page", "Missing character")
+    assert [line for line in done.stdout.splitlines() if any(word in line for word in bad)] == []
 
 
 def test_the_tables_of_a_report_compile(tmp_path: Path) -> None:
@@ -38,14 +47,15 @@ def test_the_tables_of_a_report_compile(tmp_path: Path) -> None:
     make_store(tmp_path / "store", settings=rates, seeds=range(4), size=40, epochs=3)
     found = list(sections(gather(tmp_path / "store")))
     section = found[0]
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None
     made = [*tables.accuracy_tables(section, best), *comparison.comparison_tables(section, best),
             rule_tables.rules_table(section), rule_tables.order_table(section), measures.detection_table(section),
             measures.measures_table(section), measures.noise_table(section), runs_table(found)]  # fmt: skip
     present = [table for table in made if table is not None]
-    assert any(len(table.rows) > LONG for table in present)
-    _compile(tmp_path, present)
+    assert any(len(table.rows) > 34 for table in present)
+    for points, two in ((345, False), (239, True), (495, True)):
+        _compile(tmp_path, present, points, two)
 
 
 def test_the_paper_tables_compile(tmp_path: Path) -> None:
@@ -56,12 +66,17 @@ def test_the_paper_tables_compile(tmp_path: Path) -> None:
 
 
 def test_any_text_compiles(tmp_path: Path) -> None:
-    cell = Cell(BETWEEN.join((NASTY, NASTY)), bold=True, tone="near", stacked=True)
+    cell = TableCell(BETWEEN.join((NASTY, NASTY)), bold=True, tone="near", stacked=True)
     columns = (Column(NASTY, False), Column(NASTY))
     short = Table("a_b-c.d", NASTY, columns, ((words(NASTY), cell),), (NASTY,))
     wide = Table("wide", "wide", columns, ((words(3 * NASTY), cell),))
-    long = Table("long", NASTY, columns, ((words("[x]"), Cell("*")),) * (LONG + 60), (NASTY,))
+    long = Table("long", NASTY, columns, ((words("[x]"), TableCell("*")),) * 94, (NASTY,))
+    many = tuple(Column(f"vs Method number {n:02}, variant b") for n in range(60))
+    rows = tuple((words(f"Method number {n:02}"), *[TableCell("10 / 0 / 2")] * 60) for n in range(60))
     _compile(tmp_path, [short, wide, long])
+    _compile(
+        tmp_path, [short, wide, long, Table("wins", "wins", (Column("method", False), *many), rows)], 239, two=True
+    )
 
 
 def test_a_row_may_begin_with_a_bracket() -> None:
@@ -69,3 +84,33 @@ def test_a_row_may_begin_with_a_bracket() -> None:
     lines = latex(table).splitlines()
     assert r"{[}-1, 2{]} \\" in lines
     assert not any(line.startswith(("[", "*")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("β ≠ 0, λ = ½, σ = 0.7", r"$\beta$ $\neq$ 0, $\lambda$ = $\frac{1}{2}$, $\sigma$ = 0.7"),
+        ("Café, Łódź", r"Caf\'{e}, \L{}\'{o}d\'{z}"),
+        ("50% & $x_1$ ~ ± − “é”", r"50\% \& \$x\_1\$ \textasciitilde{} $\pm$ $-$ ``\'{e}''"),
+        ("方 Α", r"\nlbletter{65B9} \nlbletter{0391}"),
+    ],
+)
+def test_no_letter_becomes_another(text: str, told: str) -> None:
+    assert escape(text) == told
+
+
+@pytest.mark.parametrize("engine", ["pdflatex", "lualatex", "xelatex"])
+def test_every_engine_sets_what_has_no_command_by_its_name(tmp_path: Path, engine: str) -> None:
+    table = Table("t", "方法一", (Column("method", False),), ((words("方法一"),), (words("σ ≤ ½ ą ğ ﬁ 🙂"),)))
+    text = latex(table)
+    assert unset_letters(["方法一 方"]) == "方法一"
+    assert text.splitlines()[1].endswith("for: 方法一ąﬁ🙂") and text.splitlines()[2] == GUARD
+    _compile(tmp_path, [table], engine=engine)
+
+
+def test_every_sign_of_the_table_is_set(tmp_path: Path) -> None:
+    from reports import latex_text
+
+    signs = [*latex_text._ESCAPES, *latex_text._MATHS, *"çñöŞŽąęőů"]
+    rows = tuple((words(f"{sign} x"),) for sign in signs)
+    _compile(tmp_path, [Table("signs", "signs", (Column("sign", False),), rows)])

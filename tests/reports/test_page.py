@@ -1,4 +1,5 @@
-"""The page, as text and in a browser: self-contained, no console error, sorts, filters, opens specifications."""
+"""The pages of a suite and of all runs, as text and in a browser: self-contained, no console error, sort, filter, open
+specifications. The leaderboard and the curves are in test_leaderboard_page.py."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from reports.build import build_report, chapter
+from reports.commands import Commands
 from reports.gather import gather, sections
-from reports.page import script_data, write_page
+from reports.leaderboard import boards
+from reports.page import write_pages
+from reports.page_policy import script_data
 from reports.provenance import run_details, runs_table
 from results.store import Store
 from tests.browser import ENTER, ESCAPE, Browser, browser, missing
@@ -46,21 +50,29 @@ class _Outline(HTMLParser):
             self.loaded += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
 
 
-def test_the_page_needs_no_other_file(report: Path) -> None:
-    text = report.read_text("utf-8")
-    outline = _Outline()
-    outline.feed(text)
-    assert all(value.startswith(("data:", "#")) for value in outline.loaded)
-    assert "@import" not in text
-    assert not re.search(r"url\((?!#|data:)", text)
-    assert len(set(outline.identifiers)) == len(outline.identifiers)
-    assert {link[1:] for link in outline.links} <= set(outline.identifiers)
+def test_a_page_needs_no_other_file_and_its_links_lead_somewhere(report: Path) -> None:
+    outlines: dict[str, _Outline] = {}
+    for page in sorted(report.parent.glob("*.html")):
+        text = page.read_text("utf-8")
+        outline = outlines[page.name] = _Outline()
+        outline.feed(text)
+        assert all(value.startswith(("data:", "#")) for value in outline.loaded)
+        assert "@import" not in text
+        assert not re.search(r"url\((?!#|data:)", text)
+        assert len(set(outline.identifiers)) == len(outline.identifiers)
+    assert list(outlines) == ["index.html", "runs.html", "suite-quick.html"]
+    for name, outline in outlines.items():
+        for link in outline.links:
+            file, _, anchor = link.partition("#")
+            assert not anchor or anchor in outlines[file or name].identifiers, link
+            assert (file or name) in outlines, link
 
 
-def test_the_page_holds_no_host_and_no_path(report: Path) -> None:
-    text = report.read_text("utf-8")
-    assert '"host"' not in text
-    assert str(report.parent.parent) not in text
+def test_the_pages_hold_no_host_and_no_path(report: Path) -> None:
+    for page in report.parent.glob("*.html"):
+        text = page.read_text("utf-8")
+        assert '"host"' not in text
+        assert str(report.parent.parent) not in text
 
 
 def test_names_from_records_are_escaped(tmp_path: Path) -> None:
@@ -71,10 +83,14 @@ def test_names_from_records_are_escaped(tmp_path: Path) -> None:
     store.publish(record, arrays)
     store.write_plan(make_plan([spec], titles={"elr": NASTY}) | {"title": NASTY, "description": NASTY})
     found = list(sections(gather(tmp_path)))
-    text = write_page(NASTY, [chapter(found[0])], [runs_table(found)], run_details(found), [("a", NASTY)], [NASTY])
-    assert "<script>alert" not in text
-    assert text.count("</script>") == 2
-    assert text.count("&lt;script&gt;alert") > 10
+    part, board = chapter(found[0]), boards(found[0], "suite-x", {})
+    pages = write_pages(
+        NASTY, board, [part], [runs_table(found)], run_details(found, Commands(found)), [("a", NASTY)], [NASTY]
+    )
+    for name, text in pages:
+        assert "<script>alert" not in text, name
+        assert text.count("</script>") == 2, name
+        assert text.count("&lt;script&gt;alert") > 4, name
 
 
 def test_data_cannot_end_its_script() -> None:
@@ -90,7 +106,7 @@ def page(report: Path) -> Iterator[Browser]:
         pytest.skip(reason)
     with browser() as opened:
         opened.resize(1300, 900)
-        opened.open(report)
+        opened.open(report.with_name("suite-quick.html"))
         yield opened
 
 
@@ -160,7 +176,8 @@ def test_copies_latex_and_markdown(page: Browser) -> None:
     assert said == "LaTeX copied"
 
 
-def test_two_runs_are_compared(page: Browser) -> None:
+def test_two_runs_are_compared(page: Browser, report: Path) -> None:
+    page.open(report.with_name("runs.html"))
     rows = "return [...document.querySelectorAll('#diff-table tbody tr')].map((row) => row.cells[0].textContent)"
     choose = """
     for (const [name, value] of [['diff-first', 0], ['diff-second', arguments[0]]]) {
@@ -178,7 +195,8 @@ def test_two_runs_are_compared(page: Browser) -> None:
     assert page.run("return document.getElementById('diff-none').hidden") is False
 
 
-def test_light_and_dark(page: Browser) -> None:
+def test_light_and_dark(page: Browser, report: Path) -> None:
+    page.open(report.with_name("suite-quick.html"))
     color = "return getComputedStyle(document.body).backgroundColor"
     first = page.run(color)
     page.run("document.getElementById('theme').click()")
@@ -190,16 +208,10 @@ def test_light_and_dark(page: Browser) -> None:
     assert page.run(color) == first
 
 
-def test_nothing_is_wider_than_a_phone(page: Browser) -> None:
-    page.resize(500, 900)  # the narrowest window that the browser grants
-    width, inner = page.run("return [document.documentElement.scrollWidth, window.innerWidth]")
-    assert width <= inner
-    page.resize(1300, 900)
-
-
 def test_a_store_without_runs_still_has_a_page(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write_plan(make_plan([make_spec("elr", "symmetric", 0.5, 0)]))
     assert gather(tmp_path).records == {}
     index = build_report(tmp_path, tmp_path / "report").index
-    assert "1 not started" in index.read_text("utf-8")
+    assert "1 not started" in index.with_name("suite-quick.html").read_text("utf-8")
+    assert "not started" in index.read_text("utf-8")

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
+from bench import report
 from reports.build import build_report
 from reports.gather import Section, gather, sections
-from reports.model import Cell, Table
+from reports.latex import latex
+from reports.model import Table, TableCell
 from reports.paper import paper_tables
-from reports.render import latex, markdown
+from reports.paper_cells import Prices
+from reports.render import markdown
 from reports.reproduction import against_table
 from results import frame as frames
 from results import published
 from results.record import StoreError
 from results.store import Store
-from tests.synthetic_records import make_plan, make_record, make_spec
+from tests.synthetic_records import make_plan, make_record, make_spec, make_store
 
 HEADER = "source,method,method_title,dataset,noise_model,noise_rate,network,epochs,selection_rule,mean,std,n,note\n"
 
@@ -46,7 +49,7 @@ def _own(tmp_path: Path, *rows: str) -> Path:
     return file
 
 
-def _cell(table: Table, method: str, column: str = "symmetric 20%") -> Cell:
+def _cell(table: Table, method: str, column: str = "symmetric 20%") -> TableCell:
     place = [each.label for each in table.columns].index(column)
     return next(row[place] for row in table.rows if row[0].text == method)
 
@@ -106,6 +109,34 @@ def test_cells_without_runs_say_why(tmp_path: Path) -> None:
     assert _cell(tables[0], "Bootstrap").text.startswith("– (not planned) | 86.23")
     assert [column.label for column in tables[0].columns][1:5] == [f"symmetric {rate}%" for rate in (20, 40, 60, 80)]
     assert not any(cell.tone for table in tables for row in table.rows for cell in row)
+
+
+def test_what_a_source_leaves_open_and_which_networks_differ_is_said(tmp_path: Path) -> None:
+    _store(tmp_path, network="torchvision_resnet34", epochs=120)
+    report(tmp_path, tmp_path / "report", paper="elr-table1")
+    text = (tmp_path / "report" / "tables" / "paper-elr-table1.md").read_text().replace("\\", "")
+    row = next(line for line in text.splitlines() if line.startswith("| ELR |"))
+    assert " (a) |" in row  # grey: not comparable
+    assert "Verdicts over 56 published numbers: 1 not comparable, 55 not run." in text
+    assert "No verdict where the source does not say the procedure: " in text
+    assert "selection rule (of all 56 numbers)" in text
+    assert (
+        "(a) not comparable: network: resnet34 there, torchvision resnet34 here; selection rule: unknown there" in text
+    )
+    (networks,) = (line for line in text.splitlines() if line.startswith("- Networks: "))
+    assert "resnet34: ResNet-34, residual network with a 3 x 3 stem" in networks
+    assert "torchvision resnet34: ResNet-34 (torchvision), with the 7 x 7 stem" in networks
+    assert "small cnn" not in networks
+
+
+def test_a_place_that_the_publication_leaves_empty_is_told(tmp_path: Path) -> None:
+    file = _own(tmp_path, "a paper,elr,ELR,cifar10,symmetric,0.2,resnet34,3,last,91.9,0.1,3,",
+                "a paper,gce,GCE,cifar10,symmetric,0.4,resnet34,3,last,91.9,0.1,3,")  # fmt: skip
+    (table,) = paper_tables([], None, file, None)
+    assert _cell(table, "GCE").text == ""
+    assert "Empty: the publication has no number there." in table.notes
+    assert any("(not planned): no suite of these records has that cell" in note for note in table.notes)
+    assert not any(note.startswith("No verdict where") for note in table.notes)
 
 
 def test_a_published_table_of_another_row_is_not_ours(tmp_path: Path) -> None:
@@ -237,11 +268,77 @@ def test_other_test_sets_and_top5_are_read_at_the_chosen_epoch(tmp_path: Path) -
     store = Store(tmp_path)
     store.publish(record, arrays)
     store.write_plan(make_plan([spec], purpose="reproduce"))
-    (table,) = paper_tables(_sections(tmp_path), "mini-webvision", None, "best_test")
+    table = paper_tables(_sections(tmp_path), "mini-webvision", None, "best_test")[0]
     columns = ["webvision val top-1", "webvision val top-5", "imagenet val top-1", "imagenet val top-5"]
     assert [column.label for column in table.columns[1:]] == columns
     texts = [_cell(table, "Co-teaching", column).text for column in columns]
     assert [text.split(" (1)")[0] for text in texts[::2]] == ["70.00", "20.00"]
     assert texts[1].startswith("– (not measured) | ") and texts[3].startswith("50.00 (1) | ")
-    (table,) = paper_tables(_sections(tmp_path), "mini-webvision", None, "last_mean")
+    table = paper_tables(_sections(tmp_path), "mini-webvision", None, "last_mean")[0]
     assert _cell(table, "Co-teaching", "imagenet val top-1").text.startswith("20.00 (1)")
+
+
+def _declared(root: Path, **own: Any) -> None:
+    """The store of `_store`, whose plan has more of its cells."""
+    store = Store(root)
+    (plan,) = store.plans().values()
+    store.write_plan({**plan, "cells": [{**cell, **own} for cell in plan["cells"]]})
+
+
+def test_a_deviating_row_is_grey_and_says_why_in_every_form(tmp_path: Path) -> None:
+    _store(tmp_path)
+    _declared(tmp_path, deviations=["hyper.penalty: 3, since the authors' value was not found"])
+    file = _own(tmp_path, "a paper,elr,ELR,cifar10,symmetric,0.2,resnet34,3,last,91.9,0.1,3,")
+    (table,) = paper_tables(_sections(tmp_path), None, file, None)
+    assert _cell(table, "ELR").tone == "grey"
+    assert _cell(table, "ELR").text.endswith("−0.70 (a)")
+    summary = build_report(tmp_path, tmp_path / "report", published=file)
+    page = summary.index.read_text()
+    own = (tmp_path / "report" / "tables" / "paper-mine.csv").read_text()
+    told = "not the published procedure: hyper.penalty: 3, since the authors"
+    assert told in page
+    for form in ("md", "tex", "csv"):
+        text = (tmp_path / "report" / "tables" / f"paper-mine.{form}").read_text()
+        assert told in text, form
+    assert "False" in own
+    for name in ("elr-table1-accuracy.md", "elr-table1-accuracy.tex", "elr-table1-accuracy.csv"):
+        assert "since the authors" in (tmp_path / "report" / "tables" / name).read_text(), name
+
+
+def test_a_number_that_was_not_run_is_priced_and_grey_where_the_row_deviates(tmp_path: Path) -> None:
+    _store(tmp_path, run=False)
+    _declared(tmp_path, deviations=["three epochs"])
+    prices = Prices(lambda row: 0.123 if row["noise_rate"] == 0.2 else None, "from a test")
+    tables = paper_tables(_sections(tmp_path), "elr-table1", None, None, prices)
+    assert _cell(tables[0], "ELR").text == "– (not run, about 0.12 device-hours) | 91.16 ± 0.08 (5) (a)"
+    assert _cell(tables[0], "ELR").tone == "grey"
+    assert _cell(tables[0], "ELR", "symmetric 40%").text.startswith("– (not planned) | ")
+    assert "(a) not comparable: not the published procedure: three epochs." in tables[0].notes
+    assert "Device-hours are an estimate for all seeds of the suite, from a test." in tables[0].notes
+
+
+def test_each_number_is_compared_by_its_own_rule_and_a_row_has_its_own(tmp_path: Path) -> None:
+    _store(tmp_path)
+    _declared(tmp_path, selection="best_test")
+    file = _own(tmp_path, "a,elr,ELR,cifar10,symmetric,0.2,resnet34,3,best_test,91.9,0.1,3,",
+                "b,elr,ELR (end),cifar10,symmetric,0.2,resnet34,3,last,91.9,0.1,3,",
+                "c,elr,ELR (c),cifar10,symmetric,0.2,resnet34,3,unknown,91.9,0.1,3,")  # fmt: skip
+    tables = paper_tables(_sections(tmp_path), None, file, None)
+    assert [_cell(tables[0], title).tone for title in ("ELR", "ELR (end)", "ELR (c)")] == ["near", "near", "grey"]
+    assert "by the rule of each number (best test epoch (oracle), last epoch)" in tables[0].notes[0]
+    build_report(tmp_path, tmp_path / "report")
+    text = (tmp_path / "report" / "tables" / "elr-table1-accuracy.md").read_text()
+    assert "ELR: best test epoch (oracle), as its paper reports it." in text
+    assert ",best_test," in (tmp_path / "report" / "tables" / "elr-table1-accuracy.csv").read_text()
+    build_report(tmp_path, tmp_path / "forced", select="last")
+    assert "as its paper reports it" not in (tmp_path / "forced" / "tables" / "elr-table1-accuracy.md").read_text()
+
+
+def test_the_report_prices_what_the_suites_of_a_table_would_run(tmp_path: Path) -> None:
+    make_store(tmp_path, methods=("elr",), settings=(("symmetric", 0.5),), seeds=(0,))
+    report(tmp_path, tmp_path / "report", paper="divide-mix-style")
+    text = (tmp_path / "report" / "tables" / "paper-divide-mix-style.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| DivideMix |"))
+    assert row.count("(not run, about ") == 5
+    assert "8,300 images/s of preact" in text
+    assert next(line for line in text.splitlines() if line.startswith("| PENCIL |")).count("(not planned)") == 5

@@ -10,6 +10,7 @@ import pytest
 from command_line import HOME
 
 from bench.api.planned import plan_suite
+from reports import figure_style
 from reports.build import build_report
 from results.health import collapse_on_validation
 
@@ -21,13 +22,16 @@ FIGURES = HOME / "reports" / "reference" / "figures"
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reference") / "report"
-    build_report(RECORDS, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure_style, "SUFFIXES", ("svg",))  # the other forms are of the same pictures, and take longer
+        build_report(RECORDS, folder)
     return folder
 
 
 def test_every_committed_table_is_made_again(report: Path) -> None:
     committed = {path.name: path.read_bytes() for path in TABLES.iterdir()}
     made = {path.name: path.read_bytes() for path in (report / "tables").iterdir()}
+    del made["commands.csv"]  # of what suites are today
     assert committed
     assert sorted(made) == sorted(committed)
     assert [name for name in committed if made[name] != committed[name]] == []

@@ -13,14 +13,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import comparison, figures, measures, rule_tables, tables
+from reports import (
+    comparison,
+    competition,
+    curve_means,
+    figure_matrices,
+    figure_overview,
+    figure_selection,
+    figures,
+    measures,
+    provenance,
+    rule_tables,
+    tables,
+)
 from reports.build import build_report
 from reports.errors import ReportError
 from reports.figure_style import house_style
 from reports.gather import OTHERS, Section, gather, sections
-from reports.model import Cell, Column, Table, mean_text, p_text, percent, words
-from reports.render import csv_text, latex_escape, markdown
+from reports.model import Column, Table, TableCell, mean_text, p_text, percent, words
+from reports.render import csv_text, markdown
 from results import frame as frames
+from results.merge import export_jsonl, merge
 from results.record import StoreError
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
@@ -36,7 +49,7 @@ def _texts(table: Table) -> dict[str, list[str]]:
 
 
 def _accuracy(section: Section) -> Table:
-    (table,) = tables.accuracy_tables(section, comparison.best_of(section))
+    (table,) = tables.accuracy_tables(section, competition.best_of(section))
     return table
 
 
@@ -83,6 +96,20 @@ def test_holes_say_why(tmp_path: Path) -> None:
     assert hole.value is None and not hole.runs
 
 
+def test_runs_that_others_handed_in_are_told(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "own", size=40, epochs=4)
+    assert not any("handed in" in note for note in _accuracy(_section(store.root)).notes)
+    export_jsonl(make_store(tmp_path / "theirs", ["elr"], size=40, epochs=4), "quick", tmp_path / "lines", "Ada")
+    mixed = make_store(tmp_path / "mixed", ["cross_entropy"], size=40, epochs=4)
+    merge([tmp_path / "lines"], mixed)
+    section = _section(mixed.root)
+    assert "Runs handed in by others, of 12: Ada 6." in _accuracy(section).notes
+    told = dict(provenance.facts(section.material))["run by"]
+    assert told == "Ada (6 of 12 runs), the owner of the records (6 of 12 runs)"
+    _, rows = provenance.runs_table([section]).data or ((), ())
+    assert {(row[3], row[-2]) for row in rows} == {("cross_entropy", ""), ("elr", "Ada")}
+
+
 def test_the_selection_rule_is_stated_and_chosen(tmp_path: Path) -> None:
     make_store(tmp_path, size=40, epochs=8)
     last, best = (_accuracy(_section(tmp_path, rule)) for rule in ("last", "best_test"))
@@ -104,7 +131,7 @@ def test_bold_follows_the_test(tmp_path: Path) -> None:
     rates = [("symmetric", rate) for rate in (0.2, 0.3, 0.4, 0.5)]
     make_store(tmp_path, ["cross_entropy", "elr", "gce"], rates, range(4), size=40, epochs=4)
     section = _section(tmp_path)
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None and best.method == "elr" and "cross_entropy" not in best.bold
     bold = {row[0].text for row in _accuracy(section).rows if row[0].bold}
     assert bold == {section.methods[name] for name in best.bold}
@@ -119,7 +146,7 @@ def test_a_reproduction_is_not_ranked(tmp_path: Path) -> None:
     assert "mean of settings" not in [column.label for column in table.columns]
     assert not any(cell.bold for row in table.rows for cell in row)
     with pytest.raises(StoreError, match="nothing is ranked"):
-        comparison.competitors(section)
+        competition.competitors(section)
 
 
 def test_bounds_do_not_compete(tmp_path: Path) -> None:
@@ -131,7 +158,7 @@ def test_bounds_do_not_compete(tmp_path: Path) -> None:
         store.publish(record, arrays)
     store.write_plan(make_plan(specs))
     section = _section(tmp_path)
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None and best.method == "elr"
     assert any("neither ranked nor tested" in note for note in _accuracy(section).notes)
     assert all("GCE" not in row[0].text for row in comparison.comparison_tables(section, best)[1].rows)
@@ -148,7 +175,7 @@ def test_a_bound_that_has_not_run_does_not_compete_either(tmp_path: Path) -> Non
             store.publish(*make_record(spec, size=40))
     section = _section(tmp_path)
     assert section.clean_rows == {"gce"}
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None and best.incomplete == ()  # a missing row would be a missing test
 
 
@@ -156,7 +183,7 @@ def test_differences_and_tests_to_cross_entropy(tmp_path: Path) -> None:
     rates = [("symmetric", rate) for rate in (0.2, 0.4)]
     make_store(tmp_path, ["cross_entropy", "elr"], rates, range(6), size=40, epochs=4)
     section = _section(tmp_path)
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None
     differences, test, _, wins = comparison.comparison_tables(section, best)
     frame = frames.load(tmp_path).set_index(["method", "noise", "seed"])["accuracy_last"]
@@ -175,7 +202,7 @@ def test_differences_and_tests_to_cross_entropy(tmp_path: Path) -> None:
 def test_one_run_has_no_interval_and_no_p(tmp_path: Path) -> None:
     make_store(tmp_path, ["cross_entropy", "elr"], seeds=[0], size=40, epochs=4)
     section = _section(tmp_path)
-    best = comparison.best_of(section)
+    best = competition.best_of(section)
     assert best is not None
     for row in comparison.comparison_tables(section, best)[0].rows:
         assert [row[4].text, row[5].text, row[7].text] == ["–", "–", "not testable"]
@@ -296,7 +323,7 @@ def test_a_suite_of_two_data_sets_has_two_tables(tmp_path: Path) -> None:
         store.publish(*make_record(spec, size=40))
     store.write_plan(make_plan(specs))
     section = _section(tmp_path)
-    found = tables.accuracy_tables(section, comparison.best_of(section))
+    found = tables.accuracy_tables(section, competition.best_of(section))
     assert [table.name for table in found] == ["quick-accuracy-digits", "quick-accuracy-cifar10"]
     assert "CIFAR-10, symmetric 50%" in {row[0].text for row in rule_tables.rules_table(section).rows}
 
@@ -356,13 +383,12 @@ def test_what_changes_while_a_report_reads_does_not_matter(tmp_path: Path, monke
     assert set(material.records) == set(material.frame["address"]) == set(material.curves["address"])
 
 
-def test_markdown_and_latex_escape() -> None:
-    table = Table("t", "50% | <b>", (Column("a_b", False), Column("n")), ((words("x|y *z*"), Cell("1 ± 2")),), ("#1",))
+def test_markdown_escapes() -> None:
+    table = Table(
+        "t", "50% | <b>", (Column("a_b", False), Column("n")), ((words("x|y *z*"), TableCell("1 ± 2")),), ("#1",)
+    )
     text = markdown(table)
     assert "| x\\|y \\*z\\* | 1 ± 2 |" in text and "&lt;b>" in text
-    assert latex_escape("50% & $x_1$ ~ ± − “é” 汉") == (
-        r"50\% \& \$x\_1\$ \textasciitilde{} $\pm$ $-$ ``é'' ?"
-    )  # fmt: skip
 
 
 def test_csv_has_full_numbers(tmp_path: Path) -> None:
@@ -436,3 +462,89 @@ def test_a_table_over_several_devices_names_them(tmp_path: Path) -> None:
     store.write_plan(make_plan(specs))
     named = "several devices (AMD EPYC, family 25, model 17; AMD EPYC, family 26, model 2)"
     assert any(named in note for note in _accuracy(_section(tmp_path)).notes)
+
+
+def _records(root: Path, executions: dict[str, dict[str, Any]]) -> Section:
+    """A suite of one seed whose rows were executed as said: row -> what its record's `execution` has."""
+    specs = make_specs(list(executions), [("symmetric", 0.5)], [0], epochs=4)
+    store = Store(root)
+    for spec in specs:
+        record, arrays = make_record(spec, size=40)
+        record["execution"] |= executions[spec["method"]["name"]]
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    return _section(root)
+
+
+def test_costs_of_several_machines_never_stand_without_a_word(tmp_path: Path) -> None:
+    made = {
+        "elr": {"host": "office-7", "device_name": "AMD EPYC", "seconds": 10.0},
+        "gce": {"host": "attic", "device_name": "AMD EPYC", "seconds": 30.0},
+    }
+    section = _records(tmp_path / "two", made)
+    table = _accuracy(section)
+    (note,) = (note for note in table.notes if "Cost figures" in note)
+    assert "means over runs on 2 machines" in note
+    assert "column machines of the csv" in note
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(csv_text(table)))}
+    assert {name: row["machines"] for name, row in rows.items()} == {
+        "elr": "AMD EPYC, host 2",
+        "gce": "AMD EPYC, host 1",
+    }
+    assert {name: float(row["seconds_per_run"]) for name, row in rows.items()} == {"elr": 10.0, "gce": 30.0}
+    runs = list(csv.DictReader(io.StringIO(csv_text(provenance.runs_table([section])))))
+    assert {row["method"]: row["machine"] for row in runs} == {name: row["machines"] for name, row in rows.items()}
+    assert not any(host in csv_text(table) + markdown(table) for host in ("office-7", "attic"))
+    with house_style():
+        picture = figure_overview.cost(section)
+    assert picture is not None
+    assert "means over runs on 2 machines" in picture.caption
+
+    one = _accuracy(_records(tmp_path / "one", {name: {**made[name], "host": "attic"} for name in made}))
+    (note,) = (note for note in one.notes if "Cost figures" in note)
+    assert note.endswith("Cost figures are means and depend on the machine.")
+
+
+def test_every_mean_over_rows_says_which_rows_are_in(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    specs = make_specs(["co_teaching", "gce"], [("symmetric", 0.5)], [0], epochs=2)
+    for spec in specs:
+        bound = spec["method"]["name"] == "gce"
+        spec["dataset"]["training_rows"] = "clean_only" if bound else "all"
+        record, arrays = make_record(spec, size=60)
+        record["noise"]["train_rate"] = 0.0 if bound else 0.4
+        record["privileges"] = ["clean labels"] if bound else []
+        if bound:
+            record["noise"]["matrix"] = np.eye(len(record["noise"]["matrix"])).tolist()
+        else:
+            record["curves"]["observed"] = {
+                "selected": {"epoch": [1, 2], "clean": [0.5, 0.9], "mislabelled": [0.5, 0.1]}
+            }
+        store.publish(record, arrays)
+    store.write_plan(make_plan(specs))
+    section = _section(tmp_path)
+    title = section.methods["gce"]
+    left_out = f"of all rows but those trained with clean labels: {title}"
+    table = measures.noise_table(section)
+    assert table is not None
+    assert [row[4].text for row in table.rows] == ["40.00"]
+    assert any("without the rows trained with clean labels" in note and title in note for note in table.notes)
+    with house_style():
+        chosen = figure_selection.selection(section, curve_means.curves_of(section))
+        matrices = figure_matrices.transitions(section)
+    assert chosen is not None and matrices is not None
+    assert left_out in chosen.caption and left_out in matrices.caption
+    dashed = [
+        line for line in chosen.figure.axes[0].lines if line.get_linestyle() == "--" and len(line.get_xdata()) == 2
+    ]
+    assert {float(line.get_ydata()[0]) for line in dashed} == {0.6}  # with the clean row it would be 0.8
+
+
+def test_a_setting_of_bounds_alone_has_no_share_in_training(tmp_path: Path) -> None:
+    specs = make_specs(["gce"], [("symmetric", 0.5)], [0], epochs=2)
+    specs[0]["dataset"]["training_rows"] = "clean_only"
+    Store(tmp_path).publish(*make_record(specs[0], size=40))
+    Store(tmp_path).write_plan(make_plan(specs))
+    table = measures.noise_table(_section(tmp_path))
+    assert table is not None
+    assert [row[4].text for row in table.rows] == ["–"]

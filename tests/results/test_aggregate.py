@@ -143,7 +143,7 @@ def test_runs_hold_what_the_rule_chooses(tmp_path: Path) -> None:
     found = aggregate.runs(frame, plans, "last_mean").set_index("address")["value"]
     expected = frame.set_index("address")["accuracy_last_mean"]
     assert found.to_dict() == expected.to_dict()
-    with pytest.raises(StoreError, match="accepted: last, last_mean, best_test"):
+    with pytest.raises(StoreError, match=r"did you mean 'best_test'.*accepted: best_test, best_test_each"):
         aggregate.runs(frame, plans, "best")
 
 
@@ -159,19 +159,23 @@ def test_changes_of_order_are_named(tmp_path: Path) -> None:
     store.write_plan(make_plan(specs))
     table = aggregate.cells(frames.load(tmp_path), [store.plan("quick")])
     changes = aggregate.order_changes(table)
-    assert len(changes) == 1
+    assert len(changes) == 1  # the curves of both are as they were
     change = changes.iloc[0]
     assert (change["better"], change["worse"], change["rule"]) == ("ELR", "Cross-entropy", "best_test")
     assert change["difference"] == pytest.approx(0.1)
     assert change["other_difference"] == pytest.approx(-0.1)
-    assert set(aggregate.order_changes(table, "best_test")["rule"]) == {"last", "last_mean", "noisy_validation"}
+    shown = table[table["rule"].isin(["last", "last_mean", "best_test", "noisy_validation", "clean_validation"])]
+    assert set(aggregate.order_changes(shown, "best_test")["rule"]) == {"last", "last_mean", "noisy_validation"}
 
 
 def test_records_without_a_plan_get_one(tmp_path: Path) -> None:
     make_store(tmp_path, ["elr", "car"], seeds=[0, 1])
     plan = plan_of("records", frames.records(tmp_path))
     assert plan["purpose"] == "compare"
-    assert set(aggregate.cells(frames.load(tmp_path), [plan])["n"]) == {2}
+    found = aggregate.cells(frames.load(tmp_path), [plan])
+    each = found["rule"] == "clean_validation_each"  # which these records were not asked for
+    assert set(found.loc[~each, "n"]) == {2} and set(found.loc[each, "n"]) == {0}
+    assert set(found.loc[each, "reason"]) == {"2 done with no validation of each network"}
     store = make_store(tmp_path, ["elr"], seeds=[0], epochs=5, suite="short")
     plan = plan_of("records", frames.records(store.root))
     assert plan["purpose"] == "reproduce"

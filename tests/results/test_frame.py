@@ -76,7 +76,9 @@ def test_every_source_gives_the_same_frame(store: Store, tmp_path: Path) -> None
         assert frames.plans(path) == frames.plans(store.root)
     without = frames.load(bare)
     assert set(without["suites"]) == {()}
-    pd.testing.assert_frame_equal(without.drop(columns="suites"), expected.drop(columns="suites"))
+    pd.testing.assert_frame_equal(
+        without.drop(columns=["suites", "row_name"]), expected.drop(columns=["suites", "row_name"])
+    )
     assert len(frames.load(store.record_path(store.addresses()[0]))) == 1
     assert {record["address"] for record in frames.records(lines)} == set(store.addresses())
     pd.testing.assert_frame_equal(frames.curves(lines), frames.curves(store.root))
@@ -194,6 +196,18 @@ def test_suites_name_every_plan_that_holds_a_run(store: Store) -> None:
     store.write_plan(make_plan(make_specs(["elr"], seeds=[0]), suite="another"))
     frame = frames.load(store.root)
     assert set(frame[(frame["method"] == "elr") & (frame["seed"] == 0)]["suites"]) == {("another", "quick")}
+
+
+def test_a_row_of_its_own_settings_has_a_label_of_its_own(store: Store) -> None:
+    plan = make_plan(make_specs(["elr", "gce"], seeds=[0]), suite="another")
+    for cell in plan["cells"]:
+        cell["method"] = f"{cell['method']}_tuned"
+    store.write_plan(plan)
+    frame = frames.load(store.root).set_index(["method", "seed"])["row_name"]
+    assert set(frame["elr", 0]) == {"elr_tuned, elr"} and set(frame["elr", 1]) == {"elr"}
+    for path in (store.root / "plans").iterdir():
+        path.unlink()
+    assert set(frames.load(store.root)["row_name"]) == {"cross_entropy", "co_teaching", "elr", "car"}, "without a plan"
 
 
 @pytest.mark.slow

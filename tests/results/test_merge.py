@@ -96,6 +96,18 @@ def test_merge_reads_every_kind_of_source(tmp_path: Path) -> None:
     assert "quick" in Store(tmp_path / "into2").plans()
 
 
+def test_records_that_are_handed_in_name_who_ran_them_and_keep_it(tmp_path: Path) -> None:
+    theirs = make_store(tmp_path / "theirs", ["elr"], [("symmetric", 0.5)], seeds=[0])
+    export_jsonl(theirs, "quick", tmp_path / "handed", "Ada Lovelace")
+    ours = Store(tmp_path / "ours")
+    merge([tmp_path / "handed"], ours)
+    make_store(ours.root, ["elr", "car"], [("symmetric", 0.5)], seeds=[0], skip=[("elr", "symmetric 50%", 0)])
+    export_jsonl(ours, "quick", tmp_path / "on", "Somebody Else")
+    names = results.load(tmp_path / "on").set_index("method")["run_by"]
+    assert dict(names) == {"elr": "Ada Lovelace", "car": "Somebody Else"}
+    assert set(results.load(theirs.root)["run_by"]) == {""}
+
+
 def test_a_folder_of_lines_may_be_called_records(tmp_path: Path) -> None:
     theirs = make_store(tmp_path / "theirs", ["elr"], seeds=[0])
     export_jsonl(theirs, "quick", tmp_path / "records")

@@ -6,9 +6,9 @@ import itertools
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
+from synthetic_runs import many_runs, runs_of
 
 from results import statistics
 from results.statistics import MINIMUM_PAIRS, holm, paired_interval, sign_flip_test
@@ -19,27 +19,6 @@ def _by_enumeration(differences: list[float]) -> float:
     sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
             for signs in itertools.product((-1, 1), repeat=len(differences))]  # fmt: skip
     return sum(value >= observed - 1e-12 for value in sums) / len(sums)
-
-
-def _runs(values: dict[str, dict[tuple[str, str], list[float]]], start: int = 0) -> pd.DataFrame:
-    """method -> (data set, setting) -> one value a seed."""
-    rows = [
-        (dataset, setting, method, method.upper(), method, start + seed, f"{dataset}{setting}{start + seed}", value)
-        for method, cells in values.items()
-        for (dataset, setting), found in cells.items()
-        for seed, value in enumerate(found)
-    ]
-    return pd.DataFrame(rows, columns=["dataset", "setting", "method", "title", "name", "seed", "fingerprint", "value"])
-
-
-def _many(methods: dict[str, float], settings: int, datasets: int, seeds: int) -> pd.DataFrame:
-    rng = np.random.default_rng(3)
-    places = [(f"set{s % datasets}", f"setting {s}") for s in range(settings)]
-    levels = {place: 0.6 + 0.02 * s for s, place in enumerate(places)}
-    return _runs({
-        method: {place: [level + shift + rng.normal(0, 0.005) for _ in range(seeds)] for place, level in levels.items()}
-        for method, shift in methods.items()
-    })  # fmt: skip
 
 
 def test_the_paired_interval_is_that_of_the_t_test() -> None:
@@ -137,7 +116,7 @@ def test_holm_by_hand() -> None:
 
 
 def test_pairs_need_equal_seed_and_fingerprint() -> None:
-    runs = _runs({"a": {("d", "s"): [0.7, 0.8, 0.9]}, "b": {("d", "s"): [0.6, 0.6]}})
+    runs = runs_of({"a": {("d", "s"): [0.7, 0.8, 0.9]}, "b": {("d", "s"): [0.6, 0.6]}})
     paired = statistics.differences(runs, "a", "b")
     assert paired["difference"].tolist() == pytest.approx([0.1, 0.2])
     runs.loc[(runs["method"] == "b") & (runs["seed"] == 1), "fingerprint"] = "another"
@@ -147,7 +126,7 @@ def test_pairs_need_equal_seed_and_fingerprint() -> None:
 
 
 def test_per_cell_shows_unequal_n_and_says_not_testable() -> None:
-    runs = _runs({
+    runs = runs_of({
         "cross_entropy": {("d", "s"): [0.5, 0.6, 0.7], ("d", "t"): [0.5] * 7},
         "elr": {("d", "s"): [0.7], ("d", "t"): [0.6, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66]},
         "gce": {("d", "s"): [0.6, 0.8]},
@@ -167,7 +146,7 @@ def test_per_cell_shows_unequal_n_and_says_not_testable() -> None:
 
 
 def test_against_declares_its_family_and_counts_wins() -> None:
-    runs = _many({"cross_entropy": 0.0, "good": 0.1, "same": 0.0001}, settings=4, datasets=1, seeds=3)
+    runs = many_runs({"cross_entropy": 0.0, "good": 0.1, "same": 0.0001}, settings=4, datasets=1, seeds=3)
     table = statistics.against(runs, "cross_entropy").set_index("method")
     assert table.loc["good", "n"] == 12
     assert table.loc["good", "p"] == 2 / 2**12
@@ -183,71 +162,29 @@ def test_against_declares_its_family_and_counts_wins() -> None:
     assert tuple(other.loc[("cross_entropy", "good")]) == (0, 0, 4)
 
 
-def test_bold_marks_all_that_the_test_does_not_separate_from_the_best() -> None:
-    runs = _many({"a": 0.1, "b": 0.0997, "c": 0.0}, settings=4, datasets=1, seeds=3)
-    found = statistics.best(runs)
-    assert found.method in ("a", "b")
-    assert found.bold == {"a", "b"}
-    assert found.reason == ""
-    dropped = runs[~((runs["method"] == "b") & (runs["setting"] == "setting 0"))]
-    found = statistics.best(dropped)
-    assert found.incomplete == ("b",)
-    assert "b" not in found.bold
-    few = runs[~((runs["method"] == "b") & (runs["seed"] > 0))]  # b: one seed, four pairs
-    found = statistics.best(few)
-    assert found.untested == ("b",) or found.method == "b"
+def test_settings_weigh_alike_however_many_seeds_they_have() -> None:
+    many, few = [0.81] * 20, [0.77] * 2
+    runs = runs_of({"a": {("d", "s"): [0.8] * 20, ("d", "t"): [0.8] * 2}, "b": {("d", "s"): many, ("d", "t"): few}})
+    test = statistics.setting_test(statistics.differences(runs, "b", "a"))
+    assert test.mean == pytest.approx((0.01 - 0.03) / 2)
+    # 20 differences of .01 / 40 and two of .03 / 4: reached where both of the two have one sign, but for rounding
+    assert test.p == pytest.approx(0.5, abs=1e-3)
+    row = statistics.against(runs, "a").iloc[0]
+    assert row["difference"] == test.mean and row["p"] == test.p
+    equal = statistics.differences(many_runs({"a": 0.1, "b": 0.0}, 3, 1, 4), "a", "b")
+    assert statistics.setting_weights(equal).tolist() == [1] * 12
+    assert statistics.setting_test(equal) == sign_flip_test(equal["difference"])
 
 
-@pytest.mark.parametrize(("settings", "seeds", "words"), [(1, 3, "at least 6 are needed"), (2, 3, "no p below 0.062")])
-def test_nothing_is_bold_where_nothing_can_be_tested(settings: int, seeds: int, words: str) -> None:
-    runs = _many({"a": 0.2, "b": 0.1, "c": 0.0}, settings, 1, seeds)
-    found = statistics.best(runs)
-    assert found.method == "a"
-    assert found.bold == frozenset()
-    assert found.reason.startswith("not testable")
-    assert words in found.reason
+def test_the_weighted_test_counts_all_sign_vectors() -> None:
+    rng = np.random.default_rng(1)
+    values, weights = rng.normal(0.01, 0.02, 9).round(3), np.array([3.0] * 5 + [1.0] * 4)
+    found = sign_flip_test(values, weights)
+    assert found.p == pytest.approx(_by_enumeration((values * weights).tolist()), abs=1e-12)
+    assert found.mean == pytest.approx(float((values * weights).sum() / weights.sum()))
 
 
-def test_a_single_method_has_no_best() -> None:
-    found = statistics.best(_many({"a": 0.2}, 2, 1, 3), methods=["a", "b"])
-    assert found.method is None
-    assert found.incomplete == ("b",)
-    assert "fewer than two" in found.reason
-
-
-def test_critical_difference_needs_ten_settings_of_two_data_sets() -> None:
-    methods = {"a": 0.2, "b": 0.1, "c": 0.0}
-    for settings, datasets, words in ((9, 2, "10 settings"), (10, 1, "2 data sets")):
-        found = statistics.critical_difference(_many(methods, settings, datasets, 1))
-        assert words in found.reason
-        assert found.ranks == {}
-    assert "3 methods" in statistics.critical_difference(_many({"a": 0.2, "b": 0.1}, 10, 2, 1)).reason
-
-
-def test_critical_difference_against_published_constants() -> None:
-    found = statistics.critical_difference(
-        _many({"a": 0.2, "b": 0.15, "c": 0.1, "d": 0.05, "e": 0.0}, settings=30, datasets=2, seeds=2)
-    )
-    assert found.reason == ""
-    assert found.settings == 30
-    assert list(found.ranks.values()) == [1, 2, 3, 4, 5]
-    assert list(found.ranks) == ["a", "b", "c", "d", "e"]
-    assert found.titles == {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"}
-    assert found.distance == pytest.approx(2.728 * math.sqrt(5 * 6 / (6 * 30)), abs=1e-3)  # Demsar 2006, table 5
-    assert found.groups == (("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"))
-    assert found.p < 1e-20
-
-
-def test_rows_of_one_title_are_ranked_each() -> None:
-    runs = _many({"elr": 0.3, "elr-long": 0.2, "gce": 0.1, "mixup": 0.0}, settings=12, datasets=2, seeds=2)
-    runs["title"] = runs["title"].replace("ELR-LONG", "ELR")
-    found = statistics.critical_difference(runs)
-    assert found.ranks == {"elr": 1, "elr-long": 2, "gce": 3, "mixup": 4}
-    assert list(found.titles.values()) == ["ELR (elr)", "ELR (elr-long)", "GCE", "MIXUP"]
-
-
-def test_friedman_is_scipys() -> None:
-    runs = _many({"a": 0.003, "b": 0.001, "c": 0.0}, settings=12, datasets=3, seeds=1)
-    means = runs.pivot_table(index=["dataset", "setting"], columns="method", values="value")
-    expected = stats.friedmanchisquare(means["a"], means["b"], means["c"]).pvalue
-    assert statistics.critical_difference(runs).p == pytest.approx(expected)
+def test_no_difference_at_all_is_said() -> None:
+    runs = runs_of({name: {("d", "s"): [0.5] * 3, ("d", "t"): [0.6] * 3} for name in ("cross_entropy", "elr")})
+    assert list(statistics.against(runs, "cross_entropy")["note"]) == ["all equal"]
+    assert list(statistics.per_cell(runs, "cross_entropy")["note"]) == ["all equal"] * 2

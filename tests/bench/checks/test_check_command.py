@@ -57,3 +57,49 @@ def test_what_cannot_be_checked_is_refused(refused: Callable[..., str], tmp_path
     assert "empty.py" in refused("check", "empty.py")
     (tmp_path / "fails.py").write_text(source(FAULTS["non-scalar loss"], "fails", "+") + "\nraise RuntimeError('no')\n")
     assert "fails on import" in refused("check", "fails.py")
+
+
+WITH_SETTING = """
+import torch.nn.functional as F
+from methods.base import Method
+from methods.hyper import real
+
+
+class Mine(Method):
+    name = "mine"
+    title = "Mine"
+    year = 2026
+    reference = "none"
+    hyper = {"factor": real(1.0, 0, 10, source="test")}
+
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+        batch.observe(logits)
+        if self.factor > 2 or self.network.feature_size == 768:
+            raise ValueError("too much")
+        return self.factor * F.cross_entropy(logits, batch.labels)
+"""
+
+
+@pytest.mark.parametrize("option", [("--set", "factor=3"), ("--network", "small_cnn")])
+def test_a_setting_and_a_network_are_checked_when_asked(
+    option: tuple[str, str], command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(WITH_SETTING)
+    assert command("check", "mine.py", "--only", "loss", "--device", "cpu").status == 0
+    ended = command("check", "mine.py", "--only", "loss", *option, "--traceback")
+    assert ended.status == 1
+    line = 1 + WITH_SETTING.splitlines().index('            raise ValueError("too much")')
+    assert f"failed   {tmp_path / 'mine.py'}, line {line}: ValueError: too much" in ended.out
+    assert "Traceback (most recent call last)" in ended.out
+    assert "Traceback" not in command("check", "mine.py", "--only", "loss", *option).out
+
+
+def test_wrong_options_are_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WITH_SETTING)
+    assert "did you mean 'factor'" in refused("check", "mine.py", "--set", "factr=1.0")
+    assert "'factor' = 11" in refused("check", "mine.py", "--set", "factor=11")
+    assert "expected KEY=VALUE, such as penalty=0.5" in refused("check", "mine.py", "--set", "factor")
+    assert "unknown network 'resnet81'; did you mean 'resnet18'" in refused("check", "elr", "--network", "resnet81")
+    assert "--device 'gpu' is unknown" in refused("check", "elr", "--device", "gpu")
+    assert "no such file" in refused("check", "elr", "--plugin", "absent.py").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,8 @@ def test_fault_is_caught_by_the_check_meant_for_it(name: str, tmp_path: Path, pl
     found = fails(f"{stem}_faulty", fault.check)
     print(f"{name}: {fault.check}: {found}")
     assert found is not None
+    kind, _, reference = fault.check.partition(" of ")
+    if not reference:
+        told = re.match(rf"{re.escape(str(path))}, line (\d+): ", found)
+        assert told is not None, found
+        assert int(told[1]) <= len(path.read_text(encoding="utf-8").splitlines())

@@ -27,7 +27,7 @@ NAMES = {
     "suite file": (("run", "nowhere.toml"), "nowhere.toml: no such suite file"),
     "suite, a folder": (("run", "."), "no such suite file"),
     "method": (("run", "quick", "--methods", "elrr"), "did you mean 'elr'"),
-    "method among others": (("run", "quick", "--methods", "car,co-teaching"), "did you mean 'co_teaching'"),
+    "method among others": (("run", "quick", "--methods", "car,co-teeching"), "did you mean 'co_teaching'"),
     "no method": (("run", "quick", "--methods", ","), "name at least one method"),
     "method of a row": (("run", "quick", "--set", 'methods.elr.method="ellr"'), "did you mean 'elr'"),
     "network": (("run", "quick", "--set", "training.network=digit_cnn"), "did you mean 'digits_cnn'"),
@@ -87,7 +87,7 @@ SETTINGS = {
     'training.optimizer.name="adm"': "key 'training.optimizer.name': unknown optimizer 'adm'; did you mean 'adam'?",
     "training.optimizer.name=5": "key 'training.optimizer.name' = 5: must be a string",
     'training.optimizer={name="adam", momentum=0.9}': "unknown key 'training.optimizer.momentum' (accepted by "
-    "optimizer 'adam': name, lr, weight_decay, clip_norm, betas)",
+    "optimizer 'adam': name, lr, weight_decay, clip_norm, sam, betas)",
     "training.optimizer.betas=[0.9, 0.99]": "unknown key 'training.optimizer.betas' (accepted by optimizer 'sgd': ",
     'training.schedule={name="cosine", milestones=[3]}': "unknown key 'training.schedule.milestones' (accepted by "
     "schedule 'cosine': name, warmup, update, minimum)",
@@ -516,3 +516,8 @@ def test_a_method_that_the_suite_does_not_name_runs_with_its_defaults(tmp_path: 
     elr, gce = planned(path, chosen="elr, gce").cells
     assert elr.spec.method.hyper["momentum"] == 0.5
     assert (gce.spec.method.name, gce.spec.method.hyper["q"]) == ("gce", 0.7)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", " Ada", "x" * 101])
+def test_a_name_that_no_table_can_show_is_refused(name: str, refused: Callable[..., str]) -> None:
+    assert "--run-by" in refused("export", "quick", "lines", "--run-by", name)

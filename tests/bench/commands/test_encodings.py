@@ -107,3 +107,15 @@ def test_a_report_needs_no_home_that_can_be_written(place: Path) -> None:
     ended = start(place, {"HOME": "/proc", "XDG_CACHE_HOME": ""}, "report", "--out", "out")
     assert ended.status == 0, ended
     assert "Traceback" not in ended.err and "Matplotlib" not in ended.err
+
+
+@pytest.mark.slow
+def test_images_whose_names_have_letters_of_their_own_are_found_in_the_c_locale(tmp_path: Path) -> None:
+    rows = write_images(tmp_path / "d")
+    first = Path(rows[0][0])
+    renamed = str(first.with_name("fl\u00e9che.png"))
+    (tmp_path / "d" / first).rename(tmp_path / "d" / renamed)
+    write_list(tmp_path / "d", [[renamed, *rows[0][1:]], *rows[1:]])
+    ended = start(tmp_path, C_LOCALE, *CHECK)
+    assert (ended.status, ended.err) == (0, "")
+    assert "fl\\xe9che.png" in ended.out

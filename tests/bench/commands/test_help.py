@@ -1,8 +1,9 @@
-"""Help with examples that are accepted, completion in shells, documented exit statuses."""
+"""Help with examples that are accepted, completion in shells."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,11 +13,10 @@ from typing import Any
 
 import pytest
 import typer
-from command_line import ENVIRONMENT, Command, write_suite
+from command_line import ENVIRONMENT, HOME, Command
 
 from bench import cli
-from bench.commands import completion
-from bench.sweep import scheduler
+from bench.commands import completion, endings
 
 cli._register()
 TREE: Any = typer.main.get_command(cli.app)
@@ -38,6 +38,8 @@ def examples(command: Any) -> list[list[str]]:
 
 
 COMMANDS = dict(commands(TREE))
+STARTED = f"import sys; from bench.cli import main; sys.argv[0] = '/bin/{cli.SCRIPT}'; main()"
+"""Starts the command under the name that its installation gives it."""
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -53,6 +55,38 @@ def test_each_command_shows_examples_that_it_accepts(words: tuple[str, ...]) -> 
         command.make_context(words[-1], arguments)  # raises where the command line would be refused
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_each_help_has_the_parts_of_a_manual_page(words: tuple[str, ...]) -> None:
+    """Description, examples, arguments, options, exit statuses, what to see also; each in the house's voice."""
+    command = COMMANDS[words]
+    description, _, shown = (command.help or "").partition("Examples:")
+    first = description.strip().split("\n\n")[0]
+    assert re.match(r"[A-Z][a-z]*[^s] ", first) and first.endswith(".")  # "Show ...", not "Shows ..."
+    assert shown.strip()
+    for parameter in command.params:
+        if parameter.name != "help":
+            text = parameter.help or ""
+            assert (text.strip() and text[0] == text[0].upper()) or text.startswith(("auto", "off")), parameter.name
+            assert text.rstrip().endswith(".") and "please" not in text.lower(), parameter.name
+    ending = endings.ENDINGS[" ".join(words)]
+    assert command.epilog == ending.text()
+    statuses = {int(number) for number in re.findall(r"\b\d{1,3}\b", ending.text().partition("See also")[0])}
+    assert statuses - {1} == {0, 2, 130, 143, 138}
+    assert (HOME / ending.page).is_file()
+    for name in ending.see:
+        found: Any = TREE
+        words_left = name.split()
+        while words_left and words_left[0] in getattr(found, "commands", {}):
+            found, words_left = found.commands[words_left[0]], words_left[1:]
+        assert found is not TREE, name
+        found.make_context(name, list(words_left), resilient_parsing=not words_left)
+    assert " ".join(words) not in ending.see
+
+
+def test_no_ending_is_of_a_command_that_is_gone() -> None:
+    assert set(endings.ENDINGS) == {" ".join(words) for words in COMMANDS}
+
+
 def test_help_is_shown_for_every_command(command: Command) -> None:
     whole = command("--help")
     assert whole.status == 0
@@ -61,9 +95,37 @@ def test_help_is_shown_for_every_command(command: Command) -> None:
         assert words[0] in whole.out
         ended = command(*words, "--help")
         assert ended.status == 0
-        assert "Examples:" in ended.out
+        assert all(part in ended.out for part in ("Examples:", "Options", "Exit status:", "See also:"))
+        assert ("Arguments" in ended.out) == any(each.param_type_name == "argument" for each in entry.params)
+        assert max(map(len, ended.out.splitlines())) <= 80
         for parameter in entry.params:
             assert all(option in ended.out for option in parameter.opts if option.startswith("--")), parameter.name
+
+
+def test_completion_is_installed_as_documented(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`--show-completion` prints what `--install-completion` writes into the files of the user's shell."""
+    page = (HOME / "docs" / "first-run.md").read_text(encoding="utf-8")
+    environment = {
+        **ENVIRONMENT,
+        "HOME": str(tmp_path),
+        "SHELL": "/bin/bash",
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
+    }
+    said = {}
+    for option in ("--show-completion", "--install-completion"):
+        assert f"{cli.SCRIPT} {option}" in page
+        ended = subprocess.run(
+            [sys.executable, "-c", STARTED, option, "bash"],
+            env=environment, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        said[option] = ended.stdout
+    script = said["--show-completion"]
+    assert "_NOISY_LABEL_BENCH_COMPLETE=complete_bash" in script and cli.SCRIPT in script
+    assert (tmp_path / ".bash_completions" / f"{cli.SCRIPT}.sh").read_text(encoding="utf-8").strip() == script.strip()
+    assert cli.SCRIPT in (tmp_path / ".bashrc").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -71,9 +133,9 @@ def test_help_is_shown_for_every_command(command: Command) -> None:
     [
         ("tun", {"tune"}),
         ("run qui", {"quick"}),
-        ("run quick --methods elr,ca", {"elr,car"}),
+        ("run quick --methods elr,car", {"elr,car"}),
         ("run quick --retry", {"--retry-failed"}),
-        ("data c", {"check"}),
+        ("data ch", {"check"}),
     ],
 )
 def test_shells_complete_the_installed_command(line: str, expected: set[str], tmp_path: Path) -> None:
@@ -85,7 +147,7 @@ def test_shells_complete_the_installed_command(line: str, expected: set[str], tm
         "COMP_CWORD": str(len(words.split()) - 1),
     }
     ended = subprocess.run(
-        [sys.executable, "-c", f"import sys; from bench.cli import main; sys.argv[0] = '/bin/{cli.SCRIPT}'; main()"],
+        [sys.executable, "-c", STARTED],
         env=environment, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
@@ -96,17 +158,6 @@ def test_names_are_completed() -> None:
     assert completion.suites("cifar10-") == ["cifar10-full", "cifar10-lite", "cifar10-lite-methods", "cifar10-quarter"]
     assert completion.method_names("co_teaching") == ["co_teaching", "co_teaching_plus"]
     assert completion.method_names("elr,gce,mix") == ["elr,gce,mixup"]
-
-
-def test_an_interrupted_run_ends_with_130(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(scheduler, "run_local", interrupted)
-    write_suite(tmp_path / "s.toml", epochs=1)
-    ended = command("run", "s.toml")
-    assert ended.status == cli.EXIT_INTERRUPTED == 130
-    assert "the same command goes on from there" in ended.out
 
 
 def test_the_name_of_the_program_is_the_one_that_was_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from command_line import ENVIRONMENT, HOME, Command, write_suite
 
 from bench import plugins
 from bench.checks.check import CHECKS, run_checks
-from bench.commands.new_method import render
+from bench.checks.subject import Subject
+from bench.commands.new_method import KINDS, called_as, render
 from results.store import Store
 
 BAD_NAMES = {
@@ -46,6 +48,22 @@ def test_a_name_that_cannot_be_used_is_refused(name: str, target: tuple[str, ...
     assert BAD_NAMES[name] in refused("new-method", name, *target)
 
 
+def test_an_unknown_kind_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+    line = refused("new-method", "my_idea", "--to", ".", "--kind", "semi_supervise")
+    assert "did you mean 'semi_supervised'" in line
+    assert not (tmp_path / "my_idea.py").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_written_clean(kind: str, command: Command, tmp_path: Path) -> None:
+    assert command("new-method", "my_idea", "--to", ".", "--kind", kind).status == 0
+    ruff = [sys.executable, "-m", "ruff"]
+    for check in (["check", "--no-cache", "--ignore", "I"], ["format", "--check", "--no-cache"]):
+        options = ["--config", str(HOME / "pyproject.toml"), "my_idea.py"]
+        ended = subprocess.run([*ruff, *check, *options], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout
+
+
 def test_nothing_is_overwritten(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "my_idea.py").write_text("precious")
     assert "my_idea.py: there is a file already" in refused("new-method", "my_idea", "--to", ".")
@@ -75,11 +93,12 @@ def test_a_file_outside_runs_beside_the_others(command: Command, in_process: lis
 QUICK = ("reach", "loss", "predictions", "truth", "state", "large_logits", "bounds")
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(CHECKS), marks=pytest.mark.slow)], ids=["some", "all"])
-def test_what_is_written_passes_the_checks(names: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "my_idea.py").write_text(render("my_idea"))
+def test_what_is_written_passes_the_checks(kind: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "my_idea.py").write_text(render("my_idea", kind))
     plugins.add_file(tmp_path / "my_idea.py")
-    results = list(run_checks("my_idea", names))
+    results = list(run_checks(Subject("my_idea"), names))
     assert [(result.check, result.seen) for result in results if result.status == "failed"] == []
     assert len(results) == len(names)
 
@@ -109,3 +128,38 @@ def test_in_a_checkout_it_is_registered_and_clean(tmp_path: Path) -> None:
     ]
     assert '"name": "an_idea"' in call("run_benchmark.py", "list", "methods", "--json")
     call("-m", "ruff", "check", "--no-cache", str(path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("run_benchmark.py", "python run_benchmark.py"),
+        ("../my checkout/run_benchmark.py", "python '../my checkout/run_benchmark.py'"),
+        ("/usr/bin/noisy-label-bench", "noisy-label-bench"),
+    ],
+)
+def test_what_it_tells_can_be_typed_in_the_same_folder(typed: str, told: str) -> None:
+    assert called_as(typed) == told
+
+
+def test_an_installed_package_is_not_written_into(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "site-packages" / "methods"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr("bench.commands.new_method.METHODS", installed)
+    ended = command("new-method", "my_idea")
+    assert ended.status == 0 and (tmp_path / "my_idea.py").is_file() and list(installed.iterdir()) == []
+    assert "--plugin my_idea.py" in ended.out
+
+
+@pytest.mark.slow
+def test_a_bilevel_method_runs_by_the_command_that_is_told(command: Command, tmp_path: Path) -> None:
+    said = command("new-method", "my_idea", "--to", ".", "--kind", "bilevel").out
+    [told] = [line.partition("run_benchmark.py ")[2] for line in said.splitlines() if line.startswith("compare it:")]
+    ended = command(*shlex.split(told), "--epochs", 1, "--seeds", "1", "--setting", "symmetric 50%")
+    assert ended.status == 0, ended.err
+    records = [Store(tmp_path / "output").load(address) for address in Store(tmp_path / "output").addresses()]
+    marks = {one["spec"]["method"]["name"]: one["privileges"] for one in records}
+    assert marks.keys() == {"my_idea", "elr", "car"} and any("trusted" in mark for mark in marks["my_idea"])
+    assert not any("trusted" in mark for mark in marks["elr"])

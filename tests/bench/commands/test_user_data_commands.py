@@ -102,7 +102,7 @@ def test_an_image_that_breaks_after_a_good_check_is_found_and_can_be_left_out(
     assert f"own: l{told}, in 1 runs" in command("status", "--out", "out").out
     assert command("report", "--out", "out").status == 0
     tables = Path("out/report/tables")
-    for page in (Path("out/report/index.html"), tables / "own-accuracy.md"):
+    for page in (Path("out/report/suite-own.html"), tables / "own-accuracy.md"):
         assert f"L{told}." in page.read_text(encoding="utf-8")
     assert pd.read_csv(tables / "runs.csv")["left_out"].tolist() == [1]
     assert frame.load("out")["left_out"].tolist() == [1]

@@ -19,6 +19,8 @@ from bench.doctor import machine as doctor_machine
 from bench.doctor import runs as doctor_runs
 from bench.doctor.command import Runs
 from bench.doctor.doctor import Budget, Check, Fault, Skipped, Subject, examine
+from common import allotment
+from common.allotment import Part
 
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
 ON_THE_DEVICE = ["one run", "the same again", "captured", "kill and resume", "rates", "what to set"]
@@ -307,3 +309,16 @@ def test_the_doctor_trains_nothing_in_its_own_process() -> None:
     """Not even torch is imported, unless device files are there."""
     code = "import sys; from bench.commands import doctor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=HOME, check=False, env=ENVIRONMENT).returncode == 0
+
+
+def test_what_the_process_was_given_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(allotment, "processors", lambda: Part(2, "SLURM_CPUS_PER_TASK"))
+    monkeypatch.setattr(allotment, "memory", lambda: Part(3 * 2**30, "the control group's limit"))
+    monkeypatch.setattr(doctor_machine, "_memory", lambda: 90 * 2**30)
+    said = doctor_machine.processor()
+    assert "2 processors of 64 by SLURM_CPUS_PER_TASK, load" in said
+    assert "90.0 GiB of memory free, 3.0 GiB by the control group's limit" in said
+    monkeypatch.setattr(allotment, "memory", lambda: Part(2**30, "the control group's limit"))
+    with pytest.raises(Fault, match="a run takes about 1 GiB"):
+        doctor_machine.processor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_runs import published, specification
@@ -13,6 +14,7 @@ from bench import networks
 from bench.training import trainer
 from bench.training.build import build_run
 from bench.training.data import prepare
+from datasets.views import VIEW_POLICIES
 
 pytestmark = pytest.mark.cuda
 METHODS = ["cross_entropy", "co_teaching", "elr", "car"]
@@ -57,3 +59,21 @@ def test_captured_graphs_keep_the_outputs_of_earlier_passes() -> None:
             first, second = network(images), network(images + 1)
         torch.testing.assert_close(first, plain(images), rtol=1e-2, atol=1e-2)
         torch.testing.assert_close(second, plain(images + 1), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("policy", [policy.name for policy in VIEW_POLICIES if policy.numbers])
+def test_a_view_is_the_same_on_the_device_and_waits_for_nothing(policy: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2000, 3, 32, 32)).astype(np.float32) / 255
+    images = torch.from_numpy(pixels)
+    numbers = torch.rand(2000, VIEW_POLICIES[policy].numbers, generator=torch.Generator().manual_seed(0))
+    apply = VIEW_POLICIES[policy].apply
+    assert apply is not None
+    on_device = images.cuda(), numbers.cuda()
+    apply(*on_device)  # what is built once may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = apply(*on_device)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    differing = (found.cpu() != apply(images, numbers)).flatten(1).any(1)
+    assert differing.sum() <= 2  # a last bit of a sine or a logarithm, where a value is on the edge

@@ -15,15 +15,17 @@ from torch.nn.functional import cross_entropy, relu
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import networks
+from bench.networks.identity_resnet import IdentityBlock, PaddedBlock
 from bench.networks.imagenet import vgg19_bn
 from bench.networks.inception_resnet import _block8, _block17
-from bench.networks.network import Network, PassCounter
+from bench.networks.network import Network, PassCounter, TwoHeads
 from bench.networks.resnet import BasicBlock, PreActBlock
 from common.errors import UserError
 from datasets import torchvision_import
 
-SMALL = ["digits_cnn", "digits_cnn_large", "small_cnn", "co_teaching_cnn", "apl_cnn"]
-RESIDUAL = ["resnet18", "resnet34", "preact_resnet18"]
+SMALL = ["digits_cnn", "digits_cnn_large", "small_cnn", "co_teaching_cnn", "apl_cnn", "jocor_cnn", "cnn_small"]
+RESIDUAL = ["resnet18", "resnet34", "preact_resnet18", "resnet32", "preact_resnet32", "wide_resnet28_2",
+            "torchvision_resnet18", "densenet121"]  # fmt: skip
 
 
 def make(name: str, seed: int = 0, **options: object) -> Network:
@@ -81,6 +83,31 @@ def test_counts_by_hand() -> None:
     assert networks.NETWORKS["preact_resnet18"].parameters == 11_171_146 + 2 * 64
 
 
+def _identity_count(depth: int, widths: list[int], classes: int) -> int:
+    """Two 3x3 convolutions and two normalisations a block, a 1x1 convolution where the channels change, the ends."""
+    found = 3 * 9 * widths[0] + 2 * widths[-1] + widths[-1] * classes + classes
+    for inputs, outputs in pairwise(widths):
+        for first in [inputs] + [outputs] * (depth - 1):
+            found += 2 * first + 9 * first * outputs + 2 * outputs + 9 * outputs * outputs
+            found += first * outputs if first != outputs else 0
+    return found
+
+
+def test_further_counts_by_hand() -> None:
+    counts = {name: networks.NETWORKS[name].parameters for name in networks.NETWORKS.names}
+    widths = [3, 64, 64, 128, 128, 196, 16]
+    kernels = sum(9 * inputs * outputs for inputs, outputs in pairwise(widths))
+    assert counts["jocor_cnn"] == kernels + 3 * sum(widths[1:]) + 256 * 10 + 10
+    assert counts["cnn_small"] == (75 * 6 + 6) + (150 * 16 + 16) + (400 * 120 + 120) + (120 * 84 + 84) + 850
+    assert counts["preact_resnet32"] == _identity_count(5, [32, 32, 64, 128], 10)
+    assert counts["wide_resnet28_2"] == _identity_count(4, [16, 32, 64, 128], 10)
+    assert counts["wide_resnet28_10"] == _identity_count(4, [16, 160, 320, 640], 10)
+    more = counts["resnet34"] - counts["resnet18"]  # the further blocks; a pre-activation block has as many parameters
+    assert counts["preact_resnet34"] - counts["preact_resnet18"] == more
+    head = (25088 * 4096 + 4096) + (4096 * 4096 + 4096) + (4096 + 1)
+    assert counts["vgg19_bn_two_heads"] == counts["vgg19_bn"] + head
+
+
 def test_inception_resnet_agrees_with_keras_count() -> None:
     """Keras leaves out the scale of batch normalisation and counts its two moving averages; no classifier."""
     info = networks.NETWORKS["inception_resnet_v2"]
@@ -116,7 +143,10 @@ def test_refusals_are_one_line() -> None:
         (lambda: networks.build("resnet43", 10, (3, 32, 32)), "did you mean 'resnet34'"),
         (lambda: networks.build("co_teaching_cnn", 10, (1, 8, 8)), "8 x 8 are too small (at least 28 a side)"),
         (lambda: networks.build("resnet50", 10, (1, 64, 64)), "images of 3 channels, not 1"),
-        (lambda: networks.build("small_cnn", 10, (3, 32, 32), pretrained=True), "resnet50, vgg19_bn"),
+        (
+            lambda: networks.build("small_cnn", 10, (3, 32, 32), pretrained=True),
+            "torchvision_resnet18, torchvision_resnet34, ",
+        ),
     ]
     for build, text in cases:
         with pytest.raises(UserError) as caught:
@@ -140,7 +170,7 @@ def test_outputs(name: str, precision: str) -> None:
     assert isinstance(network.blocks[-1], nn.Linear) and network.blocks[-1].in_features == network.feature_size
 
 
-@pytest.mark.parametrize("name", [*SMALL, "resnet18", "preact_resnet18"])
+@pytest.mark.parametrize("name", [*SMALL, "resnet18", "preact_resnet18", "resnet32", "preact_resnet32", "densenet121"])
 def test_every_parameter_has_a_gradient(name: str) -> None:
     network = make(name)
     cross_entropy(network(images_for(name)), torch.tensor([0, 1, 2, 3])).backward()
@@ -210,7 +240,9 @@ def test_deep_copy_is_independent() -> None:
     assert same(network.state_dict(), before)
 
 
-@pytest.mark.parametrize("name", ["digits_cnn", "small_cnn", "resnet18", "preact_resnet18"])
+@pytest.mark.parametrize(
+    "name", ["digits_cnn", "small_cnn", "resnet18", "preact_resnet18", "resnet32", "wide_resnet28_2", "densenet121"]
+)
 def test_layout_is_kept_throughout(name: str) -> None:
     network = make(name, channels_last=True)
     layouts: list[bool] = []
@@ -295,6 +327,70 @@ def test_residual_blocks_pass_the_right_thing_on() -> None:
     assert torch.equal(basic(images.clone()), relu(images))
     assert torch.equal(preact(images.clone()), relu(preact.norm.train()(images)))
     assert PreActBlock(8, 16, 2)(images).shape == BasicBlock(8, 16, 2)(images).shape == (3, 16, 3, 3)
+
+
+def test_shortcuts_without_weights_pass_the_image_on() -> None:
+    images = torch.randn(3, 8, 6, 6)
+    padded, preact = PaddedBlock(8, 16, 2), IdentityBlock(8, 8, 1)
+    with torch.no_grad():
+        padded.second[1].weight.zero_()
+        preact.second[2].weight.zero_()
+    found = padded(images.clone())
+    assert torch.equal(found[:, 4:12], relu(images[:, :, ::2, ::2]))
+    assert not found[:, :4].any() and not found[:, 12:].any()
+    assert torch.equal(preact(images.clone()), images)
+    wider = IdentityBlock(8, 16, 2)
+    with torch.no_grad():
+        wider.second[2].weight.zero_()
+        wanted = wider.shortcut(relu(wider.norm(images)))
+        assert torch.allclose(IdentityBlock.forward(wider, images), wanted, atol=1e-6)
+
+
+def test_a_small_image_ends_as_one_pixel_in_torchvisions_networks() -> None:
+    network = make("torchvision_resnet34").eval()
+    body = network.blocks[4][0]
+    shapes: list[torch.Size] = []
+    body.register_forward_hook(lambda _module, _inputs, output: shapes.append(output.shape))
+    network(images_for("torchvision_resnet34", 2))
+    assert shapes == [(2, 512, 1, 1)]
+    stem = network.blocks[0][0]
+    assert (stem.kernel_size, stem.stride) == ((7, 7), (2, 2))
+
+
+def test_two_heads_give_features_and_a_confidence_in_one_pass() -> None:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.ReLU())
+    blocks = [body, nn.Sequential(nn.Linear(6, 5), nn.ReLU()), nn.Linear(5, 3)]
+    network = TwoHeads(blocks, nn.Linear(6, 1), shared=1)
+    images = torch.randn(4, 3, 2, 2)
+    features, confidence = network.features_and_confidence(images)
+    assert torch.equal(features, network.features(images)) and network.counter.trained == 8
+    assert torch.equal(confidence, network.confidence_head(body(images)).squeeze(1)) and confidence.shape == (4,)
+    confidence.sum().backward()
+    assert body[1].weight.grad is not None and blocks[1][0].weight.grad is None
+    network.zero_grad()
+    _, confidence = network.features_and_confidence(images, detached=True)
+    confidence.sum().backward()
+    assert body[1].weight.grad is None and network.confidence_head.weight.grad is not None
+    with pytest.raises(NotImplementedError, match="no head for a confidence"):
+        make("digits_cnn").features_and_confidence(images_for("digits_cnn"))
+
+
+def test_nals_vgg_has_both_heads_from_the_pooled_map() -> None:
+    with torch.device("meta"):
+        network = networks.build("vgg19_bn_two_heads", 10, (3, 64, 64)).eval()
+        pooled = torch.zeros(2, 3, 64, 64)
+        for block in network.blocks[:6]:
+            pooled = block(pooled)
+    assert isinstance(network, TwoHeads) and network.shared == 6
+    assert pooled.shape == (2, 25088) and network.confidence_head(pooled).shape == (2, 1)
+    assert network.feature_size == 4096
+    for head in (network.confidence_head, nn.Sequential(*network.blocks[6:])):
+        layers = [layer for layer in head.modules() if not isinstance(layer, nn.Sequential)]
+        assert [type(layer) for layer in layers] == [
+            nn.Linear, nn.ReLU, nn.Dropout, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear
+        ]  # fmt: skip
+        assert [layer.p for layer in layers if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
 
 
 def test_inception_units_are_scaled_and_the_last_is_linear() -> None:

@@ -28,6 +28,7 @@ from datasets.base import DataSetInfo, Images, assemble
 from datasets.plugin import SAMPLING, DataSetPlugin, NoiseInfo, NoisePlugin
 from datasets.views import ViewPolicy
 from methods.base import Method
+from results.selection_rules import SelectionRule
 
 
 class Twice(Method):
@@ -107,11 +108,20 @@ NOISE_MODELS = [
     NoisePlugin(NoiseInfo("opposite", "opposite {rate}", "mirrored", {"sampling": SAMPLING}), target=opposite),
 ]
 DATASETS = [DataSetPlugin(INFO, load)]
+
+
+def first(record, curve):
+    values = record["curves"].get(curve)
+    return values[0] if values else None
+
+
+SELECTION_RULES = [SelectionRule("first", "first epoch", "none", first)]
 '''
 
 SUITE = """
 title = "All from outside"
 purpose = "compare"
+select = "first"
 seeds = 2
 
 [data]
@@ -136,7 +146,7 @@ hyper = {{ weight = 0.8 }}
 
 LISTED = {
     "methods": "twice", "networks": "two_layers", "optimizers": "signs", "schedules": "halves", "views": "shaken",
-    "noise": "opposite", "datasets": "bars",
+    "noise": "opposite", "datasets": "bars", "rules": "first",
 }  # fmt: skip
 
 
@@ -184,6 +194,24 @@ def test_a_suite_of_all_kinds_runs_and_its_records_name_them(
         assert others == pytest.approx([first / 2, first / 2])
         assert record["noise"]["expected_rate"] == pytest.approx(0.3)
     assert len({record["noise"]["fingerprint"] for record in records}) == 2  # one a seed, the same for both methods
+    assert not any("first" in record["selection"] for record in records)  # a rule looks at finished records
+    assert command("report", "--plugin", "outside.py").status == 0
+    table = (tmp_path / "output" / "report" / "tables" / "s-accuracy.md").read_text(encoding="utf-8")
+    assert "test accuracy (%) on Bars, first epoch" in table
+    first = [record["curves"]["test_accuracy"][0] for record in records if record["titles"]["method"] == "Seen twice"]
+    assert f"{50 * sum(first):.2f} ± " in table
+
+
+def test_a_report_without_the_plug_in_says_which_rule_it_lacks(
+    outside: Callable[[int], tuple[object, ...]], command: Command, in_process: list[str], tmp_path: Path
+) -> None:
+    assert command(*outside(1)).status == 0
+    with registries.as_before():
+        plugins.RULES.forget((tmp_path / "outside.py").resolve())
+        ended = command("report")
+    assert ended.status == 2 and not (tmp_path / "output" / "report").exists()
+    assert ended.err.startswith("error: unknown selection rule 'first'")
+    assert len(ended.err.splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -210,4 +238,4 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_as_on_a_dask_cluster(
 
 
 def test_plugins_that_name_all_kinds_have_a_group_each() -> None:
-    assert len(plugins.GROUPS) == len(set(plugins.GROUPS)) == len(LISTED)
+    assert len(plugins.GROUPS) == len(set(plugins.GROUPS)) == len(LISTED) + 1  # and one of bundles

@@ -22,6 +22,8 @@ from bench.speed import budget, drive, measure, references, together
 from bench.speed.budget import Cost
 from bench.speed.case import Case, Failed, LeftOut, Speed, cases
 from bench.speed.measure import Times
+from bench.speed.task import specification
+from common.allotment import Part
 
 TINY = Case("cross_entropy", "digits_cnn", 64, "fp32", "cpu", samples=512, repeats=2)
 FOUND = Speed(
@@ -145,12 +147,20 @@ def test_the_process_that_only_starts_others_does_not_import_torch() -> None:
         (("--at-once", "65"), "--at-once"),
         (("--samples", "100"), "--samples"),
         (("--stream", "--json"), "give it or --stream"),
+        (("--strong", "autoaugment"), "--strong: unknown view policy 'autoaugment'; did you mean"),
         (("--budget", "5", "--json"), "give it or --budget"),
     ],
     ids=" ".join,
 )
 def test_what_makes_no_sense_is_refused(refused: Callable[..., str], words: tuple[str, ...], expected: str) -> None:
     assert expected in refused("speed", *words)
+
+
+def test_the_strong_views_of_a_case_are_those_of_the_policy_named() -> None:
+    [case] = cases(["sop_plus"], ["small_cnn"], 64, "fp32", "cpu", 256, 1, False, False, strong="randaugment_gjs")
+    assert specification(case).augmentation.strong == "randaugment_gjs"
+    [plain] = cases(["sop_plus"], ["small_cnn"], 64, "fp32", "cpu", 256, 1, False, False)
+    assert specification(plain).augmentation.strong is None
 
 
 # ---- one case --------------------------------------------------------------------------------------------------------
@@ -323,7 +333,7 @@ def test_several_at_once_are_left_out_where_no_time_is_left_or_they_fail(monkeyp
         raise TimeoutError
 
     machine = FakeMachine(monkeypatch, {"small_cnn": 3.0})
-    monkeypatch.setattr(drive.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(drive.allotment, "processors", lambda: Part(2, "a test"))
     case = replace(WHOLE, at_once=2)
     [short], [long] = list(drive.measure_all([case], 10.0)), list(drive.measure_all([case], 60.0))
     assert isinstance(short, Speed) and isinstance(long, Speed)

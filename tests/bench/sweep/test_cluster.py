@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import ENVIRONMENT, HOME, finish, results, resumes, run, start, wait_for, write_suite
+from command_line import ENVIRONMENT, HOME, finish, kill_all, results, resumes, run, start, wait_for, write_suite
 from dask_cluster import Make, clusters, free_port
 
 from bench.sweep import lease
@@ -98,7 +99,11 @@ def test_an_unusable_cluster_is_refused_in_one_line(tmp_path: Path, make_cluster
     else:
         cluster = make_cluster(workers=0)
         address = cluster.address
-        expected = {"no worker": "has no worker", "two threads": "has 2 threads", "not shared": "is not shared"}[case]
+        expected = {
+            "no worker": "no worker came in 0:00:01",
+            "two threads": "has 2 threads",
+            "not shared": "is not shared",
+        }[case]
         if case == "two threads":
             cluster.worker(threads=2)
         if case == "not shared":
@@ -112,8 +117,124 @@ def test_an_unusable_cluster_is_refused_in_one_line(tmp_path: Path, make_cluster
             )  # fmt: skip
         if case != "no worker":
             cluster.wait_for_workers(1)
-    status, output = run("run", "s.toml", "--out", "out", "--cluster", address, cwd=tmp_path)
+    waits = ("--cluster-wait", 1) if case == "no worker" else ()
+    status, output = run("run", "s.toml", "--out", "out", "--cluster", address, *waits, cwd=tmp_path)
     assert status == 2
-    assert expected in output
-    assert len(output.strip().splitlines()) == 1
+    lines = output.strip().splitlines()
+    if case == "no worker":
+        assert lines.pop(0) == "no worker yet: waiting up to 0:00:01 for the first one (--cluster-wait)"
+    assert len(lines) == 1 and expected in lines[0]
     assert not Store(tmp_path / "out").addresses()
+
+
+@pytest.mark.parametrize("address", ["slurm", "head:8786", "http://head:8786", "tcp://head", "tcp://:1 2"])
+def test_what_is_no_address_is_refused_before_anything_is_read(refused: Callable[..., str], address: str) -> None:
+    said = refused("run", "no-such-suite.toml", "--cluster", address)
+    assert said == f"error: --cluster {address!r}: accepted: tcp://HOST:PORT, tls://HOST:PORT, slurm:FILE.toml\n"
+
+
+def test_a_cluster_without_a_worker_is_waited_for_and_loses_all_in_between(tmp_path: Path, make_cluster: Make) -> None:
+    cluster = make_cluster(workers=0)
+    write_suite(tmp_path / "s.toml", epochs=60)
+    arguments = ("run", "s.toml", "--out", "out", "--cluster", cluster.address, "--checkpoint-seconds", 0)
+    with (tmp_path / "log").open("w") as log:
+        driver = start(*arguments, cwd=tmp_path, stdout=log)
+        wait_for(lambda: "no worker yet" in (tmp_path / "log").read_text())
+        lost = cluster.worker()
+        wait_for(lambda: running(tmp_path / "out"))
+        os.killpg(lost.pid, signal.SIGKILL)
+        wait_for(lambda: "0 workers: waiting for new ones" in (tmp_path / "log").read_text())
+        cluster.worker()
+        assert finish(driver)[0] == 0, (tmp_path / "log").read_text()
+    assert "1 workers again" in (tmp_path / "log").read_text()
+    assert resumes(tmp_path / "out") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["control c", "SIGTERM"])
+def test_a_stopped_driver_leaves_no_run_going_on(tmp_path: Path, make_cluster: Make, number: signal.Signals) -> None:
+    cluster = make_cluster(workers=1)
+    write_suite(tmp_path / "s.toml", epochs=600)
+    driver = start("run", "s.toml", "--out", "out", "--cluster", cluster.address, cwd=tmp_path)
+    wait_for(lambda: running(tmp_path / "out"))
+    driver.send_signal(number)
+    status, output = finish(driver, timeout=60)
+    assert (status, output.count("stopped by")) == (128 + number, 1), output
+    assert len(output.splitlines()) == 2, output
+    assert not any((tmp_path / "out" / "leases").iterdir())
+    assert len(list((tmp_path / "out" / "checkpoints").glob("*.pt"))) == 1  # written when it was stopped
+
+
+def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, make_cluster: Make) -> None:
+    cluster = make_cluster(workers=1)
+    write_suite(tmp_path / "s.toml", epochs=2000)
+    driver = start("run", "s.toml", "--out", "out", "--cluster", cluster.address, cwd=tmp_path)
+    wait_for(lambda: running(tmp_path / "out"))
+    os.killpg(cluster.processes[0].pid, signal.SIGKILL)
+    status, output = finish(driver, timeout=120)
+    assert status == 1
+    assert output.splitlines()[1:] == [
+        f"--cluster {cluster.address}: the scheduler is gone; what is done is kept: the same command goes on from there"
+    ]
+
+
+def test_a_run_whose_worker_is_lost_again_and_again_goes_on_where_it_got_further(
+    tmp_path: Path, make_cluster: Make
+) -> None:
+    cluster = make_cluster(workers=0, allowed_failures=0)  # one loss, and the scheduler gives the run up
+    write_suite(tmp_path / "s.toml", epochs=60)
+    cluster.worker()
+    arguments = ("run", "s.toml", "--out", "out", "--cluster", cluster.address, "--checkpoint-seconds", 0)
+    driver = start(*arguments, cwd=tmp_path)
+    for number in range(2):
+        [victim] = wait_for(lambda number=number: running(tmp_path / "out", at_epoch=2 + 10 * number))  # type: ignore[misc]
+        os.kill(victim.pid, signal.SIGKILL)
+        cluster.worker()
+    status, output = finish(driver)
+    assert status == 0, output
+    assert resumes(tmp_path / "out") == 2
+
+
+def test_a_worker_that_is_told_to_end_stops_its_run_in_order(tmp_path: Path, make_cluster: Make) -> None:
+    cluster = make_cluster(workers=0)
+    worker = cluster.worker()
+    write_suite(tmp_path / "s.toml", epochs=600)
+    driver = start("run", "s.toml", "--out", "out", "--cluster", cluster.address, cwd=tmp_path)
+    wait_for(lambda: running(tmp_path / "out"))
+    worker.send_signal(signal.SIGTERM)
+    try:
+        wait_for(lambda: list((tmp_path / "out" / "checkpoints").glob("*.pt")), seconds=10)
+        wait_for(lambda: not any((tmp_path / "out" / "leases").iterdir()), seconds=10)
+    finally:
+        kill_all(driver)
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """A key with its own certificate, as Dask's configuration names them in the environment."""
+    names = ("-subj", "/CN=127.0.0.1", "-keyout", "key.pem", "-out", "certificate.pem", "-days", "1")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    found = {"CA_FILE": "certificate.pem"}
+    for who in ("SCHEDULER", "WORKER", "CLIENT"):
+        found |= {f"{who}__CERT": "certificate.pem", f"{who}__KEY": "key.pem"}
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(folder / file) for name, file in found.items()}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_suite(tmp_path / "s.toml", epochs=2)
+    status, output = run("run", "s.toml", "--cluster", "tls://127.0.0.1:9", cwd=tmp_path)
+    assert status == 2
+    assert "lacks distributed.comm.tls.ca-file, distributed.comm.tls.client.cert" in output
+    for name, value in certificates(tmp_path).items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+        monkeypatch.setenv(name, value)
+    with clusters(tmp_path, scheme="tls") as make:
+        cluster = make(workers=0)
+        cluster.worker()
+        status, output = run("run", "s.toml", "--out", "out", "--cluster", cluster.address, cwd=tmp_path)
+    assert status == 0, output
+    assert len(results(tmp_path / "out")) == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from bench.sweep.progress import Progress, result, states, validation_result
 from bench.sweep.worker import Outcome
 from bench.training.pace import Pace
 from common.specification import read
+from reports import figures
 from results import suspects as ranking
 from results.store import Store
 
@@ -31,7 +34,9 @@ LIVE = re.compile(
     r"  Cross-entropy(, trial \d)?, symmetric 50%, seed \d+: epoch \d+/\d+, noisy validation accuracy \d+\.\d%, "
     r"[\d,]+ images/s, about \d+:\d\d:\d\d left"
 )
-WHOLE = re.compile(r"after \d+:\d\d:\d\d: 0 of 2 done, 0 failed, [12] running, about \d+:\d\d:\d\d left")
+WHOLE = re.compile(
+    r"after \d+:\d\d:\d\d: 0 of 2 done, 0 failed, [12] running, about \d+:\d\d:\d\d left, until [\d: -]+"
+)
 
 
 def lines_until(process: subprocess.Popen[str], wanted: Callable[[str], Any]) -> list[str]:
@@ -73,7 +78,7 @@ def test_a_run_that_ends_says_its_rate_and_zero_means_no_lines(tmp_path: Path) -
     first, last = said.strip().splitlines()
     assert first == "s: 1 runs, 0 done, 1 to do"
     assert re.fullmatch(r"\[1/1\] Cross-entropy, symmetric 50%, seed 0: test accuracy .*%\), [\d.]+ s, [\d,]+ training "
-                        "images/s", last)  # fmt: skip
+                        r"images/s; \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", last)  # fmt: skip
 
 
 @pytest.mark.slow
@@ -157,11 +162,13 @@ def test_each_live_run_has_a_line_and_the_whole_has_one(tmp_path: Path, cells: l
     write_lease(tmp_path, Cell("x", "X", "", make_spec("gce", "symmetric", 0.5, 0)), holder("c"))  # another suite's
     first, second, whole = sorted(shown.lines(), key=lambda line: line.startswith("after"))
     assert {first, second} == {
-        "  ELR, symmetric 50%, seed 0: starting",
-        "  ELR, symmetric 50%, seed 1: epoch 5/20, noisy validation accuracy 45.7%, 1,234 images/s, about 0:01:30 left",
+        "  ELR, symmetric 50%, seed 0: another-host, starting",
+        "  ELR, symmetric 50%, seed 1: another-host, epoch 5/20, noisy validation accuracy 45.7%, 1,234 images/s, "
+        "about 0:01:30 left",
     }
     # a run takes 120 s; 90 are left of one, three have not begun, two at a time
-    assert re.fullmatch(r"after 0:00:0\d: 0 of 4 done, 0 failed, 2 running, about 0:03:45 left", whole)
+    assert re.fullmatch(r"after 0:00:0\d: 0 of 4 done, 0 failed, 2 running, about 0:03:45 left, until [\d: -]+", whole)
+    assert whole.endswith(tuple(log.moment(225 - late) for late in (0, 1)))
 
 
 def test_the_time_left_of_the_whole_rests_on_runs_that_are_done_too(tmp_path: Path, cells: list[Cell]) -> None:
@@ -177,7 +184,7 @@ def test_the_time_left_of_the_whole_rests_on_runs_that_are_done_too(tmp_path: Pa
     assert shown.seconds_left([]) == 15.0  # one run of 30 s in the mean, in two slots
     assert shown.seconds_left([holder("a", epochs=20, epoch=10, seconds_left=40.0)]) == 40.0
     assert "2 of 4 done, 1 failed, 0 running" in shown.lines()[-1]
-    assert "50.0 s, 2,346 training images/s\n" in said(shown)
+    assert re.search(r"50\.0 s, 2,346 training images/s; \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", said(shown), re.MULTILINE)
     shown.finished(cells[3], Outcome("failed", "it broke"))
     assert shown.lines() == []
 
@@ -267,3 +274,47 @@ def test_durations_are_whole_seconds_and_never_negative() -> None:
     assert [log.duration(seconds) for seconds in (-3.0, 0.4, 59.6, 7322.0)] == [
         "0:00:00", "0:00:00", "0:01:00", "2:02:02",
     ]  # fmt: skip
+
+
+def test_the_log_of_a_job_says_which_runs_it_executed_and_when(
+    tmp_path: Path, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    shown = progress(tmp_path, cells)
+    shown.started(cells[0])
+    shown.finished(cells[0], Outcome("failed", "it broke"))
+    shown.finished(cells[1], Outcome("failed", "it broke", elsewhere=True))
+    shown.finished(cells[2], Outcome("left"))
+    shown.finished(cells[3], Outcome("left", "no time"))
+    when = r"; \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"
+    assert re.search(r"^begun: ELR, symmetric 50%, seed 0" + when, said(shown), re.MULTILINE)
+    assert shown.summary() == [
+        "executed here: 1, elsewhere: 1, left to others: 1",
+        "not begun, as the job ends soon: 1; the same command in a new job goes on",
+    ]
+    assert shown.lines() == []  # nothing is waited for
+
+
+def test_an_estimated_end_is_a_time_of_day() -> None:
+    now = datetime(2026, 11, 29, 23, 30)
+    assert log.moment(20 * 60, now) == "23:50"
+    assert log.moment(40 * 60, now) == "2026-11-30 00:10"
+    assert log.moment(-5, now) == "23:30"
+    assert log.moment(1e18, now) == "no day that has a date"
+
+
+def test_a_report_says_what_it_is_at_where_it_is_asked_or_on_a_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_store(tmp_path / "output", methods=("elr",), settings=(("symmetric", 0.5),), seeds=(0,), size=40, epochs=3)
+    draw = figures.draw
+    monkeypatch.setattr(figures, "draw", lambda section: itertools.islice(draw(section), 1))
+    quiet = command("report")
+    assert (quiet.status, quiet.err) == (0, "")
+    told = command("report", "-v")
+    assert told.out == quiet.out
+    assert told.err.splitlines()[:3] == ["reading the records", "tables of Quick", "drawing figures of Quick"]
+    assert told.err.splitlines()[3].startswith("writing figures of Quick: ")
+    assert told.err.splitlines()[-1] == "writing tables and pages"
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if a terminal were attached
+    assert "writing tables and pages" in command("report").err

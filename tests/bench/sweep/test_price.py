@@ -88,7 +88,7 @@ TOGETHER = {"seconds": 8.0, "started": "2026-01-01T10:00:00+00:00", "finished": 
 
 
 def test_a_card_is_priced_by_its_own_records(recorded: Callable[..., str], card: None) -> None:
-    assert recorded(device="cpu").startswith(f"no price for {CARD}: nothing recorded yet")
+    assert recorded(device="cpu").startswith(f"no price for {CARD}: not measured (--probe times a few steps)")
     assert recorded(device="cuda", device_name="NVIDIA A100").startswith(f"no price for {CARD}")
     line = recorded(device="cuda", device_name=CARD, **TOGETHER)
     assert line == f"about 40 s on {CARD} (10 of 10 runs recorded, 2.0 at a time)"
@@ -115,6 +115,25 @@ def test_a_card_without_records_is_probed_with_as_many_at_a_time(
     assert line.endswith(f"on {CARD} (10 of 10 runs probed, 4 at a time)")
     alone = recorded("--probe", "--runs-per-device", 1, device="cpu")
     assert float(alone.split()[1]) == pytest.approx(4 * float(line.split()[1]), abs=4)
+
+
+def test_unknown_work_is_called_not_measured_and_a_probe_prices_each_row_and_all(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_suite(tmp_path / "s.toml", epochs=2, seeds=3, methods=("cross_entropy", "co_teaching"))
+    asked = ("run", "s.toml", "--device", "cpu", "--dry-run")
+    unknown = command(*asked)
+    assert unknown.status == 0
+    assert unknown.out.count(": not measured (--probe times a few steps)\n") == 6 + 1  # of each run, and of all
+    assert " 0 s" not in unknown.out
+    monkeypatch.setattr(dry_run.price, "_probed", lambda *arguments: 0.5)  # passes a second
+    lines = command(*asked, "--probe").out.splitlines()
+    first = next(line for line in lines if "Cross-entropy, symmetric 50%, seed 0" in line)
+    hours = {line.split(":")[0].strip(): line.split(": ")[1] for line in lines if line.endswith("for 3 runs")}
+    assert list(hours) == ["Cross-entropy", "Co-teaching"]
+    one, *each = (float(text.split(" h")[0].split()[-1]) for text in (first, *hours.values()))
+    assert each == pytest.approx([3 * one, 6 * one], abs=0.02)  # co-teaching trains two networks
+    assert lines[-1] == f"about {sum(each):.2f} h on one cpu slot (6 of 6 runs probed)"
 
 
 @pytest.mark.slow

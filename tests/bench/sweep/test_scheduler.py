@@ -128,21 +128,54 @@ def test_workers_do_not_outlive_their_driver(tmp_path: Path) -> None:
     assert holders(tmp_path / "out") == {}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["control c", "SIGTERM"])
-def test_a_signal_stops_within_seconds_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "to_all", "told"),
+    [
+        (signal.SIGINT, True, "stopped by Ctrl-C;"),
+        (signal.SIGTERM, True, "stopped by SIGTERM;"),
+        pytest.param(signal.SIGTERM, False, "stopped by SIGTERM;", marks=pytest.mark.slow),
+        (signal.SIGUSR1, False, "stopped by SIGUSR1, to be queued again;"),
+    ],
+    ids=["control c", "SIGTERM to all", "SIGTERM to the command", "SIGUSR1"],
+)
+def test_a_signal_stops_in_order_and_says_how_to_go_on(
+    number: signal.Signals, to_all: bool, told: str, tmp_path: Path
+) -> None:
     write_suite(tmp_path / "s.toml", epochs=LONG)
-    driver = start("run", "s.toml", "--out", "out", "--jobs", 1, "--checkpoint-seconds", 0, cwd=tmp_path)
+    driver = start("run", "s.toml", "--out", "out", "--jobs", 1, "--checkpoint-seconds", 1000, cwd=tmp_path)
     wait_for(lambda: running(tmp_path / "out"))
     workers = children(driver.pid)
     began = time.monotonic()
-    os.killpg(driver.pid, number)  # as a terminal does: driver and workers both get it
+    # as a terminal and a job system do: driver and workers both get it; or as `kill` does
+    (os.killpg if to_all else os.kill)(driver.pid, number)
     status, output = finish(driver, timeout=30)
     assert time.monotonic() - began < 10
-    assert status == 130
-    assert "the same command goes on from there" in output
-    assert "Traceback" not in output and "resource_tracker" not in output
+    assert status == 128 + number
+    [_, line] = output.splitlines()  # after what the command says at its start
+    assert line == f"{told} finished runs and checkpoints are kept: the same command goes on from there"
+    assert not any((tmp_path / "out" / "leases").iterdir())  # another machine need not wait
+    assert len(list((tmp_path / "out" / "checkpoints").glob("*.pt"))) == 1  # written now, and not every 1000 seconds
     wait_for(lambda: not any(lease.process_start(pid) for pid in workers), seconds=10)
-    assert len(list((tmp_path / "out" / "checkpoints").glob("*.pt"))) == 1
+    assert not list(Path("/dev/shm").glob(f"sem.loky-{driver.pid}-*"))
+
+
+def test_a_run_that_does_not_listen_is_killed_and_its_lease_is_free(tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(
+        "import time\n"
+        "from methods.base import Method\n"
+        "class Deaf(Method):\n"
+        "    name = 'deaf'\n    title = 'Deaf'\n    year = 2026\n    reference = 'a test'\n"
+        "    def loss(self, batch):\n        time.sleep(600)\n"
+    )
+    write_suite(tmp_path / "s.toml", methods=("deaf",))
+    driver = start("run", "s.toml", "--plugin", "deaf.py", "--out", "out", "--jobs", 1, cwd=tmp_path)
+    wait_for(lambda: any(holder.advanced for holder in holders(tmp_path / "out").values()))
+    workers = children(driver.pid)
+    os.kill(driver.pid, signal.SIGTERM)
+    status, output = finish(driver, timeout=30)
+    assert (status, output.count("stopped by SIGTERM")) == (143, 1)
+    assert not any((tmp_path / "out" / "leases").iterdir())
+    wait_for(lambda: not any(lease.process_start(pid) for pid in workers), seconds=10)
 
 
 def test_two_drivers_on_one_folder_execute_each_run_once(tmp_path: Path) -> None:

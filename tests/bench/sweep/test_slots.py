@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -95,8 +94,7 @@ def test_places_by_options(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(accelerator, "count", lambda: 2)
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    found = slots.places(Environment(tmp_path, None, device), jobs, number)
+    found = slots.places(Environment(tmp_path, None, device), jobs, number, room=16)
     assert [(each.name, each.packing.allowed, each.packing.most) for each in found] == expected
     assert [each.packing.settled for each in found] == [number is not None or device == "cpu"] * len(found)
 
@@ -124,7 +122,8 @@ def test_what_a_lease_tells_becomes_a_sight(tmp_path: Path) -> None:
 
 
 def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_path: Path) -> None:
-    from bench.sweep import cluster
+    from bench.sweep import cluster_runs
+    from bench.sweep.run_queue import Queue
 
     class Future:
         status = "finished"
@@ -132,9 +131,37 @@ def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_pat
         def result(self) -> Outcome:
             return Outcome("out_of_memory", "OutOfMemoryError: full", "Traceback: full\n")
 
-    one = cell()
-    assert cluster._outcome(tmp_path, one, Future()) == Outcome("failed", "OutOfMemoryError: full")
+    one, ended = cell(), []
+    queue = Queue(tmp_path, [one], lambda settled, outcome: ended.append((settled, outcome)))
+    cluster_runs._settle(queue, one, Future())
+    assert ended == [(one, Outcome("failed", "OutOfMemoryError: full"))]
     assert Store(tmp_path).failures() == {one.address: "Traceback: full\n"}
+
+
+def test_a_worker_of_a_cluster_that_came_later_with_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.sweep import cluster_runs
+    from bench.sweep.run_queue import Queue
+    from bench.sweep.worker import work
+
+    class Future:
+        status = "finished"
+
+        def __init__(self, store: Path) -> None:
+            self.store = store
+
+        def result(self) -> Outcome:
+            return work(cell().spec, Environment(self.store, None), None)
+
+    monkeypatch.setattr(cluster_runs, "_SHARED_SECONDS", 0.1)
+    ended = list[Outcome]()
+    queue = Queue(tmp_path / "ours", [cell()], lambda settled, outcome: ended.append(outcome))
+    cluster_runs._settle(queue, cell(), Future(tmp_path / "another"))
+    assert [(one.status, "another folder" in one.message) for one in ended] == [("failed", True)]
+    Store(tmp_path / "ours").clear_failure(cell().address)
+    cluster_runs._settle(queue, cell(), Future(tmp_path / "ours"))
+    assert ended[-1] == Outcome("done")
 
 
 def test_a_worker_says_what_kind_of_fault_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import results, run, write_suite
+from dask_cluster import clusters
 
 from bench.sweep import lease, stall
 from bench.sweep.lease import Holder
@@ -125,6 +126,25 @@ def test_a_run_that_hangs_is_ended_and_named_and_can_be_taken_up_again(tmp_path:
     assert status == 0, output
     curves = [json.loads(text)["curves"] for text in results(tmp_path / "out").values()]
     assert len(curves) == 2 and curves[0] == curves[1]
+
+
+@pytest.mark.slow
+def test_a_run_that_hangs_on_a_cluster_costs_that_run_alone(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    (tmp_path / "hang.py").write_text(HANG.format(mark=tmp_path / "hung"))
+    write_suite(tmp_path / "s.toml", epochs=3, methods=("hang", "cross_entropy"))
+    with clusters(tmp_path) as make:
+        cluster = make(workers=0)
+        cluster.worker(nanny=True)
+        arguments = ("run", "s.toml", "--plugin", "hang.py", "--out", "out", "--cluster", cluster.address)
+        status, output = run(*arguments, "--stall-minutes", 0.1, cwd=tmp_path)
+        assert status == 1 and "Traceback" not in output, output
+        assert "failed: Hang, symmetric 50%, seed 0: no step and no evaluation for 0.1 minutes: ended" in output
+        assert len(results(tmp_path / "out")) == 1, "the worker was started anew for the other run"
+        assert not list((tmp_path / "out" / "leases").iterdir())
+        status, output = run(*arguments, "--retry-failed", cwd=tmp_path)
+        assert status == 0, output
+    assert len(results(tmp_path / "out")) == 2
 
 
 def test_a_process_is_asked_only_where_it_said_that_it_would_answer(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sklearn import metrics
 from torch import nn
 
 from bench.networks.network import PassCounter
-from bench.training import evaluation, measure
+from bench.training import evaluation, selection
 from bench.training.detection import decision_scores, detection_scores
 from bench.training.observe import Observer
 from methods.base import Batch
@@ -158,7 +158,7 @@ CURVES = {
 
 
 def test_every_selection_rule_reports_its_epoch_and_ties_go_to_the_earliest() -> None:
-    found = measure.selections(CURVES)
+    found = selection.selections(CURVES)
     mean = found["last_mean"].pop("test_accuracy")
     assert mean == pytest.approx((0.9 + 0.3 + 0.9 + 0.4 + 0.6 + 0.2 + 0.8 + 0.7 + 0.6 + 0.5) / 10)
     assert found == {
@@ -171,7 +171,7 @@ def test_every_selection_rule_reports_its_epoch_and_ties_go_to_the_earliest() ->
 
 
 def test_a_short_run_without_validation_has_fewer_rules() -> None:
-    found = measure.selections({"test_accuracy": [0.2, 0.4]})
+    found = selection.selections({"test_accuracy": [0.2, 0.4]})
     assert found == {
         "last": {"epoch": 2, "test_accuracy": 0.4},
         "last_mean": {"epochs": 2, "test_accuracy": pytest.approx(0.3)},

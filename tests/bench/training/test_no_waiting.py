@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_runs import specification, started
@@ -15,6 +16,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.training import trainer
+from datasets.loader import MemoryLoader
+from datasets.views import VIEW_POLICIES
 from methods import registry
 
 _AWAITED = {"_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2", "unique_consecutive", "equal"}
@@ -42,10 +45,21 @@ def one_hot(labels: Tensor, num_classes: int) -> Tensor:
 
 # what backward_correction_estimated estimates of so few samples has no inverse; its steps are backward_correction's
 METHODS = [name for name in registry.registered() if name != "backward_correction_estimated"]
+# they ask a batch how many of its samples they mix: with others beside them the network would see another one
+WAITING = {"disc": {"nonzero"}, "promix": {"nonzero"}}
+IN_SHORT = {"unicon": "{ warm_up = 2 }", "promix": "{ warm_up = 2, guessing = 2 }"}  # so that six epochs show all
+AS_RELEASED = {
+    "divide_mix": "{ warm_up = 2, warm_up_batch = 50, guessed_as_partners = true, own_samples = true }",
+    "elr_plus": "{ own_labels = true, held_out = 0.1, average_steps = 12, predict_average = true }",
+    "pes_semi": "{ one_schedule = true, steps = 'all', authors_behaviour = true, warm_up = 2, refine_classifier = 1 }",
+    "cores_star": "{ sieve = 3, consistency_batch = 20, rest_batch = 10, authors_behaviour = true }",
+}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_step_waits_for_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("method", "hyper"), [*((name, IN_SHORT.get(name, "{}")) for name in METHODS), *AS_RELEASED.items()]
+)
+def test_a_step_waits_for_nothing(method: str, hyper: str, monkeypatch: pytest.MonkeyPatch) -> None:
     step: Callable[..., None] = trainer._step
     questions = Questions()
 
@@ -55,8 +69,23 @@ def test_a_step_waits_for_nothing(method: str, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(trainer, "_step", watched)
     monkeypatch.setattr(torch.nn.functional, "one_hot", one_hot)
-    run, _ = started(specification(method, "training.epochs=6"))
+    run, _ = started(specification(method, "training.epochs=6", f"methods.{method}.hyper={hyper}"))
     for _ in range(6):
         trainer.train_epoch(run)
     assert run.position.step
+    assert questions.found == WAITING.get(method, set())
+
+
+@pytest.mark.parametrize("policy", VIEW_POLICIES.names)
+def test_a_view_waits_for_nothing(policy: str) -> None:
+    settings = {
+        "crop_padding": 4, "padding_mode": "reflect", "flip": True, "cutout": 2, "colour_jitter": 0.1,
+        "strong_cutout": 4, "strong_colour_jitter": 0.4,
+    }  # fmt: skip
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype(np.uint8)
+    loader = MemoryLoader(pixels, (0.5,) * 3, (0.2,) * 3, settings, torch.device("cpu"))
+    walk = loader.walk(None, 32, (policy,), torch.Generator(), torch.Generator())
+    questions = Questions()
+    with questions:
+        assert [view.shape[0] for _, (view,) in walk] == [32, 32]
     assert questions.found == set()

@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench.machine import processor
 from bench.networks import NETWORKS
-from bench.training.data import prepare, subset_rows
+from bench.training.data import by_class, prepare, subset_rows
 from bench.training.run_record import peak_memory, reset_peak_memory
+from common.errors import UserError
 from datasets import registry
 from datasets.base import DataError
 from methods import registry as methods
@@ -47,6 +48,41 @@ def test_the_subset_is_fixed_and_the_split_follows_the_seed() -> None:
         assert set(data.rows) <= set(inside)
         splits.append(set(data.rows))
     assert splits[0] != splits[1]
+
+
+def test_a_stratified_split_holds_each_class_out_in_proportion() -> None:
+    stratified = "data.validation={source='inside', size=0.25, stratified=true}"
+    held_out = []
+    for seed in (0, 1):
+        data = prepare(specification("elr", stratified, seed=seed), None)
+        assert data.validation is not None
+        counts = np.bincount(data.validation.images.labels, minlength=10)
+        sizes = counts + np.bincount(data.train.labels, minlength=10)
+        assert counts.sum() == 25 and sizes.sum() == 100
+        assert (np.abs(counts - sizes / 4) < 1).all()
+        held_out.append(data.validation.images.pixels.sum(axis=(1, 2, 3)).tolist())
+    assert held_out[0] != held_out[1]
+    assert "stratified" not in specification("elr", HELD_OUT).as_json()["dataset"]["validation"]
+    assert specification("elr", stratified).as_json()["dataset"]["validation"]["stratified"] is True
+
+
+def test_of_equal_classes_equal_numbers_are_held_out() -> None:
+    classes = np.repeat(np.arange(100), 500)
+    order = np.random.default_rng(0).permutation(50_000)
+    found = by_class(order, classes, 5_000)
+    assert np.array_equal(np.sort(found), np.arange(50_000))
+    assert (np.bincount(classes[found[:5_000]]) == 50).all()
+    position = np.empty(50_000, dtype=np.int64)
+    position[order] = np.arange(50_000)
+    assert (np.diff(position[found[:5_000]]) > 0).all()  # in the order in which they come
+    odd = by_class(np.arange(7), np.array([0, 0, 0, 0, 1, 1, 1]), 3)  # 12/7 and 9/7: the larger fraction gets the third
+    assert odd.tolist() == [0, 1, 4, 2, 3, 5, 6]
+
+
+@pytest.mark.parametrize("source", ["none", "outside"])
+def test_only_an_inside_split_is_stratified(source: str) -> None:
+    with pytest.raises(UserError, match=r"data.validation.stratified': is for source = 'inside' only"):
+        specification("elr", f"data.validation={{source='{source}', size=50, stratified=true}}")
 
 
 def test_an_outside_split_is_fixed_and_leaves_the_subset_whole() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.checks.problem import Problem, start
-from bench.training import optim
+from bench.training import optim_build
 from bench.training.health import ROOM, StepHealth
 from bench.training.task import NotCapturable
 
@@ -108,7 +108,7 @@ def test_a_step_in_which_no_parameter_has_a_gradient_was_skipped() -> None:
     group = {"params": [torch.nn.Parameter(torch.ones(2))]}
     settings = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0, "clip_norm": None}
     schedule = {"name": "constant", "warmup": 0, "update": "step"}
-    made = optim.build([group], settings, schedule, 0, 1)
+    made = optim_build.build([group], settings, schedule, 0, 1)
     assert made.gradient_norm() is None
     group["params"][0].grad = torch.tensor([3.0, 4.0])
     norm = made.gradient_norm()

@@ -15,6 +15,7 @@ from torch import Tensor
 from bench.networks.network import Network
 from bench.training import trainer
 from bench.training.step import Run
+from datasets.base import DataError
 from methods import registry
 from methods.base import Batch, Phase, Stage
 from methods.hyper import MethodError
@@ -92,7 +93,7 @@ def test_a_stage_that_begins_where_the_run_ends_is_not_started(start: Starter) -
     ],
 )
 def test_stages_that_do_not_fill_the_run_are_refused(parts: Sequence[Stage], message: str, start: Starter) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(MethodError, match=rf"test_trainer\.py, line \d+: Wrong\.stages: the method's stages {message}"):
         start(type("Wrong", (TwoStages,), {"parts": parts}))
 
 
@@ -105,16 +106,83 @@ def test_a_restart_builds_optimiser_and_schedule_anew(start: Starter) -> None:
         )
 
     run = start(Restarting, "training.epochs=6", "training.schedule={name='cosine', update='epoch'}")
-    rates, kinds, built = [], [], []
+    found, kinds, built = [], [], []
     for _ in range(6):
-        rates.append(trainer.train_epoch(run)["learning_rate"])
+        found.append(trainer.train_epoch(run)["learning_rate"])
         assert run.optimizers is not None
         kinds.append(list(run.optimizers.by_kind))
         built.append(id(run.optimizers))
-    assert rates == pytest.approx([0.05, 0.025, 0.2, 0.2, 0.001, 0.0005])  # a cosine over each stage's own length
+    assert found == pytest.approx([0.05, 0.025, 0.2, 0.2, 0.001, 0.0005])  # a cosine over each stage's own length
+    assert [batch.rates[0] for batch in probe(run).batches] == pytest.approx([rate for rate in found for _ in range(4)])
     assert kinds == [["sgd"]] * 4 + [["adam"]] * 2
     assert len(set(built)) == 3
     assert run.optimizers.by_kind["adam"].param_groups[0]["betas"] == (0.5, 0.9)
+
+
+MILESTONES = "training.schedule={name='multi_step', milestones=[4, 6], update='epoch'}"
+
+
+def rates(run: Run) -> list[float]:
+    """The learning rate of each epoch, as a share of the first."""
+    found = [float(one["learning_rate"]) for one in trained(run)]
+    return [round(rate / found[0], 9) for rate in found]
+
+
+def test_each_part_of_a_divided_run_has_the_whole_schedule(start: Starter) -> None:
+    class Halves(TwoStages):
+        parts = (Stage(4), Stage(None))
+
+    whole, halves = start(Probe, "training.epochs=8", MILESTONES), start(Halves, "training.epochs=8", MILESTONES)
+    assert rates(whole) == [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]
+    assert rates(halves) == [1, 1, 0.1, 0.01] * 2
+
+
+def test_stages_that_share_a_schedule_are_one_part(start: Starter) -> None:
+    class Three(TwoStages):
+        parts = (Stage(2), Stage(2, restart=False), Stage(None))
+
+    assert rates(start(Three, "training.epochs=8", MILESTONES)) == [1, 1, 0.1, 0.01] * 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        ("{name='linear', start=4, update='epoch'}", [1, 1, 1, 0.5]),
+        ("{name='cosine_restarts', period=4, update='epoch'}", [1, 0.5, 1, 0.5]),
+        ("{name='constant', warmup=4, update='epoch'}", [1, 2, 2, 2]),
+        ("{name='multi_step', milestones=[0.5, 9], update='epoch'}", [1, 1, 0.1, 0.1]),
+        ("{name='cosine', warmup=4, update='epoch'}", [1, 2, 2, 1]),
+    ],
+)
+def test_every_number_of_epochs_of_a_schedule_is_a_share_of_the_part(
+    schedule: str, wanted: list[float], start: Starter
+) -> None:
+    class Halves(TwoStages):
+        parts = (Stage(4), Stage(None))
+
+    found = rates(start(Halves, "training.epochs=8", f"training.schedule={schedule}"))
+    assert found == pytest.approx(wanted * 2)
+
+
+def test_a_stage_keeps_the_schedule_that_it_states(start: Starter) -> None:
+    class Stating(TwoStages):
+        parts = (Stage(4, {"schedule": {"name": "multi_step", "milestones": [3], "warmup": 0}}), Stage(None))
+
+    assert rates(start(Stating, "training.epochs=8", MILESTONES)) == [1, 1, 1, 0.1, 1, 1, 0.1, 0.01]
+
+
+def test_a_schedule_goes_on_after_a_stage_between(start: Starter) -> None:
+    class Between(TwoStages):
+        parts = (
+            Stage(3, clock=(0, 8)),
+            Stage(2, {"schedule": {"name": "constant"}, "lr": 0.5}),
+            Stage(None, clock=(3, 8)),
+        )
+
+    run, plain = start(Between, "training.epochs=10", MILESTONES), start(Probe, "training.epochs=8", MILESTONES)
+    found, whole = trained(run), trained(plain)
+    assert [one["learning_rate"] for one in found[:3] + found[5:]] == [one["learning_rate"] for one in whole]
+    assert [one["learning_rate"] for one in found[3:5]] == [0.5, 0.5]
 
 
 def test_without_a_restart_optimiser_and_schedule_go_on(start: Starter) -> None:
@@ -237,8 +305,10 @@ def test_a_stream_is_reshuffled_and_repeated_until_the_walk_ends(start: Starter)
         (Phase(torch.tensor([-1, 5])), "`rows` with row -1; they go from 0 to 99"),
         (Phase(torch.ones(100, dtype=torch.bool)), r"`rows` of torch\.bool \[100\]; they must be \[n\] int64"),
         (Phase(batch_size=-3), "a batch size of -3"),
-        (Phase(streams={"rest": (torch.tensor([4, 4]), 2)}), r"`streams\['rest'\]` with 1 different of 2"),
         (Phase(streams={"rest": (torch.tensor([4]), 0)}), "a batch size of 0"),
+        (Phase([1, 2]), r"`rows` that are a list; they must be a tensor \[n\] int64"),  # type: ignore[arg-type]
+        (Phase(streams=[5]), "`streams` that are a list"),  # type: ignore[arg-type]
+        (Phase(streams={"rest": torch.tensor([4])}), r"`streams\['rest'\]` that is no pair"),  # type: ignore[dict-item]
     ],
 )
 def test_a_phase_over_wrong_rows_is_refused_with_file_and_line(phase: Phase, told: str, start: Starter) -> None:
@@ -246,6 +316,23 @@ def test_a_phase_over_wrong_rows_is_refused_with_file_and_line(phase: Phase, tol
         parts = (phase,)
 
     with pytest.raises(MethodError, match=rf"\.py, line \d+: Wrong\.epoch_start: a phase has {told}"):
+        trained(start(Wrong), 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "gives nothing, not a list of Phase"),
+        (Phase(), "gives a Phase, not a list of Phase"),
+        ([torch.arange(3)], "gives a Tensor among its phases"),
+    ],
+)
+def test_what_is_no_list_of_phases_is_refused_with_file_and_line(given: Any, told: str, start: Starter) -> None:
+    class Wrong(Phases):
+        def epoch_start(self, epoch: int) -> Any:
+            return given
+
+    with pytest.raises(MethodError, match=rf"\.py, line \d+: Wrong\.epoch_start: {told}"):
         trained(start(Wrong), 1)
 
 
@@ -502,3 +589,31 @@ def test_logits_of_the_training_set_are_counted_and_change_nothing(start: Starte
     assert not network.training
     task.seed_epoch(1)
     assert torch.equal(task.logits(network, augment=True), first)  # and yet the same whenever it is done again
+
+
+def test_a_function_is_evaluated_over_the_training_set(start: Starter) -> None:
+    run = start(Probe, "training.augmentation={crop_padding=1}")
+    network, task = probe(run).network, run.task
+
+    def both(images: Tensor) -> tuple[Tensor, ...]:
+        assert not network.training
+        features = network.features(images)
+        return features, network.classify(features).argmax(1)
+
+    features, classes = task.evaluate(both, network=network, batch_size=7)
+    assert network.training and not features.requires_grad
+    assert (features.shape, classes.dtype, task.counter.cost) == ((100, network.feature_size), torch.int64, 100)
+    assert torch.equal(classes, task.logits(network).argmax(1))
+    rows = torch.tensor([70, 3, 51])
+    few, named = task.evaluate(both, rows, network=network)
+    assert torch.equal(named, classes[rows])
+    torch.testing.assert_close(few, features[rows])
+    task.seed_epoch(1)
+    seen = task.evaluate(network, view="weak")
+    assert not torch.equal(task.evaluate(network, view="weak"), seen)  # drawn anew at every call
+    task.seed_epoch(1)
+    assert torch.equal(task.evaluate(network, view="weak"), seen)
+    with pytest.raises(ValueError, match="no rows"):
+        task.evaluate(network, rows[:0])
+    with pytest.raises(DataError, match="view policy"):
+        task.evaluate(network, view="sideways")

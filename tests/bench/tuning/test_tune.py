@@ -29,7 +29,7 @@ from datasets.base import DataSet, Images
 from methods import registry as methods
 from methods.hyper import HyperParameter
 from reports import tables
-from reports.comparison import best_of
+from reports.competition import best_of
 from reports.gather import gather, sections
 from results.store import Store
 from tests.synthetic_records import make_store

@@ -1,0 +1,1 @@
+"""Plug-ins of noisy-label-bench: an example."""
