@@ -5,31 +5,35 @@ from __future__ import annotations
 import errno
 import io
 import os
-import signal
 import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from bench.commands import HELP
+from bench.commands.endings import ENDINGS
 from results.layout import Layout
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+RESUMED = ("run", "tune")  # commands that go on where they were stopped
 SCRIPT = "noisy-label-bench"
 PATH_FAULTS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES)  # of a path that the user gave
 STORAGE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of whatever was written
 
 app = typer.Typer(
+    context_settings=HELP,
     add_completion=True,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Benchmark of learning with noisy labels. Without a command: `run quick`, then `report`.",
-    epilog="Exit status: 0 all went well; 1 a run failed or a check found a fault; 2 unusable input, nothing written; "
-    "130 interrupted.",
+    epilog="Exit status: 0 all went well; 1 a run failed, a check found a fault, or who reads the output went away; "
+    "2 unusable input, nothing written; 130 interrupted, 143 by SIGTERM, 138 by SIGUSR1 (queue it again).",
 )
 
 
@@ -60,7 +64,7 @@ def _run_quick() -> None:
 
     failed = False
     try:
-        run.run("quick")
+        run.run(["quick"])
     except typer.Exit as status:
         failed = status.exit_code == run.EXIT_FAILED_RUN
     report.show(DEFAULT_OUT, Layout(DEFAULT_OUT).report, report.Wanted())
@@ -68,41 +72,29 @@ def _run_quick() -> None:
         raise typer.Exit(run.EXIT_FAILED_RUN)
 
 
-def _register() -> None:
-    if app.registered_commands:
-        return
-    from bench.commands import (
-        check,
-        data,
-        doctor,
-        lists,
-        merge,
-        new_method,
-        noise,
-        report,
-        run,
-        schema,
-        speed,
-        status,
-        suspects,
-        tune,
-    )
+_COMMANDS = {
+    "run": "run", "report": "report", "status": "status", "suspects": "suspects", "merge": "merge",
+    "export": "merge:export", "tune": "tune:tune_method", "speed": "speed", "check": "check", "doctor": "doctor",
+    "new-method": "new_method", "schema": "schema", "list": "lists:list_registered", "data": "data:app",
+    "noise": "noise", "papers": "papers", "show": "show", "slurm-script": "slurm_script",
+}  # fmt: skip
+"""Name of a command -> its module in bench.commands, and its function there where that is called otherwise."""
 
-    app.command("run")(run.run)
-    app.command("report")(report.report)
-    app.command("status")(status.status)
-    app.command("suspects")(suspects.suspects)
-    app.command("merge")(merge.merge)
-    app.command("export")(merge.export)
-    app.command("tune")(tune.tune_method)
-    app.command("speed")(speed.speed)
-    app.command("check")(check.check)
-    app.command("doctor")(doctor.doctor)
-    app.command("new-method")(new_method.new_method)
-    app.command("schema")(schema.schema)
-    app.command("list")(lists.list_registered)
-    app.add_typer(data.app, name="data")
-    app.command("noise")(noise.noise)
+
+def _register(wanted: str | None = None) -> None:
+    """Add a command to the app, so that its modules alone are imported; None or no command of ours: all of them."""
+    there = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    for name in (wanted,) if wanted in _COMMANDS else _COMMANDS:
+        if name in there:
+            continue
+        module, _, attribute = _COMMANDS[str(name)].partition(":")
+        found = getattr(import_module(f"bench.commands.{module}"), attribute or module)
+        if isinstance(found, typer.Typer):
+            for each in found.registered_commands:
+                each.epilog = ENDINGS[f"{name} {each.name or getattr(each.callback, '__name__', '')}"].text()
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, context_settings=HELP, epilog=ENDINGS[str(name)].text())(found)
 
 
 def _foreign_package() -> str:
@@ -157,19 +149,6 @@ def _user_errors() -> tuple[type[Exception], ...]:
     return UserError, DataError, MethodError, StoreError, ReportError
 
 
-def _end_in_order() -> None:
-    """Let SIGTERM, by which job systems announce the end, stop a command as Ctrl-C does; what it forked just ends."""
-    this = os.getpid()
-
-    def end(number: int, frame: object) -> None:
-        if os.getpid() == this:
-            raise KeyboardInterrupt
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGTERM, end)
-
-
 def _bear_every_text() -> None:
     """Write what the output's encoding lacks (an ASCII terminal, bytes of a file name) as escapes."""
     for stream in (sys.stdout, sys.stderr):
@@ -177,44 +156,79 @@ def _bear_every_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _name_every_file() -> None:
+    """Start again in UTF-8 mode where Python names files in ASCII (the C locale): lists name images in any letters.
+
+    What is printed stays in the encoding of the output.
+    """
+    if sys.getfilesystemencoding().lower() in ("ascii", "us-ascii") and not sys.flags.utf8_mode:
+        os.environ["PYTHONUTF8"] = "1"
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def main() -> None:
     """Run the command line and exit."""
+    _name_every_file()
     _bear_every_text()
-    _end_in_order()
     foreign = _foreign_package()
     if foreign:  # perhaps `common` itself: nothing is imported for this line
         print(f"error: {foreign}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
+    from common import stop
+
+    try:
+        stop.listen()
+        status = _status()
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    finally:
+        stop.over()
+    if stop.asked() or status == EXIT_INTERRUPTED:
+        _tell_stopped(stop.asked())
+    sys.exit(stop.status() or status)  # Typer makes a status of its own of what was raised
+
+
+def _tell_stopped(by: str) -> None:
+    """One line of what stopped the command, and of what is left of it."""
+    said = f"stopped by {'Ctrl-C' if by in ('', 'SIGINT') else by}"
+    if by == "SIGUSR1":
+        said += ", to be queued again"
+    if not sys.argv[1:] or sys.argv[1] in RESUMED:
+        said += "; finished runs and checkpoints are kept: the same command goes on from there"
+    print(said, file=sys.stderr, flush=True)
+
+
+def _status() -> int:
+    """The exit status of the command; a user error is said in one line."""
     user_errors = _user_errors()
     try:
         sys.argv[1:] = map(_path_given, sys.argv[1:], sys.argv[:-1])
-        _register()
+        _register(sys.argv[1] if len(sys.argv) > 1 else None)
         status = typer.main.get_command(app).main(prog_name=_program(), standalone_mode=False)
     except user_errors as fault:
-        _fail(" ".join(str(fault).split()))
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        return _fail(" ".join(str(fault).split()))
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except UnicodeEncodeError as fault:
         name = fault.object[max(0, fault.start - 40) : fault.end + 40]
-        _fail(f"{name!r} cannot be written in the encoding {fault.encoding} of this locale: set PYTHONUTF8=1")
+        return _fail(f"{name!r} cannot be written in the encoding {fault.encoding} of this locale: set PYTHONUTF8=1")
     except OSError as fault:
         if fault.errno not in STORAGE_FAULTS and (fault.errno not in PATH_FAULTS or fault.filename is None):
             raise
-        _fail(f"{fault.filename or 'cannot write'}: {fault.strerror}")
+        return _fail(f"{fault.filename or 'cannot write'}: {fault.strerror}")
     except Exception as fault:
         # Typer may bring its own copy of click, so its usage errors are told by what they offer.
         if not hasattr(fault, "format_message"):
             raise
-        _fail(" ".join(fault.format_message().split()))
-    sys.exit(status if isinstance(status, int) else 0)
+        return _fail(" ".join(fault.format_message().split()))
+    return status if isinstance(status, int) else 0
 
 
-def _fail(line: str) -> NoReturn:
+def _fail(line: str) -> int:
     from common.errors import escaped, shortened
 
     print(shortened(escaped(f"error: {line}")), file=sys.stderr)
-    sys.exit(EXIT_USER_ERROR)
+    return EXIT_USER_ERROR

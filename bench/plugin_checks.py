@@ -1,4 +1,4 @@
-"""What a plug-in declares of optimisers, schedules, networks and views, checked before it is registered."""
+"""What a plug-in declares of optimisers, schedules, networks, views and selection rules, checked before it is used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench.recipe.schedules import ScheduleKind
 from common.errors import UserError
 from common.registry import Named, resolve
 from datasets.views import ViewPolicy
+from results.selection_rules import NEEDS, SHOWN, SelectionRule
 
 RESERVED = ("name", "optimizer", "schedule", "params")  # keys of tables and parameter groups beside settings
 Entry = TypeVar("Entry", bound=Named)
@@ -79,6 +80,35 @@ def check_view_policy(entry: Any, where: str) -> ViewPolicy:
         raise UserError(f"{here}: `apply` must be a function apply(images, numbers)")
     if type(found.numbers) is not int or found.numbers < 0 or (found.numbers and found.apply is None):
         raise UserError(f"{here}: `numbers` = {found.numbers!r}: must be how many numbers `apply` takes for an image")
+    if type(found.first) is not bool or (found.first and found.apply is None):
+        raise UserError(f"{here}: `first` = {found.first!r}: must say whether `apply` comes before crop and flip")
+    _check_statistics(found.mean, found.std, here)
+    return found
+
+
+def _check_statistics(mean: Any, std: Any, where: str) -> None:
+    """What a view is normalised with: neither, or a number per channel in each."""
+    if mean is None and std is None:
+        return
+    both = all(isinstance(part, tuple) and all(isinstance(one, int | float) for one in part) for part in (mean, std))
+    if not both or not len(mean) == len(std) >= 1 or min(std) <= 0:
+        raise UserError(f"{where}: `mean` and `std`: must be tuples of a number per channel, deviations above 0")
+
+
+def check_selection_rule(entry: Any, where: str) -> SelectionRule:
+    """An entry of a plug-in's SELECTION_RULES. Raises UserError where it is none, or its declaration is wrong."""
+    found, here = _entry(entry, SelectionRule, "SELECTION_RULES", "selection rule", where)
+    _check_name(found.name, here)
+    for name in ("title", "source", "lacks"):
+        text = getattr(found, name)
+        if not isinstance(text, str) or not text or len(text) > 200:
+            raise UserError(f"{here}: `{name}` must be a text of at most 200 characters")
+    if not callable(found.value):
+        raise UserError(f"{here}: `value` must be a function value(record, curve)")
+    for name, accepted in (("needs", NEEDS), ("shown", SHOWN)):
+        if getattr(found, name) not in accepted:
+            told = ", ".join(repr(one) for one in accepted)
+            raise UserError(f"{here}: `{name}` = {getattr(found, name)!r}: must be one of {told}")
     return found
 
 

@@ -1,8 +1,9 @@
-"""Plug-ins: Python files given by `--plugin`, and modules that installed packages name as entry points.
+"""Plug-ins: files, folders and modules given by `--plugin`, and modules that installed packages name as entry points.
 
 A plug-in declares methods (classes, read without importing the file), or has one or several lists: `DATASETS`,
-`NOISE_MODELS`, `VIEW_POLICIES`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`. A file with one of these is imported when it is
-registered. An entry point names a module (`my_package.my_methods`) in one of the groups below.
+`NOISE_MODELS`, `VIEW_POLICIES`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`, `SELECTION_RULES`. A file with one of these is
+imported when it is registered. An entry point names a module (`my_package.my_methods`) in one of the groups below; in
+that of bundles, it may have all of these. A folder is a project with such entry points, a package, or loose files.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench import plugin_folders
 from bench.networks import NETWORKS
-from bench.plugin_checks import check_network, check_optimizer, check_schedule, check_view_policy
+from bench.plugin_checks import (
+    check_network,
+    check_optimizer,
+    check_schedule,
+    check_selection_rule,
+    check_view_policy,
+)  # fmt: skip
 from bench.recipe.optimizers import OPTIMIZERS
 from bench.recipe.schedules import SCHEDULES
 from common.errors import UserError, unknown
@@ -31,6 +39,7 @@ from methods import registry as methods
 from methods.declaration import read_file
 from methods.registry import MethodError
 from methods.sources import assigned, module_file, parse
+from results.selection_rules import RULES
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class _List:
         self.registry.add(self.check(entry, str(path)), path)
 
 
-METHODS = "noisy_label_bench.methods"
+METHODS, BUNDLES = "noisy_label_bench.methods", "noisy_label_bench.plugins"
 _LISTS = {
     "DATASETS": _List("noisy_label_bench.datasets", DATASETS, check_dataset),
     "NOISE_MODELS": _List("noisy_label_bench.noise", NOISE_MODELS, check_noise_model),
@@ -54,8 +63,9 @@ _LISTS = {
     "OPTIMIZERS": _List("noisy_label_bench.optimizers", OPTIMIZERS, check_optimizer),
     "SCHEDULES": _List("noisy_label_bench.schedules", SCHEDULES, check_schedule),
     "NETWORKS": _List("noisy_label_bench.networks", NETWORKS, check_network),
+    "SELECTION_RULES": _List("noisy_label_bench.selection_rules", RULES, check_selection_rule),
 }
-GROUPS = (METHODS, *(listed.group for listed in _LISTS.values()))
+GROUPS = (BUNDLES, METHODS, *(listed.group for listed in _LISTS.values()))
 _files: list[Path] = []
 
 
@@ -73,7 +83,7 @@ def register(files: Iterable[Path] | None = (), tell: Callable[[str], None] = wa
     for line in _register_installed():
         tell(line)
     for file in files or ():
-        add_file(file)
+        add(file)
 
 
 @functools.cache
@@ -90,27 +100,65 @@ def _register_installed() -> tuple[str, ...]:
 
 
 def added_files() -> tuple[Path, ...]:
-    """The plug-in files registered so far, for handing on to worker processes."""
+    """The plug-ins registered so far (files, folders, names of modules), for handing on to worker processes."""
     return tuple(_files)
+
+
+def add(given: Path) -> None:
+    """Register what a file declares, a folder, or a module or package that can be imported, by its name (`a.b`).
+
+    Raises UserError, MethodError or DataError with one line.
+    """
+    if plugin_folders.is_module_name(given):
+        _add_parts(given, plugin_folders.of_module(str(given)))
+    elif given.is_dir():
+        _add_parts(given.resolve(), plugin_folders.parts(given.resolve(), GROUPS))
+    else:
+        add_file(given)
+
+
+def _add_parts(given: Path, parts: Iterable[plugin_folders.Part]) -> None:
+    found = [_add_part(part) for part in parts]
+    if not any(found):
+        raise UserError(f"{given}: {_nothing('no Python file in it declares anything')}")
+    _keep(given)
+
+
+def _add_part(part: plugin_folders.Part) -> bool:
+    """Register what a part of a folder declares; whether there was anything."""
+    if part.group in ("", BUNDLES):
+        return _add(part.path, part.module or methods.module_name(part.path))
+    _add_entry_point(part.group, EntryPoint(part.module, part.module, part.group))
+    return True
 
 
 def add_file(path: Path) -> None:
     """Register what a file declares. Raises UserError, MethodError or DataError with one line."""
     path = path.resolve()
-    module = methods.module_name(path)
-    found = read_file(path, module)
-    lists = assigned(parse(path).body).keys() & _LISTS.keys()
-    if not found and not lists:
-        raise UserError(
-            f"{path}: declares nothing: no method (a subclass of methods.base.Method with a literal `name`), no list "
-            f"{', '.join(_LISTS)}"
-        )
-    if found:
-        methods.add_file(path)
-    if lists:
-        _add_lists(methods.import_file(path, module), path, lists)
+    if not _add(path, methods.module_name(path)):
+        raise UserError(f"{path}: {_nothing('declares nothing')}")
+    _keep(path)
+
+
+def _nothing(what: str) -> str:
+    lists = ", ".join(_LISTS)
+    return f"{what}: no method (a subclass of methods.base.Method with a literal `name`), no list {lists}"
+
+
+def _keep(path: Path) -> None:
     if path not in _files:
         _files.append(path)
+
+
+def _add(path: Path, module: str) -> bool:
+    """Register what a module declares; whether there was anything."""
+    found = read_file(path, module)
+    lists = assigned(parse(path).body).keys() & _LISTS.keys()
+    if found:
+        methods.add_module(module, path) if not methods.is_plugin_file(module) else methods.add_file(path)
+    if lists:
+        _add_lists(methods.import_file(path, module), path, lists)
+    return bool(found or lists)
 
 
 def prove(names: Iterable[str]) -> None:
@@ -138,6 +186,10 @@ def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
 
 def _add_entry_point(group: str, point: EntryPoint) -> None:
     path = _source(point.module)
+    if group == BUNDLES:
+        if not _add(path, point.module):
+            raise UserError(f"{path}: {_nothing('declares nothing')}")
+        return
     if group == METHODS:
         methods.add_module(point.module, path)
         return

@@ -44,6 +44,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def as_known(name: str, known: Iterable[str]) -> str:
+    """The one known name that differs from `name` by case, hyphens, underscores or blanks alone; else `name` itself.
+
+    A plus counts as the word: `ELR+` is `elr_plus`.
+    """
+    known = list(known)
+    near = [other for other in known if _plain(other) == _plain(name)]
+    return near[0] if name not in known and len(near) == 1 else name
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("+", "plus").translate({ord(letter): None for letter in "-_ "})
+
+
 @overload
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UserError: ...
 @overload

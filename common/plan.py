@@ -9,7 +9,9 @@ from typing import Any, NotRequired, TypedDict
 class PlanCell(TypedDict):
     """One run of a suite's tables. method: the row's name; title: what tables call it; setting: the noise's title.
 
-    spec: see `common.specification`.
+    spec: see `common.specification`. noise: of the setting; a row may have made its own in its paper's way.
+    selection: the row's own rule. deviations: in what the row is not its paper's procedure. Both only where there is
+    one.
     """
 
     address: str
@@ -21,6 +23,8 @@ class PlanCell(TypedDict):
     spec: Mapping[str, Any]
     noise: NotRequired[Mapping[str, Any]]
     network: NotRequired[str]
+    selection: NotRequired[str]
+    deviations: NotRequired[list[str]]
 
 
 class Plan(TypedDict):

@@ -24,13 +24,17 @@ class Titles(TypedDict):
 
 
 class DataFacts(TypedDict):
-    """How many images there were. skipped, adjusted: of image files, how many by what was wrong or done."""
+    """How many images there were. num_trusted: of how many a method was told the true labels.
+
+    skipped, adjusted: of image files, how many by what was wrong or done.
+    """
 
     num_train: int
     num_validation: int
     num_test: int
     num_classes: int
     class_names: list[str]
+    num_trusted: NotRequired[int]
     true_labels: NotRequired[str]
     test_labels: NotRequired[str]
     skipped: NotRequired[dict[str, int]]
@@ -82,9 +86,13 @@ class Curves(TypedDict):
 
 
 class Selected(TypedDict):
-    """The test accuracy that a selection rule reports. epoch: the one chosen; epochs: how many it is the mean of."""
+    """The test accuracy that a selection rule reports. epoch: the one chosen; epochs: how many it is the mean of.
+
+    member_epochs: the one chosen of each network.
+    """
 
     test_accuracy: float
+    member_epochs: NotRequired[list[int]]
     epoch: NotRequired[int]
     epochs: NotRequired[int]
 
@@ -181,7 +189,10 @@ class Captured(TypedDict):
 
 
 class Execution(TypedDict):
-    """All that may differ between two executions of one specification; older records lack some."""
+    """All that may differ between two executions of one specification; older records lack some.
+
+    job: of a job system, where the run was executed in one: see `common.job`. run_by: who handed the record in.
+    """
 
     seconds: float
     start_seconds: float
@@ -197,11 +208,16 @@ class Execution(TypedDict):
     versions: dict[str, str]
     commit: str | None
     resumes: int
+    job: NotRequired[str]
+    run_by: NotRequired[str]
     captured: NotRequired[Captured]
 
 
 class Record(TypedDict):
-    """One run. spec: see `common.specification`; health: older records lack it."""
+    """One run. spec: see `common.specification`; health: older records lack it.
+
+    source: of a plug-in's method, a hash of the files that it was written in (`methods.source_hash`).
+    """
 
     format: int
     address: str
@@ -216,4 +232,5 @@ class Record(TypedDict):
     detection: Detection
     cost: Cost
     privileges: list[str]
+    source: NotRequired[str]
     execution: NotRequired[Execution]

@@ -25,15 +25,22 @@ class Registry(Generic[Entry]):
     """Entries of one kind by name, in the order in which they were declared. Iterating gives the entries.
 
     kind: what messages call an entry ("network"). entries: the built-in ones, or a function that gives them and is
-    called when the first is asked for. error: the type of what is raised for unknown and for taken names.
+    called when they are asked for. error: the type of what is raised for unknown and for taken names.
+    single: gives one built-in entry by its name, None where there is none, and is asked as long as nobody has wanted
+    the others: where all take long to make.
     """
 
     def __init__(
-        self, kind: str, entries: Iterable[Entry] | Callable[[], Iterable[Entry]], error: type[Exception] = UserError
+        self,
+        kind: str,
+        entries: Iterable[Entry] | Callable[[], Iterable[Entry]],
+        error: type[Exception] = UserError,
+        single: Callable[[str], Entry | None] | None = None,
     ) -> None:
         self.kind = kind
         self._error = error
         self._built_in = entries
+        self._single = single
         self._origins: dict[str, Path] = {}
 
     @functools.cached_property
@@ -54,8 +61,12 @@ class Registry(Generic[Entry]):
         """The entries that no plug-in has added."""
         return tuple(entry for entry in self if entry.name not in self._origins)
 
+    def _find(self, name: str) -> Entry | None:
+        alone = self._single(name) if self._single is not None and "_entries" not in self.__dict__ else None
+        return alone or self._entries.get(name)
+
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(name, str) and self._find(name) is not None
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -68,9 +79,10 @@ class Registry(Generic[Entry]):
 
     def get(self, name: str, where: str = "") -> Entry:
         """The entry of that name. Raises the registry's error, which begins with `where` and suggests a near name."""
-        if name not in self._entries:
+        found = self._find(name)
+        if found is None:
             raise unknown(self.kind, name, sorted(self._entries), where, error=self._error)
-        return self._entries[name]
+        return found
 
     def origin(self, name: str) -> Path | None:
         """The plug-in file that added the entry; None: it is built in."""

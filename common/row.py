@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class Row(TypedDict):
+class FrameRow(TypedDict):
     """One run; `suites`, which the plans tell, is not here. NaN stands for a number that a record does not have."""
 
     address: str
@@ -32,6 +32,9 @@ class Row(TypedDict):
     accuracy_best_test: float
     accuracy_noisy_validation: float
     accuracy_clean_validation: float
+    accuracy_last_5_mean: float
+    accuracy_best_test_each: float
+    accuracy_clean_validation_each: float
     memorised: float
     auc_given_label_mean: float
     auc_own: float
@@ -53,3 +56,4 @@ class Row(TypedDict):
     peak_memory_mib: float
     privileges: str
     protocol: int
+    run_by: str

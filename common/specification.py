@@ -20,10 +20,22 @@ KindSettings: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Validation:
-    """Held-out images. source: "none", "inside", "outside", "official". size: a number, or a share below 1 (float)."""
+    """Held-out images. source: "none", "inside", "outside", "official". size: a number, or a share below 1 (float).
+
+    stratified: each class in proportion.
+    """
 
     source: str
     size: int | float
+    stratified: bool = False
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Training images set aside with their true labels. per_class: as many of each true class."""
+
+    size: int
+    per_class: bool
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Dataset:
     """The data set and which of its training images are used.
 
     subset: how many, None: all. training_rows: "all" or "clean_only". content: hash of what the lists of own images say
-    file: the list. copies: copies resized once are read.
+    file: the list. copies: copies resized once are read. trusted: what the method is told the true labels of.
     """
 
     name: str
@@ -42,6 +54,7 @@ class Dataset:
     content: str | None = None
     file: str | None = None
     copies: bool = False
+    trusted: Trusted | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,10 @@ class MethodSettings:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a weak view is made, and what a strong one adds. resize, crop: pixels; of image files only."""
+    """How a weak view is made, and what a strong one adds. resize, crop: pixels; of image files only.
+
+    strong: the view policy that stands for "strong"; None: that of this name.
+    """
 
     crop_padding: int
     padding_mode: str
@@ -76,15 +92,22 @@ class Augmentation:
     strong_colour_jitter: float
     resize: int | None = None
     crop: int | None = None
+    strong: str | None = None
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Epochs of so many batches. balanced: alike from all given classes. fresh: drawn anew for every epoch."""
+    """Epochs of so many batches. balanced: alike from all given classes. fresh: drawn anew for every epoch.
+
+    top_up: where a class is short of its share, the others give more. per_network: what is drawn once for the run, each
+    network of a method has by itself.
+    """
 
     batches: int
     balanced: bool
     fresh: bool
+    top_up: bool = True
+    per_network: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +143,7 @@ class Specification:
 _PARTS: Mapping[str, type] = {
     "dataset": Dataset,
     "validation": Validation,
+    "trusted": Trusted,
     "noise": Noise,
     "method": MethodSettings,
     "augmentation": Augmentation,

@@ -1,6 +1,7 @@
 """ANIMAL-10N (Song et al. 2019): 55,000 photographs of five pairs of look-alike animals, labelled by 15 people.
 
 The folders training/ and testing/ hold images of 64 x 64 pixels; the label is what stands before "_" in a file's name.
+They lie in the data set's folder, or in raw_image/ and raw_image_ver/ below it, as the published archives unpack.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from datasets.base import DataError
 from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources, class_of, shown
 
-FOLDERS = ("animal10n", "ANIMAL-10N", "Animal-10N", "Animal10N", "raw_image_ver")
+FOLDERS = ("animal10n", "ANIMAL-10N", "Animal-10N", "Animal10N", "animal10", "raw_image_ver", "raw_image")
+_BELOW = ("", "raw_image", "raw_image_ver", "raw_image_ver/raw_image")
+_ARCHIVES = ("raw_image_ver.zip", "raw_image.zip")
 _SPLITS = {"train": "training", "test": "testing"}
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -35,10 +38,17 @@ INFO = replace(
 
 
 def find(folder: Path, file: str | None) -> Sources:
-    """The two folders of images, which are their own lists."""
-    files = {split: folder / name for split, name in _SPLITS.items() if (folder / name).is_dir()}
-    missing = tuple(f"{name}/" for split, name in _SPLITS.items() if split not in files)
-    return Sources(folder, files, missing)
+    """The two folders of images, which are their own lists; in the first place that has both, or one."""
+
+    def there(place: Path) -> dict[str, Path]:
+        return {split: place / name for split, name in _SPLITS.items() if (place / name).is_dir()}
+
+    place = max((folder / below for below in _BELOW), key=lambda place: len(there(place)))
+    files = there(place)
+    packed = next((name for name in _ARCHIVES if (folder / name).is_file()), None)
+    hint = f" (unpack {packed})" if packed else ""
+    missing = tuple(f"{name}/{hint}" for split, name in _SPLITS.items() if split not in files)
+    return Sources(place, files, missing)
 
 
 def _part(images: Path, faults: list[Fault]) -> Part:

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
+from common.float64 import with_float64
 from datasets.base import DataError
 from datasets.views import VIEW_POLICIES
 
@@ -73,12 +74,19 @@ def applied(kind: str, images: Tensor, numbers: Tensor | None) -> Tensor:
     policy = VIEW_POLICIES[kind]
     if policy.apply is None:
         return images
-    found = policy.apply(images, images.new_empty(len(images), 0) if numbers is None else numbers)
+    shown = with_float64(images)  # some policies compute in it, as Pillow does
+    found = policy.apply(shown, shown.new_empty(len(images), 0) if numbers is None else with_float64(numbers))
     if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != images.dtype:
         given = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
         expected = f"{images.dtype} {list(images.shape)}"
         raise DataError(f"{VIEW_POLICIES.origin(kind)}: view policy {kind!r}: gave {given}, expected {expected}")
-    return found
+    return found.to(images.device)
+
+
+def applied_first(kind: str, pixels: Tensor, numbers: Tensor | None) -> Tensor:
+    """[B, H, W, C] uint8: the same of pixels, before they are cropped; rounded to 8 bits."""
+    found = applied(kind, pixels.permute(0, 3, 1, 2).float() / 255, numbers)
+    return (found * 255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def padded(pixels: Tensor, padding: int, mode: str) -> Tensor:

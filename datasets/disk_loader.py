@@ -22,6 +22,7 @@ from datasets.base import DataError, ImageFiles
 from datasets.decode import crop, decode, prepare
 from datasets.disk_reader import Delivery, Order, Reader, Seen
 from datasets.loader import THUMBNAIL, Normaliser, batch_bounds
+from datasets.views import policies_of
 
 # Named, because joblib's worker processes have a default of their own. Forked workers share what is in memory.
 _START = "fork" if sys.platform == "linux" else "spawn"
@@ -151,7 +152,8 @@ class DiskLoader:
         if strengths["colour_jitter"]:
             jitter = 1 + strengths["colour_jitter"] * (2 * numbers[:, 5:8] - 1)
         draws = Draws(cutout=cutout, jitter=jitter, numbers=numbers[:, disk_reader.NUMBERS :])
-        return self.normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"], kind)
+        normalised = self.normalised.by(kind)
+        return normalised(pixels.to(self.device, non_blocking=True), draws, strengths["cutout"], kind)
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
@@ -196,12 +198,12 @@ class DiskWalk:
         order: Generator,
         augment: Generator,
     ) -> None:
-        self.loader, self.views = loader, views
+        self.loader, self.views = loader, policies_of(views, loader.settings)
         count = loader.num_samples if rows is None else len(rows)
         permutation = torch.randperm(count, generator=order)
         index = (permutation if rows is None else rows.cpu()[permutation]).numpy()
         seed = int(torch.randint(2**63 - 1, (), generator=augment))
-        seen = tuple(map(Seen.of, views))
+        seen = tuple(map(Seen.of, self.views))
         self.orders = [Order(index[start:stop], seen, seed) for start, stop in batch_bounds(count, batch_size)]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Your own images: a list of them as CSV, TSV or Parquet, or as lines "PATH LABEL".
+"""Your own images: a list of them as CSV, TSV or Parquet, or as lines "PATH LABEL"; or a tree of folders, one a class.
 
 A table has the columns path and label, and may have clean_label (the true class) and split (train, validation, test).
 Paths are relative to the list's folder, or to images/ in it. Labels are numbers or names; `classes.txt` beside the
@@ -11,23 +11,21 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from datasets import image_names, label_text, listing, own_lists, text_files
+from datasets import image_names, label_text, listing, own_lists, text_files, trees
 from datasets.base import DataError
 from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.image_names import Finder
 from datasets.label_text import Classes, is_missing
 from datasets.listing import Fault, Listing, Part, Sources
-from datasets.own_lists import Row
+from datasets.own_lists import SPLITS, ListEntry
 from datasets.text_files import has_controls
 
 LISTS = ("labels.csv", "labels.parquet", "labels.tsv", "labels.txt")
 TEST_SHARE = 0.2
-_SPLITS = {"": "train", "train": "train", "training": "train", "val": "validation", "valid": "validation",
-           "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
 _PROBED = 50  # names that are looked for, to find out which folder they are relative to
 _SHOWN = 3  # rows that are shown as they were read
 
@@ -36,17 +34,20 @@ INFO = replace(
     name="folder",
     title="Own images",
     version=2,
-    description="your own images with a list of their labels (CSV, TSV, Parquet or text): see docs/own-data.md",
+    description="your own images with a list of their labels (CSV, TSV, Parquet or text), or in a folder for each "
+    "class: see docs/own-data.md",
 )
 
 
 def find(folder: Path, file: str | None) -> Sources:
-    """The list: the one called `file`, else the first of the usual names; and classes.txt if it is there."""
+    """The list: the one called `file`, else the first of the usual names, else the folders of a tree; and classes.txt
+    if it is there.
+    """
     names = LISTS if file is None else (file,)
     there = [folder / name for name in names if (folder / name).is_file()]
-    if not there:
-        return Sources(folder, {}, (" or ".join(names),))
-    files = {"list": there[0]}
+    files = {"list": there[0]} if there else trees.find(folder) if file is None else {}
+    if not files:
+        return Sources(folder, {}, (" or ".join(names) + (", or a folder for each class" if file is None else ""),))
     missing: tuple[str, ...] = ()
     if (folder / "classes.txt").is_file():
         files["classes"] = folder / "classes.txt"
@@ -59,8 +60,8 @@ def find(folder: Path, file: str | None) -> Sources:
 
 def title(sources: Sources) -> str:
     """What tables call the data: the list's name, or the folder's where the list has the usual name; printable."""
-    path = sources.files["list"]
-    return listing.shown(path.stem if path.name not in LISTS else sources.folder.resolve().name)
+    path = sources.files.get("list")
+    return listing.shown(sources.folder.resolve().name if path is None or path.name in LISTS else path.stem)
 
 
 def _named_classes(path: Path, faults: list[Fault]) -> list[str]:
@@ -78,7 +79,7 @@ def _named_classes(path: Path, faults: list[Fault]) -> list[str]:
     return list(found.values())
 
 
-def _classes(rows: Sequence[Row], names: Sequence[str] | None, path: Path) -> Classes:
+def _classes(rows: Sequence[ListEntry], names: Sequence[str] | None, path: Path) -> Classes:
     """The classes that `names` says, else all labels; a true label alone makes none, as it may be misspelt."""
     if names is not None:
         known = set(map(label_text.key_of, names))
@@ -91,11 +92,11 @@ def _classes(rows: Sequence[Row], names: Sequence[str] | None, path: Path) -> Cl
     return label_text.from_labels(used | true, path)
 
 
-def _fault_of(row: Row, classes: Classes) -> tuple[str, str] | None:
+def _fault_of(row: ListEntry, classes: Classes) -> tuple[str, str] | None:
     """What is wrong with an entry of the list: the kind, and which value it is; or None."""
     if (wrong := image_names.fault_of(row.path)) is not None:
         return "malformed line", wrong
-    if row.split.casefold() not in _SPLITS:
+    if row.split.casefold() not in SPLITS:
         return "malformed line", f"split '{listing.shown(row.split)}' (accepted: train, validation, test)"
     if has_controls(row.label):
         return "malformed line", "a label that holds control characters"
@@ -130,29 +131,52 @@ class _Images:
     def is_there(self, name: str) -> bool:
         return image_names.fault_of(name) is None and any(finder.find(name) is not None for finder in self.finders)
 
-    def chosen(self, rows: Sequence[Row]) -> Finder:
+    def chosen(self, rows: Sequence[ListEntry]) -> Finder:
         probed = [row.path for row in rows[:_PROBED] if image_names.fault_of(row.path) is None]
         beside, below = (finder.count(probed) for finder in self.finders)
         return self.finders[below > beside]
 
 
-def _told(row: Row) -> str:
+def _told(row: ListEntry) -> str:
     held = row._asdict()
     cells = (f"{name} {listing.shown(held[name])}" for name in ("path", "label", "clean", "split") if held[name])
     return f"{row.where}: {', '.join(cells)}"
 
 
+def _entries(
+    sources: Sources, names: Sequence[str] | None, places: _Images, faults: list[Fault]
+) -> tuple[own_lists.Table, tuple[str, ...]]:
+    """The entries of the list or of the tree, and what a reader should know of how they were taken."""
+    if trees.is_tree(sources.files):
+        table, others = trees.read(sources.folder, sources.files, faults)
+        if not others:
+            return table, ()
+        some = ", ".join(map(listing.shown, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
+        return table, (f"{len(others)} files are called as no image is, and not read: {some}",)
+    known = None if names is None else set(map(label_text.key_of, names))
+    is_class = None if known is None else (lambda text: label_text.key_of(text) in known)
+    return own_lists.read(sources.files["list"], faults, places.is_there, is_class), ()
+
+
+def _second(parts: Mapping[str, Part]) -> tuple[str, ...]:
+    """How often a second label is there, and how often it is another one: a line, where there are any."""
+    pairs = [pair for part in parts.values() for pair in zip(part.labels, part.clean or (), strict=True)]
+    known = [label != clean for label, clean in pairs if clean >= 0]
+    if not known:
+        return ()
+    share = f"other than label for {sum(known):,} of them ({100 * sum(known) / len(known):.1f}%)"
+    return (f"clean_label: there for {len(known):,} of {len(pairs):,} images, {share}",)
+
+
 def read(sources: Sources) -> Listing:
     """The splits of the list; a training or test image without its true class gets -1 there."""
     faults: list[Fault] = []
-    path, places = sources.files["list"], _Images(sources.folder)
+    path, places = sources.files.get("list", sources.folder), _Images(sources.folder)
     names = _named_classes(sources.files["classes"], faults) if "classes" in sources.files else None
-    known = None if names is None else set(map(label_text.key_of, names))
-    is_class = None if known is None else (lambda text: label_text.key_of(text) in known)
-    rows, reading = own_lists.read(path, faults, places.is_there, is_class)
+    (rows, reading), remarks = _entries(sources, names, places, faults)
     classes, images = _classes(rows, names, path), places.chosen(rows)
     parts = {split: Part(images.folder, clean=[]) for split in ("train", "validation", "test")}
-    hold_out = not any(_SPLITS.get(row.split.casefold()) == "test" for row in rows)
+    hold_out = not any(SPLITS.get(row.split.casefold()) == "test" for row in rows)
     seen: set[str] = set()
     absent = 0
     for row in rows:
@@ -168,7 +192,7 @@ def read(sources: Sources) -> Listing:
             faults.append(Fault(fault[0], row.where, f"{line}: {fault[1]}"))
             continue
         absent += there is None
-        split = _SPLITS[row.split.casefold()]
+        split = SPLITS[row.split.casefold()]
         held_out = hold_out and split == "train" and _is_held_out(name)
         part = parts["test" if held_out else split]
         part.names.append(name)
@@ -179,8 +203,8 @@ def read(sources: Sources) -> Listing:
         {split: part for split, part in parts.items() if part.names},
         faults,
         classes.names,
-        reading=(reading, *map(_told, rows[:_SHOWN])),
-        remarks=classes.remarks,
+        reading=(reading, *map(_told, rows[:_SHOWN]), *_second(parts)),
+        remarks=(*classes.remarks, *remarks),
         own=True,
         absent=absent,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import allotment
 from datasets import image_file, index_checks
 from datasets.base import IntArray, Report
 from datasets.image_file import ImageFault
@@ -106,5 +107,5 @@ def check_images(found: Index, jobs: int, report: Report) -> None:
 
 
 def default_jobs() -> int:
-    """Processes that a check uses unless told otherwise: one for each core."""
-    return os.cpu_count() or 1
+    """Processes that a check uses unless told otherwise: one for each processor that it was given."""
+    return allotment.processors().amount

@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from datasets import augmentation
 from datasets.augmentation import Draws
-from datasets.base import Images, ImageSet
-from datasets.views import VIEW_POLICIES
+from datasets.base import DataError, Images, ImageSet
+from datasets.views import VIEW_POLICIES, policies_of
 
 
 class Loader(Protocol):
@@ -71,13 +71,31 @@ class Normaliser:
         self.std = torch.tensor(std, dtype=torch.float32, device=device)
         self.scale = 1 / (255 * self.std)
         self.shift = -self.mean / self.std
+        self._others: dict[str, Normaliser] = {}
 
-    def __call__(self, pixels: Tensor, draws: Draws | None = None, cutout: int = 0, kind: str = "plain") -> Tensor:
+    def by(self, kind: str) -> Normaliser:
+        """The one for a view of the policy `kind`, which may name mean and deviation of its own.
+
+        Raises DataError where it does for another number of channels.
+        """
+        policy = VIEW_POLICIES[kind]
+        if policy.mean is None or policy.std is None:
+            return self
+        if kind not in self._others:
+            if not len(policy.mean) == len(policy.std) == len(self.mean):
+                raise DataError(f"view policy {kind!r}: is for images of {len(policy.mean)} channels")
+            self._others[kind] = Normaliser(policy.mean, policy.std, self.mean.device)
+        return self._others[kind]
+
+    def __call__(
+        self, pixels: Tensor, draws: Draws | None = None, cutout: int = 0, kind: str = "plain", applied: bool = False
+    ) -> Tensor:
         """[B, H, W, C] uint8 to [B, C, H, W] float32, channels-last in memory, jittered and cut out as drawn.
 
-        cutout: side of the square, in pixels. kind: the view policy.
+        cutout: side of the square, in pixels. kind: the view policy. applied: what it applies has been applied already.
         """
-        if (draws is None or draws.jitter is None) and VIEW_POLICIES[kind].apply is None:
+        applied = applied or VIEW_POLICIES[kind].apply is None
+        if (draws is None or draws.jitter is None) and applied:
             values = pixels.to(torch.float32, memory_format=torch.contiguous_format)
             width = pixels.shape[2]
             # by rows of pixels: a row is long enough for the processor's vectors, a pixel of three channels is not
@@ -88,7 +106,8 @@ class Normaliser:
             bright = pixels.permute(0, 3, 1, 2).float() / 255
             if draws is not None and draws.jitter is not None:
                 bright = augmentation.jitter_colours(bright, draws.jitter)
-            bright = augmentation.applied(kind, bright, None if draws is None else draws.numbers)
+            if not applied:
+                bright = augmentation.applied(kind, bright, None if draws is None else draws.numbers)
             images = (bright - self.mean[:, None, None]) / self.std[:, None, None]
         if draws is not None and draws.cutout is not None:
             images = augmentation.cut_out(images, draws.cutout, cutout)
@@ -123,9 +142,15 @@ class MemoryLoader:
     def view(self, kind: str, index: Tensor, draws: Draws) -> Tensor:
         """[B, C, H, W] float32: the images `index` seen by the view policy `kind` with these draws."""
         strengths = augmentation.strengths(self.settings, kind)
-        source = self._source(strengths["crop_padding"])
+        padding, first = strengths["crop_padding"], VIEW_POLICIES[kind].first
+        if first:
+            changed = augmentation.applied_first(kind, self.pixels[index], draws.numbers)
+            source = augmentation.padded(changed, padding, self.settings["padding_mode"])
+            index = torch.arange(len(index), device=self.device)
+        else:
+            source = self._source(padding)
         pixels = augmentation.crop_and_flip(source, index, self.size, draws)
-        return self.normalised(pixels, draws, strengths["cutout"], kind)
+        return self.normalised.by(kind)(pixels, draws, strengths["cutout"], kind, applied=first)
 
     def walk(
         self, rows: Tensor | None, batch_size: int, views: Sequence[str], order: Generator, augment: Generator
@@ -160,14 +185,14 @@ class MemoryWalk:
         order: Generator,
         augment: Generator,
     ) -> None:
-        self.loader, self.views = loader, views
+        self.loader, self.views = loader, policies_of(tuple(views), loader.settings)
         count = loader.num_samples if rows is None else len(rows)
         permutation = torch.randperm(count, generator=order).to(loader.device)
         self.index = permutation if rows is None else rows.to(loader.device)[permutation]
         self.bounds = batch_bounds(count, batch_size)
         self.draws = [
             augmentation.draw(augmentation.strengths(loader.settings, kind), count, loader.size, augment, loader.device)
-            for kind in views
+            for kind in self.views
         ]
 
     def __len__(self) -> int:

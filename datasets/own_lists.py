@@ -18,6 +18,9 @@ from datasets.listing import Fault
 
 COLUMNS = ("path", "label", "clean_label", "split")
 NEEDED = COLUMNS[:2]
+SPLITS = {"": "train", "train": "train", "training": "train", "val": "validation", "valid": "validation",
+          "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
+"""What the split of an image may be called -> the split."""
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 _LOOK_ALIKE = {f"{name}s": name for name in COLUMNS} | {
     "cleanlabel": "clean_label", "cleanlabels": "clean_label", "splitting": "split",
@@ -25,7 +28,7 @@ _LOOK_ALIKE = {f"{name}s": name for name in COLUMNS} | {
 _MARK = "\ufeff"
 
 
-class Row(NamedTuple):
+class ListEntry(NamedTuple):
     """Where an entry stands, and the text of its columns."""
 
     where: str
@@ -38,7 +41,7 @@ class Row(NamedTuple):
 class Table(NamedTuple):
     """The rows of a list, and how it was understood, a line."""
 
-    rows: list[Row]
+    rows: list[ListEntry]
     reading: str
 
 
@@ -100,7 +103,9 @@ def _text_table(path: Path, faults: list[Fault]) -> Table:
                 continue
             held = {name: cells[place].strip() for name, place in columns.items()}
             _check_decoded(path, where, [text for name, text in held.items() if name != "path"])
-            rows.append(Row(where, held["path"], held["label"], held.get("clean_label", ""), held.get("split", "")))
+            rows.append(
+                ListEntry(where, held["path"], held["label"], held.get("clean_label", ""), held.get("split", ""))
+            )
     return Table(rows, _told(path, f"{encoding}, columns separated by {_SEPARATORS[mark]}", columns, header))
 
 
@@ -133,7 +138,7 @@ def _parquet_table(path: Path) -> Table:
     cells = {name: [_cell(value) for value in table.column(place).to_pylist()] for name, place in columns.items()}
     empty = [""] * len(table)
     held = zip(*(cells.get(name, empty) for name in COLUMNS), strict=True)
-    rows = [Row(f"{path.name}, row {number}", *texts) for number, texts in enumerate(held, start=1)]
+    rows = [ListEntry(f"{path.name}, row {number}", *texts) for number, texts in enumerate(held, start=1)]
     return Table(rows, _told(path, "Parquet", columns, table.column_names))
 
 
@@ -162,7 +167,7 @@ def _lines(path: Path, is_there: Callable[[str], bool], is_class: Callable[[str]
     for number, text in listing.lines(path):
         name, label = split_line(text, is_there, is_class)
         _check_decoded(path, listing.at(path, number), [label])
-        rows.append(Row(listing.at(path, number), name, label, "", ""))
+        rows.append(ListEntry(listing.at(path, number), name, label, "", ""))
     encoding = text_files.encoding_of(path).removesuffix("-sig").upper()
     return Table(rows, f"{path.name}: {encoding}, lines of a path and a label")
 

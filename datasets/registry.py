@@ -11,14 +11,14 @@ from pathlib import Path
 
 from common.files import expanded
 from datasets import disk, official
-from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles
+from datasets.base import DataError, DataSet, DataSetInfo, ImageFiles, ImageSet
 from datasets.data_contract import Choice
 from datasets.data_sets import DATASETS
 from datasets.plugin import load_added
 
 __all__ = [
-    "DATASETS", "ROOT_VARIABLE", "Described", "default_root", "describe", "image_names", "info", "load", "user_cache",
-    "verify",
+    "DATASETS", "ROOT_VARIABLE", "Described", "default_root", "describe", "image_names", "info", "load",
+    "training_images", "user_cache", "verify",
 ]  # fmt: skip
 
 PLAIN = Choice()
@@ -77,22 +77,30 @@ def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Des
     return Described(disk.described(name, sources, found), disk.content(found, choice.skip_broken))
 
 
-def image_names(name: str, root: Path | None, choice: Choice, content: str | None) -> Callable[[int], str] | None:
-    """What gives the name of the file of each training image, by its row; None where images are no files.
-
-    content: the hash that a run's specification has; images that are left out are those left out then. Raises DataError
-    where the data are missing or have changed.
+def training_images(name: str, root: Path | None, choice: Choice, content: str | None) -> ImageSet:
+    """The training images of a run. content: the hash of the data that its specification has, where images are files;
+    those that are left out are those left out then. Raises DataError where the data are missing or have changed.
     """
     if DATASETS[name].lists is None:
-        return None
+        return load(name, root, choice).train
     for skip_broken in (False, True):
         chosen = replace(choice, skip_broken=skip_broken)
         if describe(name, root, chosen).content == content:
-            train = load(name, root, chosen).train
-            assert isinstance(train, ImageFiles)
-            # a name that is no text can be shown only in parts
-            return lambda row: train.names[int(train.numbers[row])].encode("utf-8", "backslashreplace").decode()
+            return load(name, root, chosen).train
     raise DataError(f"{name}: the data have changed since the run")
+
+
+def image_names(name: str, root: Path | None, choice: Choice, content: str | None) -> Callable[[int], str] | None:
+    """What gives the name of the file of each training image, by its row; None where images are no files.
+
+    The arguments are those of `training_images`, which says what is raised.
+    """
+    if DATASETS[name].lists is None:
+        return None
+    train = training_images(name, root, choice, content)
+    assert isinstance(train, ImageFiles)
+    # a name that is no text can be shown only in parts
+    return lambda row: train.names[int(train.numbers[row])].encode("utf-8", "backslashreplace").decode()
 
 
 def verify(name: str, root: Path | None = None, choice: Choice = PLAIN) -> None:

@@ -1,18 +1,21 @@
 """mini-WebVision (Jiang et al. 2018): the Google half of WebVision 1.0 (Li et al. 2017), its first 50 classes.
 
 info/train_filelist_google.txt and info/val_filelist.txt list "NAME CLASS"; validation images lie in val_images_256/
-and are the test set here. ImageNet's validation images of the same classes are a second test set where they are found.
+and are the test set here. ImageNet's validation images of the same classes are a second test set where they are found:
+in a folder for each class, or all in one, as they are distributed, with a list "NAME CLASS" beside them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from datasets import listing
 from datasets.data_contract import PHOTOGRAPHS, DataSetPlugin, Lists
 from datasets.listing import Fault, Listing, Part, Sources
+from datasets.webvision_classes import CLASSES as NAMED
 
 CLASSES, ALL_CLASSES = 50, 1000
 FOLDERS = ("webvision", "WebVision", "mini-webvision", "webvision1.0")
@@ -20,6 +23,13 @@ IMAGENET = "imagenet_val"
 _IMAGENET_FOLDERS = (
     "imagenet/val", "../imagenet/val", "../imagenet_val", "imagenet_val", "../ImageNet/val", "../ILSVRC2012/val",
 )  # fmt: skip
+
+IMAGENET_LIST = "imagenet_val list"
+_LISTS = (  # seen from the folder of images; NAL, SELC and ELR+ each have theirs elsewhere
+    "val.txt", "../val.txt", "../imagenet_val.txt", "../ILSVRC2012_devkit_t12/data/val.txt", "imagenet_val.txt",
+    "../../imagenet_val.txt", "../devkit/data/val.txt",
+)  # fmt: skip
+_CLASS_FOLDER = re.compile(r"n\d{8}|\d{1,3}")
 
 INFO = replace(
     PHOTOGRAPHS,
@@ -47,9 +57,20 @@ def find(folder: Path, file: str | None) -> Sources:
     there = [folder / name for name in _IMAGENET_FOLDERS if (folder / name).is_dir()]
     if there:
         files[IMAGENET] = there[0]
+        listed = [there[0] / name for name in _LISTS if (there[0] / name).is_file()]
+        if listed and not _has_class_folders(there[0]):
+            files[IMAGENET_LIST] = listed[0]
         return Sources(folder, files, tuple(missing))
     remark = "no ImageNet validation images (imagenet/val/<synset or class number>/): the second test set is left out"
     return Sources(folder, files, tuple(missing), (remark,))
+
+
+def _has_class_folders(images: Path) -> bool:
+    try:
+        with os.scandir(images) as entries:
+            return any(entry.is_dir() and _CLASS_FOLDER.fullmatch(entry.name) for entry in entries)
+    except OSError:
+        return False
 
 
 def _first_classes(folder: Path, path: Path, faults: list[Fault]) -> Part:
@@ -65,6 +86,10 @@ def _first_classes(folder: Path, path: Path, faults: list[Fault]) -> Part:
 def _imagenet(folder: Path, synsets: list[str], faults: list[Fault]) -> Part:
     """ImageNet's validation images, in a folder for each class, called by its number or its synset."""
     part = Part(folder)
+    if not _has_class_folders(folder):
+        wanted = "a folder for each class, or a list of lines NAME CLASS (val.txt or imagenet_val.txt, in or beside it)"
+        faults.append(Fault("missing list", f"{folder.name}/", wanted))
+        return part
     for label in range(CLASSES):
         names = [str(label), *synsets[label : label + 1]]
         there = [name for name in names if (folder / name).is_dir()]
@@ -89,9 +114,12 @@ def read(sources: Sources) -> Listing:
         "train": _first_classes(folder, files["train"], faults),
         "test": _first_classes(folder / "val_images_256", files["test"], faults),
     }
-    if IMAGENET in files:
-        parts[IMAGENET] = _imagenet(files[IMAGENET], synsets, faults)
-    names = titles[:CLASSES] if len(titles) >= CLASSES else [f"class {label}" for label in range(CLASSES)]
+    known = len(titles) >= CLASSES
+    if IMAGENET_LIST in files:
+        parts[IMAGENET] = _first_classes(files[IMAGENET], files[IMAGENET_LIST], faults)
+    elif IMAGENET in files:
+        parts[IMAGENET] = _imagenet(files[IMAGENET], synsets if known else [number for number, _ in NAMED], faults)
+    names = titles[:CLASSES] if known else [name for _, name in NAMED]
     return Listing(parts, faults, tuple(names))
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method
 from methods.hyper import flag, real
+from methods.papers.active_passive import PUBLISHED
 from methods.sce import reverse_cross_entropy
 
 
@@ -28,8 +29,10 @@ class NormalizedAndReverse(Method):
 
     name = "nce_rce"
     title = "NCE+RCE"
+    family = "robust loss"
     year = 2020
     reference = "Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020"
+    published = PUBLISHED
     hyper = {
         "alpha": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
         "beta": real(1.0, 0, 100, source="HanxunH/Active-Passive-Losses, CIFAR-10"),
@@ -51,6 +54,7 @@ class NormalizedAndAbsolute(Method):
 
     name = "nce_mae"
     title = "NCE+MAE"
+    family = "robust loss"
     year = 2020
     reference = "Ma et al., Normalized Loss Functions for Deep Learning with Noisy Labels, ICML 2020"
     hyper = {

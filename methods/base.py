@@ -14,12 +14,17 @@ import torch
 from torch import Generator, Tensor, nn
 
 from methods.contract_checks import EPOCHS, IGNORED
-from methods.registry import HyperParameter, MethodError, in_epochs, resolve_hyper
+from methods.heads import Head
+from methods.registry import HyperParameter, MethodError, resolve_hyper, with_epochs
+from methods.trusted import Found, Trusted
+from methods.updates import Optimizers
 
 
 @dataclass(frozen=True)
 class Batch:
     """One step's samples, none twice, nothing of the truth; all tensors on the training device.
+
+    Of a stream whose rows stand in it several times, a batch may hold one as often.
 
     views: one tensor per entry of `Method.views`, each [B, C, H, W] float32, normalised.
     labels: [B] int64, the given (possibly wrong) labels.
@@ -28,6 +33,7 @@ class Batch:
     progress: epoch - 1 + share of the epoch done, the clock of every schedule and ramp.
     observe: `observe(logits, confidence=h)` reports what the pass saw: see `Observe`.
     phase, number: name and number of the phase. streams: batches of the phase's further streams by name.
+    rates: the learning rate of each parameter group, in their order, in this step.
     draws: what `Method.step_draws` gave for this step, on the training device.
     terms: `terms(cross_entropy=a, penalty=b)` names scalars that the loss is the sum of: a run that is no longer finite
         says which were the largest. A loss need not tell.
@@ -45,6 +51,7 @@ class Batch:
     streams: Mapping[str, Batch] = field(default_factory=dict)
     draws: Mapping[str, Tensor] = field(default_factory=dict)
     terms: Callable[..., None] = lambda **terms: None
+    rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,9 @@ class Phase:
     """One shuffled walk over `rows` ([n] int64, each row once; None: all rows) within an epoch.
 
     name, number: for the method's own use, such as which of its networks learns; the batches have them too.
-    Each further stream (rows, batch size) is reshuffled and repeated until the walk ends.
+    sampled: the rows come from `Task.sample`, so that the suite's sampling takes none away.
+    batches: the walk is so many batches long, over fewer rows, or over rows that are reshuffled and repeated.
+    Each further stream (rows, batch size) is reshuffled and repeated until the walk ends; a row may stand in it twice.
     """
 
     rows: Tensor | None = None
@@ -60,6 +69,8 @@ class Phase:
     name: str = ""
     streams: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
     number: int = 0
+    sampled: bool = False
+    batches: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,17 +79,25 @@ class Stage:
 
     optimizer: settings over the suite's (`name`, `lr`, ..., and `schedule` as a table of its own).
     restart: optimiser and schedule are built anew after `stage_start`; without it they go on, and take no settings.
+    rate_scale: what the scheduled rates are multiplied with while the stage lasts, also without restart.
+    clock: (done, length): the schedule is one of `length` epochs, `done` of which are over when the stage begins, so
+        that it goes on from an earlier stage. None: a whole schedule, over the stages till the next restart; the
+        suite's numbers of epochs are then the same shares of these as they are of the run.
     """
 
     epochs: int | None = None
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     restart: bool = True
+    clock: tuple[int, int] | None = None
+    rate_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if type(self.epochs) not in (int, NoneType):
             raise MethodError(f"Stage({self.epochs!r}): {EPOCHS}")
-        if self.optimizer and not self.restart:
+        if (self.optimizer or self.clock) and not self.restart:
             raise MethodError(f"Stage(restart=False): {IGNORED}")
+        if not 0 <= self.rate_scale < float("inf"):
+            raise MethodError(f"Stage(rate_scale={self.rate_scale!r}): must be a number from 0 on")
 
 
 class Network(nn.Module, ABC):
@@ -86,10 +105,12 @@ class Network(nn.Module, ABC):
 
     feature_size: length of a feature vector.
     blocks: the parts from input to output; the last one is the classifier.
+    has_confidence: whether it has a head for a sample's confidence (`features_and_confidence`).
     """
 
     feature_size: int
     blocks: nn.ModuleList
+    has_confidence: bool = False
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
@@ -98,6 +119,21 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:
         """Logits [B, K] float32 of features [B, feature_size]."""
+
+    def features_and_confidence(self, images: Tensor, detached: bool = False) -> tuple[Tensor, Tensor]:
+        """In one pass the features and, of a network that has a head for it, a logit of each sample's confidence, [B].
+
+        detached: the confidence passes no gradient to what it shares with the features. Raises NotImplementedError of a
+        network without such a head.
+        """
+        raise NotImplementedError("the network has no head for a confidence")
+
+    def apply_head(self, name: str, values: Tensor) -> Tensor:
+        """What the head `name` that the network was asked for with gives for features or other values [B, inputs].
+
+        [B, outputs] float32. Raises MethodError where it has no head of that name.
+        """
+        raise NotImplementedError("the network was asked for without heads")
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, K] float32 of images [B, C, H, W] float32."""
@@ -154,17 +190,63 @@ class Task(Protocol):
     labels: Tensor
 
     @property
+    def trusted(self) -> Trusted:
+        """Samples with true labels, of the suite's `data.trusted`. Raises PermissionError unless `needs` has it."""
+
+    @property
+    def noisy_validation(self) -> tuple[float, ...]:
+        """The accuracy on the noisy labels of the validation set after each epoch that is done, as the run measures it.
+
+        Whoever reads it selects by noisy validation, which tables then say. Raises PermissionError unless `needs` has
+        it.
+        """
+
+    @property
     def rng(self) -> np.random.Generator: ...
     @property
     def generator(self) -> Generator: ...
 
-    def network(self, key: int = 0) -> Network:
-        """A freshly initialised network; same key and seed, same weights in every method."""
+    def network(self, key: int = 0, heads: Mapping[str, Head] | None = None) -> Network:
+        """A freshly initialised network; same key and seed, same weights in every method.
 
-    def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
+        heads: what it has beside the class head, by name; each is drawn by itself, and re-initialised with the network.
+        """
+
+    def logits(self, network: nn.Module, augment: bool = False, rows: Tensor | None = None) -> Tensor:
         """[N, K] float32 over the training set, evaluation mode, no gradient; counted as cost.
 
         augment: of weakly augmented images, drawn anew at every call; else of the plain ones.
+        rows: [n] int64, each once: of these alone, [n, K] in their order.
+        """
+
+    def evaluate(
+        self,
+        function: Callable[[Tensor], Found],
+        rows: Tensor | None = None,
+        view: str = "plain",
+        batch_size: int | None = None,
+        network: nn.Module | None = None,
+    ) -> Found:
+        """What `function(images)` gives over the training set, in its order, without gradients; counted as cost.
+
+        function: gives a tensor with a row for each of the images [B, C, H, W], or a tuple of such: features, say, and
+            logits, of which losses and probabilities follow.
+        rows: [n] int64, each once and at least one: of these alone, in their order. view: the view policy, drawn anew
+            at every call. batch_size: images at once; None: what suits the device.
+        network: what is in evaluation mode meanwhile; None: `function`, where it is a module.
+        """
+
+    def sample(self) -> Tensor:
+        """[n] int64, each once: rows for an epoch, drawn anew at every call as the suite's `sampling` says; else all.
+
+        For `epoch_start`, where a method wants to know what it walks over: see `Phase.sampled`.
+        """
+
+    def redrawn(self, number: int) -> Tensor:
+        """[N] int64: given labels of the same samples in a further draw of the run's noise, number `number` (from 1).
+
+        A privilege that no method needs to have declared, as it may depend on a setting: the record tells of it. Labels
+        that are no draw, as people's, are the same in each. Raises UserError outside of `Method.build`.
         """
 
     def known(self, fact: str) -> Any:
@@ -193,12 +275,14 @@ class Method(nn.Module):
     title: ClassVar[str]
     year: ClassVar[int]
     reference: ClassVar[str]
+    family: ClassVar[str] = ""  # one of `methods.declaration.FAMILIES`
     version: ClassVar[int] = 1  # raised when results change
     needs: ClassVar[frozenset[str]] = frozenset()
     marks: ClassVar[frozenset[str]] = frozenset()
     networks: ClassVar[int] = 1
     passes_per_step: ClassVar[float] = 1.0  # forward passes over training images, per image of an epoch
     hyper: ClassVar[Mapping[str, HyperParameter]] = {}
+    published: ClassVar[tuple[Mapping[str, Any], ...]] = ()  # what its paper trained it with: `methods.published`
     views: ClassVar[tuple[str, ...]] = ("weak",)  # "weak", "strong" or "plain"
     members: ClassVar[str] = "mean"  # how [M, B, K] predictions are scored: "mean" of accuracies, or "ensemble"
 
@@ -206,7 +290,7 @@ class Method(nn.Module):
         super().__init__()
         self.task = task
         values = resolve_hyper(type(self).hyper, hyper, f"method {type(self).name!r}")
-        for key, value in in_epochs(type(self).hyper, values, task.epochs).items():
+        for key, value in with_epochs(type(self).hyper, values, task.epochs).items():
             setattr(self, key, value)
         self.build()
 
@@ -229,6 +313,9 @@ class Method(nn.Module):
         """The phases of epoch `epoch` (from 1); may refresh buffers."""
         return [Phase()]
 
+    def epoch_end(self, epoch: int) -> None:
+        """Called after the last step of epoch `epoch` (from 1), before it is measured; may refresh buffers."""
+
     def step_draws(self, batch_size: int) -> Mapping[str, Tensor]:
         """Random numbers for one step of so many samples, as tensors on the CPU; `Batch.draws` holds them.
 
@@ -241,6 +328,22 @@ class Method(nn.Module):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Groups for the optimiser; a group may name its own `optimizer`, settings, and `schedule: False`."""
         return [{"params": list(self.parameters())}]
+
+    def step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        """A step that the method takes itself, in place of `loss`, `after_backward` and `after_step`.
+
+        For updates that alternate, or of which one looks ahead to another. Returns the step's loss, a scalar that is
+        recorded; a step that moves nothing counts as skipped. No such step is captured or taken with SAM.
+        """
+        raise NotImplementedError
+
+    def rate_scale(self, progress: float, group: str) -> float:
+        """What the scheduled rate of a parameter group is multiplied with after `progress` epochs: a cycle of its own.
+
+        group: its `name`, "" where it has none. It is asked for ahead of the steps, so it follows from `progress` and
+        hyper-parameters alone.
+        """
+        return 1.0
 
     def after_backward(self, batch: Batch) -> None:
         """Called between backward pass and optimiser step, with the batch of the step."""

@@ -44,6 +44,7 @@ class SoftBootstrap(Method):
 
     name = "bootstrap_soft"
     title = "Bootstrap (soft)"
+    family = "label refurbishment"
     year = 2015
     reference = "Reed et al., Training Deep Neural Networks on Noisy Labels with Bootstrapping, ICLR 2015 workshop"
     hyper = {
@@ -65,5 +66,6 @@ class HardBootstrap(SoftBootstrap):
 
     name = "bootstrap_hard"
     title = "Bootstrap (hard)"
+    family = "label refurbishment"
     hyper = {**SoftBootstrap.hyper, "beta": real(0.8, 0, 1, source="the paper")}
     losses = staticmethod(bootstrap_hard_losses)

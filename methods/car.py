@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from methods.base import Batch, Method, initialised_linear
 from methods.hyper import choice, epochs, flag, real
@@ -109,6 +109,15 @@ def car_targets(targets: Tensor, logits: Tensor, confidence: Tensor, momentum: f
     return torch.where(confidence.detach()[:, None] > threshold, moved, targets)
 
 
+def _branch(width: int, layers: int, generator: Generator) -> nn.Module:
+    """So many linear layers from features to one number, with activations between them."""
+    last = initialised_linear(width, 1, generator)
+    if layers == 1:
+        return last
+    hidden = [part for _ in range(layers - 1) for part in (initialised_linear(width, width, generator), nn.ReLU())]
+    return nn.Sequential(*hidden, last)
+
+
 class ConfidenceAdaptiveRegularization(Method):
     """A linear branch on the features gives each sample a confidence h that interpolates prediction and target.
 
@@ -116,6 +125,9 @@ class ConfidenceAdaptiveRegularization(Method):
     (those whose number it divides), updated before the loss of the step. They are kept inside [target_floor, 1] and not
     renormalised, as in the authors' code; at a floor of 0, with `confidence = "one"`, no auxiliary term and no
     correction, this is cross-entropy. Prediction uses the class head alone.
+
+    With `branch = "deep"` the confidence has three layers: those of the network's own head for it, where it has one,
+    which starts from its convolutions; else of the branch, whose hidden layers are as wide as the features.
 
     The branch sees features of unit length without passing a gradient back, and its logit lies in (-logit_bound,
     logit_bound): on the features as they are, the penalty drives logit and features out of all bounds within a few
@@ -126,6 +138,7 @@ class ConfidenceAdaptiveRegularization(Method):
 
     name = "car"
     title = "CAR (NAL code, beta > 0)"
+    family = "label refurbishment"
     year = 2021
     version = 2  # the branch's bounded logit, and the start of correction
     reference = "Lu, Bo, He, Confidence Adaptive Regularization for Deep Learning with Noisy Labels, arXiv 2108.08212"
@@ -135,9 +148,7 @@ class ConfidenceAdaptiveRegularization(Method):
         "momentum": real(0.9, 0, 1, search=(0.7, 0.99), source="inferred: MacLLL/NAL, CIFAR (m)"),  # NAL's grid
         "threshold": real(0.0, 0, 1, source="inferred: MacLLL/NAL (delta)"),
         "start": epochs(
-            0.6,
-            search=(0.1, 0.8),
-            authors=0.12,
+            0.6, search=(0.1, 0.8), authors=0.12,
             source="this suite, by noisy validation (docs/car.md); authors: NAL on CIFAR, 60 of 500 epochs (es)",
         ),
         "update_every": epochs(
@@ -145,9 +156,7 @@ class ConfidenceAdaptiveRegularization(Method):
         ),
         "target_floor": real(1e-4, 0, 0.1, search=None, source="MacLLL/NAL"),
         "confidence": choice(
-            "learned",
-            "one",
-            "optimal",
+            "learned", "one", "optimal",
             source="the method; `one` and `optimal` (h at which the loss is smallest) are for ablations",
         ),
         "branch_features": choice(
@@ -157,21 +166,20 @@ class ConfidenceAdaptiveRegularization(Method):
             source="this suite, because features of any length let one step saturate h; authors: plain",
         ),
         "branch_gradient": flag(
-            False,
-            authors=True,
+            False, authors=True,
             source="this suite, because the penalty's gradient keeps the network from learning; authors: on",
         ),
         "logit_bound": real(
-            10.0,
-            0,
-            1000,
-            search=None,
-            authors=0.0,
+            10.0, 0, 1000, search=None, authors=0.0,
             source="this suite, because where h = 1 is best its logit has no finite optimum; authors: none (0)",
+        ),
+        "branch": choice(
+            "linear", "deep", later=True,
+            source="MacLLL/NAL, CIFAR; on ANIMAL-10N it has a second head of three layers beside VGG's (deep)",
         ),
         "correct_targets": flag(True, source="the method; off is for ablations"),
         "authors_behaviour": flag(False, source="this suite, because the authors' branch collapses"),
-    }
+    }  # fmt: skip
     penalty: float
     auxiliary: float
     momentum: float
@@ -183,6 +191,7 @@ class ConfidenceAdaptiveRegularization(Method):
     branch_features: str
     branch_gradient: bool
     logit_bound: float
+    branch: str
     correct_targets: bool
     authors_behaviour: bool
     targets: Tensor
@@ -190,8 +199,10 @@ class ConfidenceAdaptiveRegularization(Method):
 
     def build(self) -> None:
         super().build()
-        if self.confidence == "learned":
-            self.indicator = initialised_linear(self.network.feature_size, 1, self.task.generator)
+        learned, deep = self.confidence == "learned", self.branch == "deep"
+        self.head_of_network = learned and deep and self.network.has_confidence
+        if learned and not self.head_of_network:
+            self.indicator = _branch(self.network.feature_size, 3 if deep else 1, self.task.generator)
         self.register_buffer("targets", F.one_hot(self.task.labels, self.task.num_classes).float())
         # Kept as logits: h itself rounds to 1 for most samples, and the score would lose its order.
         self.register_buffer("confidence_logits", torch.zeros(self.task.num_samples))
@@ -200,18 +211,29 @@ class ConfidenceAdaptiveRegularization(Method):
         """[B]: the logit of h; None for h = 1. features: [B, F]; logits, targets: [B, K], before this step's update."""
         if self.confidence == "learned":
             seen = features if self.branch_gradient else features.detach()
-            found = self.indicator(F.normalize(seen) if self.branch_features == "unit" else seen).squeeze(1)
-            bound = self.logit_bound
-            return bound * torch.tanh(found / bound) if bound else found
+            return self.bounded(
+                self.indicator(F.normalize(seen) if self.branch_features == "unit" else seen).squeeze(1)
+            )
         if self.confidence == "optimal":
             return optimal_confidence(logits, targets, self.penalty, self.auxiliary).logit()
         return None
 
+    def bounded(self, found: Tensor) -> Tensor:
+        """What the branch gives, within its bound."""
+        bound = self.logit_bound
+        return bound * torch.tanh(found / bound) if bound else found
+
     def loss(self, batch: Batch) -> Tensor:
-        features = self.network.features(batch.views[0])
+        targets, gate = self.targets[batch.index], None
+        if self.head_of_network:
+            detached = not self.branch_gradient
+            features, confidence = self.network.features_and_confidence(batch.views[0], detached)
+            gate = self.bounded(confidence)
+        else:
+            features = self.network.features(batch.views[0])
         logits = self.network.classify(features)
-        targets = self.targets[batch.index]
-        gate = self.gate(features, logits, targets.clamp(self.target_floor, 1.0))
+        if gate is None:
+            gate = self.gate(features, logits, targets.clamp(self.target_floor, 1.0))
         h = torch.ones_like(logits[:, 0]) if gate is None else gate.detach().sigmoid()
         batch.observe(logits, confidence=h)
         if gate is not None:

@@ -37,6 +37,7 @@ class CriticalGradients(Method):
 
     name = "cdr"
     title = "CDR"
+    family = "regularisation"
     year = 2021
     reference = "Xia et al., Robust Early-Learning: Hindering the Memorization of Noisy Labels, ICLR 2021"
     needs = frozenset({"noise_rate"})

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch
 from methods.hyper import epochs, flag, real
+from methods.papers.co_teaching import PUBLISHED
 from methods.two_networks import TwoNetworks, traded
 
 
@@ -51,10 +52,12 @@ class CoTeaching(TwoNetworks):
 
     name = "co_teaching"
     title = "Co-teaching"
+    family = "sample selection"
     year = 2018
     reference = (
         "Han et al., Co-teaching: Robust Training of Deep Neural Networks with Extremely Noisy Labels, NeurIPS 2018"
     )
+    published = PUBLISHED
     needs = frozenset({"noise_rate"})
     passes_per_step = 2.0
     hyper = {

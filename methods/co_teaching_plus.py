@@ -11,6 +11,7 @@ from torch import Tensor
 from methods.base import Batch
 from methods.co_teaching import CoTeaching, kept_count
 from methods.hyper import epochs, flag, real
+from methods.papers.co_teaching_plus import PUBLISHED
 
 AGREEING_STEPS = 5000  # up to this count the authors train on a whole batch that the networks agree on
 
@@ -83,8 +84,10 @@ class CoTeachingPlus(CoTeaching):
 
     name = "co_teaching_plus"
     title = "Co-teaching+"
+    family = "sample selection"
     year = 2019
     reference = "Yu et al., How does Disagreement Help Generalization against Label Corruption?, ICML 2019"
+    published = PUBLISHED
     hyper = {
         **CoTeaching.hyper,
         "forget_rate": real(None, 0, 1, source="xingruiyu/coteaching_plus: the noise rate (tau), where not given"),

@@ -28,6 +28,8 @@ _OF_MODULES = (
 )
 """What torch.nn.Module, whose source is too long to be read each time, and `Method` give every instance."""
 
+_REGISTERS = ("register_buffer", "register_parameter", "register_module", "add_module")
+
 
 def is_contract(one: Class, name: str = "Method") -> bool:
     """Whether a class is the contract's of that name."""
@@ -90,28 +92,62 @@ def _takes(own: ast.arguments, count: int, optional: int) -> bool:
     return (own.vararg is not None or most >= count) and least <= count - optional and None not in own.kw_defaults
 
 
-def check_stages(one: Class) -> None:
-    """Raise MethodError where the class makes a `Stage` that cannot be, or whose settings would not count."""
-    source, node = one
-    for call in _calls_of("Stage", node, source):
-        given = dict(zip(("epochs", "optimizer", "restart"), call.args, strict=False))
-        given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-        here = f"{source.path}, line {call.lineno}: class {node.name}: Stage"
-        epochs, restart, settings = given.get("epochs"), given.get("restart"), given.get("optimizer")
-        if isinstance(epochs, ast.Constant) and type(epochs.value) not in (int, type(None)):
-            raise MethodError(f"{here}({epochs.value!r}): {EPOCHS}")
-        empty = settings is None or (isinstance(settings, ast.Dict) and not settings.keys)
-        if isinstance(restart, ast.Constant) and restart.value is False and not empty:
-            raise MethodError(f"{here}(restart=False): {IGNORED}")
+def check_stages(source: Source) -> None:
+    """Raise MethodError where a file makes a `Stage` that cannot be, or whose settings would not count."""
+    for node in source.tree.body:
+        owner = f"class {node.name}: " if isinstance(node, ast.ClassDef) else ""
+        for call in _calls_of("Stage", node, source):
+            given = dict(zip(("epochs", "optimizer", "restart"), call.args, strict=False))
+            given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+            here = f"{source.path}, line {call.lineno}: {owner}Stage"
+            epochs, restart, settings = given.get("epochs"), given.get("restart"), given.get("optimizer")
+            if isinstance(epochs, ast.Constant) and type(epochs.value) not in (int, type(None)):
+                raise MethodError(f"{here}({epochs.value!r}): {EPOCHS}")
+            empty = settings is None or (isinstance(settings, ast.Dict) and not settings.keys)
+            if isinstance(restart, ast.Constant) and restart.value is False and not empty:
+                raise MethodError(f"{here}(restart=False): {IGNORED}")
 
 
 def _calls_of(name: str, node: ast.AST, source: Source) -> Iterator[ast.Call]:
     """The calls of a class of the contract."""
     for call in ast.walk(node):
-        if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == name:
+        if not isinstance(call, ast.Call):
+            continue
+        called = getattr(call.func, "attr", getattr(call.func, "id", None))  # of `module.Stage(...)`, of `Stage(...)`
+        if called == name:
             found = class_of(call.func, source)
             if found is not None and is_contract(found, name):
                 yield call
+
+
+def check_kept(hyper: Collection[str], lineage: Iterable[Class]) -> None:
+    """Raise MethodError naming file and line where a class gives an attribute of a hyper-parameter another value."""
+    for one in lineage:
+        for function in functions(one).values() if one[0].module != CONTRACT else ():
+            for name, line in _written(function):
+                if name in hyper:
+                    raise MethodError(
+                        f"{one[0].path}, line {line}: class {one[1].name}: overwrites its hyper-parameter {name!r}: it "
+                        "keeps its value throughout; what changes has another name"
+                    )
+
+
+def _written(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, int]]:
+    """The attributes of its instance that a method's function assigns or registers, with the line."""
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    own = arguments[0].arg if arguments else ""
+    for node in ast.walk(function):
+        match node:
+            case ast.Attribute(value=ast.Name(id=of), attr=name, ctx=ast.Store() | ast.Del()) if of == own:
+                yield name, node.lineno
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=of), attr=called), args=[ast.Constant(value=str(name)), *_]
+            ) if of == own and called in _REGISTERS:
+                yield name, node.lineno
+            case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=of), ast.Constant(value=str(name)), *_]) if (
+                of == own
+            ):
+                yield name, node.lineno
 
 
 def check_class(lineage: Collection[Class]) -> None:
@@ -119,4 +155,4 @@ def check_class(lineage: Collection[Class]) -> None:
     for one in lineage:
         if one[0].module != CONTRACT:
             check_hooks(one)
-            check_stages(one)
+            check_stages(one[0])

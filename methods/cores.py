@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Phase
 from methods.hyper import epochs, flag, real
+from methods.papers.cores import PUBLISHED
 
 EPSILON = 1e-8  # added to p inside the logarithms of the regulariser, which would else be unbounded below
 
@@ -45,13 +46,16 @@ class Cores(Method):
 
     The class prior is that of the given labels, refreshed every epoch over the samples kept in the one before. The
     authors divide the learning rate by 1 + beta; under their plain SGD that equals dividing the loss, which is what
-    `divide` does.
+    `divide` does. Momentum and weight decay are the suite's: theirs are 0, which a row that reproduces them says, since
+    no method may choose its own where methods are compared.
     """
 
     name = "cores"
     title = "CORES2"
+    family = "sample selection"
     year = 2021
     reference = "Cheng et al., Learning with Instance-Dependent Label Noise: A Sample Sieve Approach, ICLR 2021"
+    published = PUBLISHED
     hyper = {
         "beta": real(2.0, 0, 100, source="haochenglouis/cores"),
         "warm_up": epochs(0.1, source="haochenglouis/cores: 10 of the 100 epochs of phase 1"),

@@ -13,6 +13,7 @@ class CrossEntropy(Method):
 
     name = "cross_entropy"
     title = "Cross-entropy"
+    family = "baseline"
     year = 1989
     reference = "the standard training loss of a softmax classifier (Bridle, 1989)"
 

@@ -8,15 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from methods.contract_checks import check_class, functions, is_contract, taken_names, whole_number_annotated_float
+from common.errors import unknown
+from methods.contract_checks import (
+    check_class,
+    check_kept,
+    functions,
+    is_contract,
+    taken_names,
+    whole_number_annotated_float,
+)
 from methods.hyper import WHOLE_DEFAULT, HyperParameter, MethodError, check_declaration, check_is_dictionary
+from methods.published import Published, check_published
 from methods.reading import MISSING, Unreadable, attribute
 from methods.sources import Class, State, assigned, line_of_descent, noting, read, state_of
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What a method says of itself, and where it stands. has_loss: False where its class surely defines no `loss`."""
+    """What a method says of itself, and where it stands.
+
+    has_loss: False where its class surely defines neither `loss` nor `step`. own_steps: it defines `step`.
+    own_stages: it defines `stages`, or may do so.
+    """
 
     name: str
     title: str
@@ -28,18 +41,27 @@ class MethodInfo:
     version: int = 1
     needs: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
+    family: str = ""
     networks: int = 1
     passes_per_step: float = 1.0
     hyper: Mapping[str, HyperParameter] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
     has_loss: bool = True
+    own_steps: bool = False
+    own_stages: bool = False
 
 
-_OWN = ("name", "title")  # what no class has from its parent
-_REQUIRED = (*_OWN, "year", "reference")
-LITERALS = (*_REQUIRED, "version", "needs", "marks", "networks", "passes_per_step", "hyper")
+_OWN = ("name", "title", "published")  # what no class has from its parent
+_REQUIRED = ("name", "title", "year", "reference")
+LITERALS = (*_REQUIRED, "version", "family", "needs", "marks", "networks", "passes_per_step", "hyper", "published")
 """The class attributes that are read. A class has those that it does not set from its parents, as in Python."""
-_KINDS = {"name": str, "title": str, "year": int, "reference": str, "version": int, "networks": int}
-FACTS = ("noise_rate", "noise_kind", "matrix")
+_KINDS = {"name": str, "title": str, "year": int, "reference": str, "version": int, "networks": int,
+          "family": str}  # fmt: skip
+FAMILIES = ("baseline", "robust loss", "loss correction", "label refurbishment", "regularisation", "sample selection",
+            "semi-supervised", "meta-learning")  # fmt: skip
+"""What a method may call its kind, by what it does first against wrong labels; after the survey of Song et al., whose
+hybrids are "semi-supervised" here (Learning from Noisy Labels with Deep Neural Networks, IEEE TNNLS 34, 2023)."""
+FACTS = ("noise_rate", "noise_kind", "matrix", "trusted", "noisy_validation")
 """What a method may declare that it needs to know."""
 
 
@@ -94,8 +116,16 @@ def _info(one: Class) -> MethodInfo | None:
     check_class(lineage)
     literals = _checked(declared, one)
     _check_hyper(literals.get("hyper", {}), one, lineage)
-    has_loss = not known or any("loss" in _defined(each) for each in lineage if not is_contract(each))
-    return MethodInfo(class_name=node.name, module=source.module, path=source.path, has_loss=has_loss, **literals)
+    check_kept(literals.get("hyper", {}), lineage)
+    line = assigned(node.body).get("published", node).lineno
+    at_it = f"{source.path}, line {line}: class {node.name}"
+    check_published(literals.get("published", ()), literals.get("hyper", {}), at_it)
+    defined = set[str]().union(*(_defined(each) for each in lineage if not is_contract(each)))
+    has_loss, own_steps = not known or bool({"loss", "step"} & defined), "step" in defined
+    return MethodInfo(
+        class_name=node.name, module=source.module, path=source.path, has_loss=has_loss, own_steps=own_steps,
+        own_stages="stages" in defined or not known, **literals,
+    )  # fmt: skip
 
 
 def _defined(one: Class) -> set[str]:
@@ -150,13 +180,15 @@ def _checked(declared: dict[str, Any], one: Class) -> dict[str, Any]:
         raise MethodError(f"{where}: `name` = {declared['name']!r}: must be of small letters, digits and underscores")
     if type(declared.get("passes_per_step", 1.0)) not in (int, float):
         raise MethodError(f"{where}: `passes_per_step` = {declared['passes_per_step']!r}: must be a number")
+    if declared.get("family", "") not in ("", *FAMILIES):
+        raise unknown("family", declared["family"], FAMILIES, where, error=MethodError)
     for key in ("needs", "marks"):
         given = declared.get(key, ())
         if not isinstance(given, frozenset | set | tuple | list) or not all(isinstance(part, str) for part in given):
             raise MethodError(f"{where}: `{key}` must be a set of words, such as frozenset({{'noise_rate'}})")
         declared[key] = frozenset(given)
-    if unknown := sorted(declared["needs"] - set(FACTS)):
-        raise MethodError(f"{where}: `needs` has the unknown fact {unknown[0]!r} (accepted: {', '.join(FACTS)})")
+    if strange := sorted(declared["needs"] - set(FACTS)):
+        raise MethodError(f"{where}: `needs` has the unknown fact {strange[0]!r} (accepted: {', '.join(FACTS)})")
     return declared
 
 
@@ -164,6 +196,8 @@ def check_as_read(found: type, info: MethodInfo) -> None:
     """Raise MethodError where an imported class has other values than were read from its source."""
     for key in LITERALS:
         own, read_as = getattr(found, key, None), getattr(info, key)
+        if key == "published":
+            own = vars(found).get(key, ())
         if isinstance(read_as, frozenset) and isinstance(own, set | tuple | list):
             own = frozenset(own)
         if own != read_as:

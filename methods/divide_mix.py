@@ -9,16 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.base import Batch, Phase
 from methods.hyper import epochs, flag, integer, real
+from methods.papers.divide_mix import PUBLISHED
 from methods.semi_supervised import (
     larger_share,
     linear_ramp,
-    mean_probability,
     mixture,
     network_clock,
     rows_where,
@@ -26,7 +27,7 @@ from methods.semi_supervised import (
     soft_cross_entropy,
     squared_difference,
 )
-from methods.two_networks import TwoNetworks
+from methods.two_networks import TwoNetworks, guesses
 
 
 def normalised_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -36,20 +37,30 @@ def normalised_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return (losses - lowest) / (highest - lowest).clamp_min(torch.finfo(losses.dtype).tiny)
 
 
+def two_gaussians(values: NDArray[np.float64], seed: int, tol: float, reg_covar: float) -> GaussianMixture | None:
+    """A mixture of two Gaussians, fitted in ten rounds to `values` [N, 1]; None where these are equal.
+
+    seed: of k-means, the start of the fit.
+    """
+    if np.ptp(values) == 0:
+        return None
+    model = GaussianMixture(n_components=2, max_iter=10, tol=tol, reg_covar=reg_covar, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # ten rounds are all it is meant to have
+        return model.fit(values)
+
+
 def clean_probability(losses: Tensor, seed: int) -> Tensor:
     """[N]: posterior of the component of smaller mean, of a mixture of two Gaussians fitted to `losses` [N].
 
     All ones where the losses are equal, as there is then nothing to tell the samples apart. seed: of k-means, the start
     of the fit. The settings are those of the authors' code.
     """
-    values = losses.detach().double().cpu().numpy()[:, None]
-    if np.ptp(values) == 0:
+    values = losses.detach().cpu().double().numpy()[:, None]
+    model = two_gaussians(values, seed, tol=1e-2, reg_covar=5e-4)
+    if model is None:
         return torch.ones_like(losses)
-    model = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # ten iterations are all it is meant to have
-        posterior = model.fit(values).predict_proba(values)[:, model.means_.argmin()]
-    return torch.from_numpy(posterior).to(losses)
+    return torch.from_numpy(model.predict_proba(values)[:, model.means_.argmin()]).to(losses)
 
 
 def co_refined(labels: Tensor, probability: Tensor, guess: Tensor, temperature: float) -> Tensor:
@@ -84,19 +95,26 @@ class DivideMix(TwoNetworks):
 
     A step takes a batch of each kind, an epoch walks over the clean samples of both divisions. Where there is none,
     that network rests for the epoch; where all are clean, their loss stands alone. While one network learns, the other
-    guesses in evaluation mode. In warm-up, batches are the suite's (the authors': twice those of later epochs).
-    Prediction is the sum of both networks' logits. Observed are the guesses of training; a sample's `selected` is the
-    share of the networks for which it was held to be clean.
+    guesses in evaluation mode. In warm-up, batches are the suite's unless `warm_up_batch` says otherwise (the authors':
+    twice those of later epochs). Prediction is the sum of both networks' logits. Observed are the guesses of training;
+    a sample's `selected` is the share of the networks for which it was held to be clean.
+
+    Two settings are the authors' for large images. With `guessed_as_partners` guessed samples are mixed into the clean
+    ones and are no rows of their own: loss and prior are over the clean rows alone, and `guessed_weight` is without
+    effect. With `own_samples` each network scores a sample of its own in every epoch, drawn as the suite's `sampling`
+    says, and divides that alone; an epoch then walks over what is clean of it, and no past losses are looked at.
     """
 
     name = "divide_mix"
     title = "DivideMix"
+    family = "semi-supervised"
     year = 2020
     reference = "Li, Socher, Hoi, DivideMix: Learning with Noisy Labels as Semi-supervised Learning, ICLR 2020"
     marks = frozenset({"ensemble", "mixup"})
     passes_per_step = 12.0  # 2 in warm-up; later 2 and, a network, 10 for each clean sample: here half of all are
     members = "ensemble"
     views = ("weak", "weak")
+    published = PUBLISHED
     hyper = {
         "warm_up": epochs(10, source="LiJunnan1992/DivideMix, CIFAR-10 (CIFAR-100: 30)"),
         "threshold": real(0.5, 0, 1, source="LiJunnan1992/DivideMix (tau)"),
@@ -110,7 +128,15 @@ class DivideMix(TwoNetworks):
         "confident_warm_up": flag(
             True, source="LiJunnan1992/DivideMix: false for asymmetric noise, whose warm-up penalises confidence"
         ),
-    }
+        "warm_up_batch": integer(
+            None, 2, 100_000, search=None, later=True,
+            source="the suite's, where not given; LiJunnan1992/DivideMix: twice the batch (CIFAR 128, others 64)",
+        ),
+        "guessed_as_partners": flag(
+            False, later=True, source="LiJunnan1992/DivideMix, CIFAR (Clothing1M, WebVision: true)"
+        ),
+        "own_samples": flag(False, later=True, source="LiJunnan1992/DivideMix, CIFAR (Clothing1M: true)"),
+    }  # fmt: skip
     warm_up: int
     threshold: float
     temperature: float
@@ -119,6 +145,9 @@ class DivideMix(TwoNetworks):
     ramp: int
     average_last: int
     confident_warm_up: bool
+    warm_up_batch: int | None
+    guessed_as_partners: bool
+    own_samples: bool
     clean: Tensor
     past: Tensor
 
@@ -129,7 +158,10 @@ class DivideMix(TwoNetworks):
 
     def epoch_start(self, epoch: int) -> Sequence[Phase]:
         if epoch <= self.warm_up:
-            return [Phase(name="warm", number=number) for number in (0, 1)]
+            return [Phase(batch_size=self.warm_up_batch, name="warm", number=number) for number in (0, 1)]
+        if self.own_samples:
+            samples = [self.scored_sample(number) for number in (0, 1)]
+            return [self.divided(number, samples[1 - number]) for number in (0, 1)]
         done = epoch - 1 - self.warm_up
         for number, network in enumerate(self.pair):
             self.past[done % self.average_last, number] = normalised_losses(self.task.logits(network), self.task.labels)
@@ -137,11 +169,25 @@ class DivideMix(TwoNetworks):
             self.clean[number] = clean_probability(losses, int(self.task.rng.integers(2**31)))
         return [self.divided(number) for number in (0, 1)]
 
-    def divided(self, number: int) -> Phase:
-        """The phase of network `number`: the samples that the other network holds to be clean, and the rest."""
+    def scored_sample(self, number: int) -> Tensor:
+        """[n] int64: rows for an epoch, which network `number` has scored."""
+        rows = self.task.sample()
+        losses = normalised_losses(self.task.logits(self.pair[number], rows=rows), self.task.labels[rows])
+        self.clean[number, rows] = clean_probability(losses, int(self.task.rng.integers(2**31)))
+        return rows
+
+    def divided(self, number: int, sample: Tensor | None = None) -> Phase:
+        """The phase of network `number`: the samples that the other network holds to be clean, and the rest.
+
+        sample: the rows that the other network has scored; None: all.
+        """
         clean = self.clean[1 - number] > self.threshold
-        streams = {"rest": (rows_where(~clean), self.task.batch_size)}
-        return Phase(rows_where(clean), name="divided", number=number, streams=streams)
+        scored = torch.ones_like(clean)
+        if sample is not None:
+            scored = torch.zeros_like(clean).index_fill_(0, sample, True)
+        streams = {"rest": (rows_where(~clean & scored), self.task.batch_size)}
+        kept = rows_where(clean & scored)
+        return Phase(kept, name="divided", number=number, streams=streams, sampled=sample is not None)
 
     def loss(self, batch: Batch) -> Tensor:
         if batch.phase == "warm":
@@ -154,36 +200,25 @@ class DivideMix(TwoNetworks):
     def semi_supervised_loss(self, batch: Batch, number: int) -> Tensor:
         """The loss of network `number` on a batch of clean samples and, where there are any, one of the rest."""
         network, probability = self.pair[number], self.clean[1 - number]
-        answers, guess = self.answered(batch, [network])
+        answers, guess = guesses([network], batch.views)
         weight = probability[batch.index]
         batch.observe(answers[0], selected=torch.ones_like(weight), clean_probability=weight)
         targets = [co_refined(batch.labels, weight, guess, self.temperature)] * len(batch.views)
         images, clean = [*batch.views], len(batch.labels) * len(batch.views)
         if (rest := batch.streams.get("rest")) is not None:
-            answers, guess = self.answered(rest, [network, self.pair[1 - number]])
+            answers, guess = guesses([network, self.pair[1 - number]], rest.views)
             weight = probability[rest.index]
             batch.observe(answers[0], rest, selected=torch.zeros_like(weight), clean_probability=weight)
             targets += [sharpened(guess, self.temperature)] * len(rest.views)
             images += rest.views
         mix, wanted = mixture(images, targets, larger_share(self.task.rng, self.alpha), self.task.generator)
+        if self.guessed_as_partners:
+            mix, wanted = mix[:clean], wanted[:clean]
         logits: Tensor = network(mix)
         clock = network_clock(batch.progress, batch.epoch, number, 2)
         strength = self.guessed_weight * linear_ramp(clock, self.warm_up, self.ramp)
         loss = semi_loss(logits[:clean], wanted[:clean], logits[clean:], wanted[clean:], strength)
         return loss + prior_penalty(logits)
-
-    @torch.no_grad()
-    def answered(self, batch: Batch, networks: Sequence[nn.Module]) -> tuple[list[Tensor], Tensor]:
-        """The logits [B, K] of every network for every view, the first network's first, and their mean probability.
-
-        All but the first network answer in evaluation mode.
-        """
-        for network in networks[1:]:
-            network.eval()
-        answers = [network(view) for network in networks for view in batch.views]
-        for network in networks[1:]:
-            network.train()
-        return answers, mean_probability(answers)
 
     def clean_scores(self) -> Tensor | None:
         return self.clean.mean(0) if self.warm_up < self.task.epochs else None

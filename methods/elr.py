@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method
 from methods.hyper import real
+from methods.papers.elr import PUBLISHED
 
 CLAMP = 1e-4  # probabilities are kept inside [CLAMP, 1 - CLAMP], as in the authors' code
 
@@ -44,8 +45,10 @@ class EarlyLearningRegularization(Method):
 
     name = "elr"
     title = "ELR"
+    family = "regularisation"
     year = 2020
     reference = "Liu et al., Early-Learning Regularization Prevents Memorization of Noisy Labels, NeurIPS 2020"
+    published = PUBLISHED
     hyper = {
         # searched are the authors' grids
         "momentum": real(0.7, 0, 1, search=(0.5, 0.99), source="shengliu66/ELR, CIFAR-10 symmetric (beta)"),

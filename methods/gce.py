@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Phase
 from methods.hyper import epochs, real
+from methods.papers.gce import PUBLISHED
 
 
 def gce_losses(logits: Tensor, labels: Tensor, q: float, floor: float = 0.0) -> Tensor:
@@ -46,6 +47,7 @@ class GeneralizedCrossEntropy(Method):
 
     name = "gce"
     title = "GCE"
+    family = "robust loss"
     year = 2018
     reference = "Zhang, Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks, NeurIPS 2018"
     hyper = {
@@ -71,8 +73,10 @@ class TruncatedGeneralizedCrossEntropy(Method):
 
     name = "truncated_gce"
     title = "Truncated GCE"
+    family = "robust loss"
     year = 2018
     reference = "Zhang, Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks, NeurIPS 2018"
+    published = PUBLISHED
     hyper = {
         "q": GeneralizedCrossEntropy.hyper["q"],
         "k": real(0.5, 0, 1, source="the paper"),

@@ -29,6 +29,8 @@ class HyperParameter(TypedDict):
     `scale`, `search`: how `tune` draws values, and from which range (of shares, where the unit is epochs); None: not
     at all. `bench.tuning.search` says what it does where they are absent.
     `authors`: the default in place of `default` where `authors_behaviour`, a switch of the same method, is on.
+    `later`: it came when the method had records already. Left at its default it is no part of a specification, so that
+    their addresses stay (`without_later`); with the default the method must do what it did before.
     """
 
     default: Value
@@ -40,14 +42,16 @@ class HyperParameter(TypedDict):
     scale: NotRequired[Literal["linear", "log"]]
     search: NotRequired[tuple[float, float] | None]
     authors: NotRequired[Value]
+    later: NotRequired[bool]
 
 
 class Further(TypedDict, total=False):
-    """What a declaration of a number may say beside its default, bounds and source: see `HyperParameter`."""
+    """What a declaration may say beside its default, bounds and source: see `HyperParameter`."""
 
     scale: Literal["linear", "log"]
     search: tuple[float, float] | None
     authors: Value
+    later: bool
 
 
 def _declared(further: Further, **said: Any) -> HyperParameter:
@@ -142,6 +146,8 @@ def check_declaration(name: Any, declared: Any, hyper: Mapping[str, Any], where:
         raise MethodError(f"{here}: `unit` = {declared['unit']!r} (accepted: epochs)")
     if "unit" in declared and declared.get("type", "int") != "int":
         raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
+    if type(declared.get("later", True)) is not bool:
+        raise MethodError(f"{here}: `later` = {declared['later']!r} (accepted: True, False)")
     if not isinstance(declared.get("choices", ()), tuple | list):
         raise MethodError(f"{here}: `choices` must be a tuple")
     if _is_whole_among_reals(declared):
@@ -196,11 +202,29 @@ def resolve_hyper(declared: Mapping[str, HyperParameter], given: Mapping[str, An
     for key in given:
         if key not in declared:
             raise unknown("hyper-parameter", key, declared, where, error=MethodError)
-    usual = "authors" if given.get(AUTHORS) is True else "default"
-    return {key: checked(key, given.get(key, d.get(usual, d["default"])), d, where) for key, d in declared.items()}
+    return {key: checked(key, given.get(key, _usual(d, given)), d, where) for key, d in declared.items()}
 
 
-def in_epochs(declared: Mapping[str, HyperParameter], values: Mapping[str, Value], epochs: int) -> dict[str, Value]:
+def _usual(declared: HyperParameter, given: Mapping[str, Any]) -> Value:
+    """What stands for a value that is not given beside the others `given`."""
+    authors = given.get(AUTHORS) is True and "authors" in declared
+    return declared["authors"] if authors else declared["default"]
+
+
+def without_later(declared: Mapping[str, HyperParameter], values: Mapping[str, Value]) -> dict[str, Value]:
+    """`values` as specifications hold them: without those that came later and are what would stand for them anyway.
+
+    `resolve_hyper` gives them back. A share of the run, 1.0, is no number of epochs, 1.
+    """
+
+    def is_usual(key: str, value: Value) -> bool:
+        usual = _usual(declared[key], values)
+        return type(value) is type(usual) and value == usual
+
+    return {key: value for key, value in values.items() if not (declared[key].get("later") and is_usual(key, value))}
+
+
+def with_epochs(declared: Mapping[str, HyperParameter], values: Mapping[str, Value], epochs: int) -> dict[str, Value]:
     """`values` with every share of the run turned into a whole number of epochs (rounded half up)."""
     return {
         key: int(value * epochs + 0.5) if declared[key].get("unit") == "epochs" and isinstance(value, float) else value

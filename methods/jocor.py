@@ -8,6 +8,7 @@ from torch import Tensor
 from methods.base import Batch
 from methods.co_teaching import CoTeaching
 from methods.hyper import epochs, real
+from methods.papers.jocor import PUBLISHED
 from methods.two_networks import smallest
 
 
@@ -42,21 +43,21 @@ class JoCoR(CoTeaching):
 
     name = "jocor"
     title = "JoCoR"
+    family = "sample selection"
     year = 2020
     reference = (
         "Wei et al., Combating Noisy Labels by Agreement: A Joint Training Method with Co-Regularization, CVPR 2020"
     )
+    published = PUBLISHED
     hyper = {
         "forget_rate": real(None, 0, 1, source="hongxin001/JoCoR: the noise rate (tau), where not given"),
         "gradual": epochs(10, source="hongxin001/JoCoR: 10 of 200 epochs (T_k)"),
         "exponent": real(1.0, 0, 10, source="hongxin001/JoCoR (c)"),
         "agreement": real(
-            0.1,
-            0,
-            1,
+            0.1, 0, 1,
             source="hongxin001/JoCoR, code (lambda; its README, with Adam: CIFAR-10 .9, at 80% .65; CIFAR-100 .85)",
         ),
-    }
+    }  # fmt: skip
     agreement: float
 
     def loss(self, batch: Batch) -> Tensor:

@@ -24,6 +24,7 @@ class LabelSmoothing(Method):
 
     name = "label_smoothing"
     title = "Label smoothing"
+    family = "regularisation"
     year = 2016
     reference = (
         "Szegedy et al., CVPR 2016; Wei et al., To Smooth or Not? When Label Smoothing Meets Noisy Labels, ICML 2022"

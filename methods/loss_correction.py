@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from common.float64 import with_float64
 from methods.base import Batch, Method, Stage
 from methods.bootstrap import clipped_log_softmax
 from methods.hyper import epochs, flag, real
@@ -39,11 +40,11 @@ def backward_losses(logits: Tensor, labels: Tensor, inverse: Tensor, clip: float
 
 def invert(matrix: Tensor) -> Tensor:
     """The inverse of `matrix` ([K, K]), found in float64. Raises MethodError where there is none."""
-    exact = matrix.double()
+    exact = with_float64(matrix).double()
     if not float(torch.linalg.cond(exact)) < WORST_CONDITION:
         raise MethodError("backward correction needs a transition matrix that can be inverted; this one is singular")
     inverse: Tensor = torch.linalg.inv(exact)
-    return inverse.to(matrix.dtype)
+    return inverse.to(matrix)
 
 
 def outlier_percentile(num_classes: int) -> float:
@@ -96,20 +97,19 @@ class KnownMatrix(Method):
 class EstimatedMatrix(KnownMatrix):
     """Cross-entropy for `estimate_epochs`, then T from its predictions, then a new start with the corrected loss.
 
-    Both trainings share the run's epochs, where the authors train twice in full. A run of one epoch is all estimation.
+    Both trainings share the run's epochs, where the authors train twice in full: in a run of twice their epochs, with
+    their milestones as shares of it or doubled, each training is theirs. A run of one epoch is all estimation.
     """
 
     needs = frozenset()
     hyper = {
         "estimate_epochs": epochs(0.5, 1, source="inferred: two trainings of equal length"),
         "percentile": real(
-            None,
-            50,
-            100,
+            None, 50, 100,
             source="giorgiop/loss-correction: 97, none for CIFAR-100; inferred: none where a class has under 3%",
         ),
         **KnownMatrix.hyper,
-    }
+    }  # fmt: skip
     estimate_epochs: int
     percentile: float | None
 
@@ -143,15 +143,23 @@ class ForwardCorrection(KnownMatrix):
 
     name = "forward_correction"
     title = "Forward correction (T known)"
+    family = "loss correction"
     version = 2
     inverted = False
 
 
 class BackwardCorrection(KnownMatrix):
-    """Cross-entropy weighted by T^-1, unbiased but able to go below zero, with the true T; clamps as in forward."""
+    """Cross-entropy weighted by T^-1, unbiased but able to go below zero, with the true T.
+
+    `authors_behaviour` clamps p to [1e-7, 1 - 1e-7], as their Keras code does. Here that is more than a matter of
+    rounding: the loss falls without bound as the probability of a class goes to 0 for which another label may stand;
+    the clamp ends that at 16 times the entry of T^-1. It is not the default since the paper has none, and a
+    clamped one is no longer unbiased; rows that reproduce their numbers switch it on.
+    """
 
     name = "backward_correction"
     title = "Backward correction (T known)"
+    family = "loss correction"
     inverted = True
 
 
@@ -160,13 +168,15 @@ class ForwardCorrectionEstimated(EstimatedMatrix):
 
     name = "forward_correction_estimated"
     title = "Forward correction"
+    family = "loss correction"
     version = 2
     inverted = False
 
 
 class BackwardCorrectionEstimated(EstimatedMatrix):
-    """Backward correction with T estimated from a first training."""
+    """Backward correction with T estimated from a first training; of the clamp, `BackwardCorrection` tells."""
 
     name = "backward_correction_estimated"
     title = "Backward correction"
+    family = "loss correction"
     inverted = True

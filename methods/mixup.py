@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method
 from methods.hyper import real
+from methods.papers.mixup import PUBLISHED
 
 
 def mixup_loss(
@@ -29,9 +30,11 @@ class Mixup(Method):
 
     name = "mixup"
     title = "Mixup"
+    family = "regularisation"
     year = 2018
     reference = "Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018"
     marks = frozenset({"mixup"})
+    published = PUBLISHED
     hyper = {
         "alpha": real(1.0, 0.001, 100, source="facebookresearch/mixup-cifar10"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from methods.car import ConfidenceAdaptiveRegularization
 from methods.hyper import epochs, real
+from methods.papers.nal import PUBLISHED
 
 
 class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
@@ -15,8 +16,10 @@ class NoiseAttentionLearning(ConfidenceAdaptiveRegularization):
 
     name = "nal"
     title = "NAL"
+    family = "label refurbishment"
     year = 2022
     reference = "Lu, Bo, He, Noise Attention Learning: Enhancing Noise Robustness by Gradient Scaling, NeurIPS 2022"
+    published = PUBLISHED
     hyper = {
         **ConfidenceAdaptiveRegularization.hyper,
         "penalty": real(10.0, 0, 1000, scale="log", source="MacLLL/NAL, CIFAR (lambda; of .5, 10, 50)"),

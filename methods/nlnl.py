@@ -12,6 +12,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage
 from methods.hyper import epochs, flag, integer, real
+from methods.papers.nlnl import PUBLISHED
 
 
 def log_complement(logits: Tensor) -> Tensor:
@@ -74,9 +75,11 @@ class NegativeLearning(Method):
 
     name = "nlnl"
     title = "NLNL"
+    family = "robust loss"
     year = 2019
     reference = "Kim et al., NLNL: Negative Learning for Noisy Labels, ICCV 2019"
     version = 2
+    published = PUBLISHED
     hyper = {
         "negative_epochs": epochs(0.23, 1, source="ydkim1293/NLNL: 720 of 3120 epochs"),
         "selective_epochs": epochs(0.23, source="ydkim1293/NLNL: 720 of 3120 epochs"),

@@ -12,15 +12,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Phase, Stage
 from methods.hyper import epochs, flag, real
+from methods.papers.pes import PUBLISHED
 from methods.semi_supervised import (
-    larger_share,
-    linear_ramp,
     mean_probability,
-    mixture,
     rows_where,
-    sharpened,
-    soft_cross_entropy,
-    squared_difference,
 )
 
 CONSTANT = {"name": "constant", "warmup": 0}
@@ -42,9 +37,10 @@ class ProgressiveEarlyStopping(Method):
 
     Confident is a sample whose given label is what the network predicts of two augmented views, in evaluation mode at
     the start of every epoch; that prediction is what is observed. Their cross-entropy is weighted against the imbalance
-    of their classes. The warm-up has a constant learning rate and the last stage the suite's whole schedule, where the
-    authors have one schedule over all but the refinement (whose epochs they do not count). Their optimiser goes on
-    holding the replaced layers, so that the new ones never learn after the refinement: `authors_behaviour` does that.
+    of their classes. The warm-up has a constant learning rate and the last stage the suite's whole schedule. The
+    authors have one schedule over all but the refinement, whose epochs they do not count: `one_schedule` does so, and
+    200 epochs of theirs are then 200 and those of the refinement. Their optimiser goes on holding the replaced layers,
+    so that the new ones never learn after the refinement: `authors_behaviour` does that.
 
     Their `refine_lr` is made for thousands of steps. In a run whose refinement has tens of them, the new layers do not
     get beyond chance with it, and a class that they never predict is lost, as none of its samples is confident: raise
@@ -53,21 +49,25 @@ class ProgressiveEarlyStopping(Method):
 
     name = "pes"
     title = "PES"
+    family = "regularisation"
     year = 2021
     reference = "Bai et al., Understanding and Improving Early Stopping for Learning with Noisy Labels, NeurIPS 2021"
     passes_per_step = 2.5  # 1 until the refinement is over; then 2, and 1 for each confident sample
+    published = PUBLISHED
     hyper = {
         "warm_up": epochs(0.125, source="tmllab/2021_NeurIPS_PES, CIFAR-10: 25 of 200 epochs (T_1; CIFAR-100: 30)"),
         "refine_blocks": epochs(0.035, source="tmllab/2021_NeurIPS_PES: 7 of 200 epochs (T_2)"),
         "refine_classifier": epochs(0.025, source="tmllab/2021_NeurIPS_PES: 5 of 200 epochs (T_3)"),
         "refine_lr": real(1e-4, 0, 10, scale="log", source="tmllab/2021_NeurIPS_PES (Adam)"),
         "authors_behaviour": flag(False, source="the paper: all layers learn in the end"),
+        "one_schedule": flag(False, later=True, source="this suite; tmllab/2021_NeurIPS_PES: true"),
     }
     warm_up: int
     refine_blocks: int
     refine_classifier: int
     refine_lr: float
     authors_behaviour: bool
+    one_schedule: bool
     stage: Tensor
     predicted: Tensor
     class_weight: Tensor
@@ -98,8 +98,11 @@ class ProgressiveEarlyStopping(Method):
         if lengths[0] == self.task.epochs:
             return [Stage()]
         adam = {"name": "adam", "lr": self.refine_lr, "weight_decay": 0.0, "schedule": CONSTANT}
-        warm_up = Stage(lengths[0], {"schedule": {"name": "constant"}})
-        return [warm_up, *(Stage(length, adam) for length in lengths[1:-1]), Stage(lengths[-1])]
+        refined = [Stage(length, adam) for length in lengths[1:-1]]
+        if self.one_schedule:
+            counted = lengths[0] + lengths[-1]
+            return [Stage(lengths[0], clock=(0, counted)), *refined, Stage(lengths[-1], clock=(lengths[0], counted))]
+        return [Stage(lengths[0], {"schedule": {"name": "constant"}}), *refined, Stage(lengths[-1])]
 
     def stage_start(self, stage: int) -> None:
         self.stage.fill_(stage)
@@ -163,67 +166,3 @@ class ProgressiveEarlyStopping(Method):
         if sum(self.lengths()[:-1]) >= self.task.epochs:
             return None
         return self.predicted.gather(1, self.task.labels[:, None]).squeeze(1)
-
-
-class ProgressiveEarlyStoppingSemi(ProgressiveEarlyStopping):
-    """PES whose refinement is of the classifier alone, and which then learns semi-supervised (MixMatch): confident
-    samples with their given labels, the others with labels guessed from two views.
-
-    A batch holds confident and other samples in proportion, but no more others than confident ones. An epoch is a walk
-    over the confident samples (the authors': as many steps as over all samples, also where fewer than half are
-    confident). Where no sample is confident, nothing is learnt in that epoch. Weights of the guesses by noise: see
-    `guessed_weight`.
-    """
-
-    name = "pes_semi"
-    title = "PES (semi)"
-    marks = frozenset({"mixup"})
-    passes_per_step = 5.0  # 1 until the refinement is over; then 2, 2 for each confident sample, 4 for each other
-    views = ("weak", "weak")
-    hyper = {
-        "warm_up": epochs(0.067, source="tmllab/2021_NeurIPS_PES, CIFAR-10: 20 of 300 epochs (T_1; CIFAR-100: 35)"),
-        "refine_classifier": epochs(0.017, source="tmllab/2021_NeurIPS_PES: 5 of 300 epochs (T_2)"),
-        "refine_lr": ProgressiveEarlyStopping.hyper["refine_lr"],
-        "temperature": real(0.5, 0.1, 1, source="tmllab/2021_NeurIPS_PES (T)"),
-        "alpha": real(4.0, 0.01, 100, source="tmllab/2021_NeurIPS_PES"),
-        "late_alpha": real(0.75, 0.01, 100, source="tmllab/2021_NeurIPS_PES: from the middle of the run on"),
-        "guessed_weight": real(
-            15.0,
-            0,
-            1000,
-            source="tmllab/2021_NeurIPS_PES, CIFAR-10 (lambda_u; CIFAR-100: 50; CIFAR-N: 5 and 75; code: 150)",
-        ),
-        "ramp": epochs(16, source="tmllab/2021_NeurIPS_PES"),
-        "authors_behaviour": ProgressiveEarlyStopping.hyper["authors_behaviour"],
-    }
-    temperature: float
-    alpha: float
-    late_alpha: float
-    guessed_weight: float
-    ramp: int
-    largest_weight = 3.0
-
-    def refinements(self) -> list[tuple[int, int]]:
-        return [(1, self.refine_classifier)] if self.refine_classifier > 0 else []
-
-    def phase(self, confident: Tensor, rest: Tensor) -> Phase:
-        size, total = self.task.batch_size, max(1, len(confident) + len(rest))
-        others = min(size // 2, size * len(rest) // total)
-        return Phase(confident, max(2, size - others), "confident", {"rest": (rest, max(2, others))})
-
-    def confident_loss(self, batch: Batch) -> Tensor:
-        rest, classes = batch.streams.get("rest"), self.task.num_classes
-        given = F.one_hot(batch.labels, classes).float()
-        images, targets = [*batch.views], [given] * len(batch.views)
-        if rest is not None:
-            with torch.no_grad():
-                guess = mean_probability([self.network(view) for view in rest.views])
-            images += rest.views
-            targets += [sharpened(guess, self.temperature)] * len(rest.views)
-        late = batch.epoch - 1 >= self.task.epochs / 2
-        share = larger_share(self.task.rng, self.late_alpha if late else self.alpha)
-        mix, wanted = mixture(images, targets, share, self.task.generator)
-        logits, count = self.network(mix), len(batch.labels) * len(batch.views)
-        strength = self.guessed_weight * linear_ramp(batch.progress, sum(self.lengths()[:-1]), self.ramp)
-        guessed = squared_difference(logits[count:], wanted[count:])
-        return soft_cross_entropy(logits[:count], wanted[:count], self.class_weight) + strength * guessed

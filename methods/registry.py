@@ -6,27 +6,30 @@ this folder, and any plug-in added to them, and imports a method's module only w
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from common.errors import as_known
 from common.registry import Registry
 from methods.declaration import MethodInfo, check_as_read, read_file
-from methods.hyper import HyperParameter, MethodError, Value, in_epochs, resolve_hyper, value_type
+from methods.hyper import HyperParameter, MethodError, Value, resolve_hyper, value_type, with_epochs, without_later
 from methods.sources import Imported, read
 
 if TYPE_CHECKING:
     from methods.base import Method
 
 __all__ = [
-    "METHODS", "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "import_file",
-    "in_epochs", "info", "load", "module_name", "registered", "resolve", "resolve_hyper", "value_type",
+    "METHODS", "HyperParameter", "MethodError", "MethodInfo", "Value", "add_file", "add_module", "import_file", "info",
+    "load", "module_name", "registered", "resolve", "resolve_hyper", "specified", "typed", "value_type",
+    "with_epochs",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).resolve().parent
@@ -38,8 +41,17 @@ def _built_in() -> Iterator[MethodInfo]:
         yield from read_file(path, f"methods.{path.stem}")
 
 
-METHODS: Registry[MethodInfo] = Registry("method", _built_in, MethodError)
-"""Read from their files when the first is asked for."""
+@functools.cache
+def _single(name: str) -> MethodInfo | None:
+    declared = f'    name = "{name}"\n'
+    for path in sorted(_FOLDER.glob("*.py")):
+        if declared in path.read_text(encoding="utf-8"):
+            return next((one for one in read_file(path, f"methods.{path.stem}") if one.name == name), None)
+    return None
+
+
+METHODS: Registry[MethodInfo] = Registry("method", _built_in, MethodError, _single)
+"""Read from their files when asked for: one alone, or all."""
 
 
 def module_name(path: Path) -> str:
@@ -53,6 +65,11 @@ def module_name(path: Path) -> str:
         raise MethodError(f"{path}: {fault.strerror}") from None
     digest = hashlib.sha256(str(path).encode() + b"\0" + content).hexdigest()
     return f"{_PREFIX}{path.stem}_{digest[:12]}"
+
+
+def is_plugin_file(module: str) -> bool:
+    """Whether a module's name is one that `module_name` gives."""
+    return module.startswith(_PREFIX)
 
 
 def add_file(path: Path) -> list[MethodInfo]:
@@ -73,7 +90,7 @@ def add_module(module: str, path: Path) -> list[MethodInfo]:
         if info.name in {other.name for other in found[:number]} or any(other != path for other in others):
             raise MethodError(f"{path}: method name {info.name!r} is taken by {[*others, path][0]}")
         if not info.has_loss:
-            raise MethodError(f"{path}: class {info.class_name} does not define `loss`")
+            raise MethodError(f"{path}: class {info.class_name} does not define `loss`, nor `step`")
     METHODS.forget(path)  # what it no longer declares
     for info in found:
         METHODS.add(info, path)
@@ -90,13 +107,19 @@ def info(name: str) -> MethodInfo:
     return METHODS[name]
 
 
+def typed(name: str, rows: Collection[str] = ()) -> str:
+    """The row or the method that a hand means: in any case, with hyphens; `name` itself where there is none such."""
+    found = as_known(name, rows)
+    return found if found in rows or found in METHODS else as_known(found, METHODS.names)
+
+
 def import_file(path: Path, module: str) -> ModuleType:
     """Import a plug-in's module, once; it may import files that lie beside it.
 
     Raises MethodError with one line naming file, line and fault.
     """
     try:
-        if not module.startswith(_PREFIX):
+        if not is_plugin_file(module):
             return importlib.import_module(module)
         if module not in sys.modules:
             spec = importlib.util.spec_from_file_location(module, path)
@@ -112,12 +135,13 @@ def import_file(path: Path, module: str) -> ModuleType:
                 del sys.modules[module]
                 raise
         return sys.modules[module]
-    except MethodError:
-        raise
     except (Exception, SystemExit) as fault:
+        if isinstance(fault, MethodError) and str(fault).startswith(str(path)):
+            raise
         lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == str(path)]
         place = f", line {lines[-1]}" if lines else ""
-        raise MethodError(f"{path}{place}: fails on import: {type(fault).__name__}: {fault}") from fault
+        kind = "" if isinstance(fault, MethodError) else f"{type(fault).__name__}: "
+        raise MethodError(f"{path}{place}: fails on import: {kind}{fault}") from fault
 
 
 def _check_neighbours(path: Path) -> None:
@@ -138,8 +162,8 @@ def load(name: str) -> type[Method]:
     found = getattr(module, declared.class_name, None)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise MethodError(f"{declared.path}: class {declared.class_name} is not a subclass of methods.base.Method")
-    if found.loss is Method.loss:
-        raise MethodError(f"{declared.path}: class {declared.class_name} does not define `loss`")
+    if found.loss is Method.loss and found.step is Method.step:
+        raise MethodError(f"{declared.path}: class {declared.class_name} does not define `loss`, nor `step`")
     check_as_read(found, declared)
     return found
 
@@ -147,3 +171,8 @@ def load(name: str) -> type[Method]:
 def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Value]:
     """All hyper-parameters of a method: its defaults overlaid with `given`, checked for name, type and bounds."""
     return resolve_hyper(info(name).hyper, given, f"method {name!r}")
+
+
+def specified(name: str, given: Mapping[str, Any]) -> dict[str, Value]:
+    """The hyper-parameters of a method as a specification holds them: `resolve` tells the others from these."""
+    return without_later(info(name).hyper, resolve(name, given))

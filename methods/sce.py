@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method
 from methods.hyper import choice, real
+from methods.papers.sce import PUBLISHED
 
 LABEL_FLOOR = 1e-4  # what a zero of the one-hot label counts as inside the logarithm
 
@@ -45,8 +46,10 @@ class SymmetricCrossEntropy(Method):
 
     name = "sce"
     title = "SCE"
+    family = "robust loss"
     year = 2019
     reference = "Wang et al., Symmetric Cross Entropy for Robust Learning with Noisy Labels, ICCV 2019"
+    published = PUBLISHED
     hyper = {
         "alpha": real(0.1, 0, 100, source="the authors' code, CIFAR-10"),
         "beta": real(1.0, 0, 100, source="the authors' code, CIFAR-10"),

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method
 from methods.hyper import epochs, real
+from methods.papers.selc import PUBLISHED
 
 
 def selc_targets(targets: Tensor, logits: Tensor, momentum: float) -> Tensor:
@@ -24,8 +25,10 @@ class SelfEnsembleLabelCorrection(Method):
 
     name = "selc"
     title = "SELC"
+    family = "label refurbishment"
     year = 2022
     reference = "Lu, He, SELC: Self-Ensemble Label Correction Improves Learning with Noisy Labels, IJCAI 2022"
+    published = PUBLISHED
     hyper = {
         "momentum": real(0.9, 0, 1, search=(0.5, 0.99), source="MacLLL/SELC, CIFAR (alpha)"),
         "start": epochs(
@@ -47,4 +50,8 @@ class SelfEnsembleLabelCorrection(Method):
             return F.cross_entropy(logits, batch.labels)
         targets = selc_targets(self.targets[batch.index], logits, self.momentum)
         self.targets[batch.index] = targets
+        return self.corrected_loss(logits, targets)
+
+    def corrected_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss after `start`, with the targets of this step."""
         return selc_loss(logits, targets)

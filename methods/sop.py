@@ -41,8 +41,7 @@ def sop_loss(
     if balance > 0:
         loss = loss - balance * prediction.mean(0).clamp(CLAMP, 1).log().mean()
     if strong_logits is not None and consistency > 0:
-        p = logits.detach().softmax(1)
-        divergence = F.kl_div(strong_logits.log_softmax(1), p, reduction="none").sum(1)
+        divergence = F.kl_div(strong_logits.log_softmax(1), logits.detach().softmax(1), reduction="none").sum(1)
         loss = loss + consistency * divergence.mean()
     return loss
 
@@ -56,6 +55,7 @@ class SparseOverParameterisation(Method):
 
     name = "sop"
     title = "SOP"
+    family = "regularisation"
     year = 2022
     reference = "Liu et al., Robust Training under Label Noise by Over-parameterization, ICML 2022"
     hyper = {

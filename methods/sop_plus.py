@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch
 from methods.hyper import real
+from methods.papers.sop_plus import PUBLISHED
 from methods.sop import SparseOverParameterisation, sop_loss
 
 
@@ -19,11 +20,13 @@ class SparseOverParameterisationPlus(SparseOverParameterisation):
 
     name = "sop_plus"
     title = "SOP+"
+    family = "regularisation"
     year = 2022
     reference = "Liu et al., Robust Training under Label Noise by Over-parameterization, ICML 2022"
     marks = frozenset({"strong augmentation"})
     passes_per_step = 2.0
     views = ("weak", "strong")
+    published = PUBLISHED
     hyper = {
         **SparseOverParameterisation.hyper,
         "consistency": real(0.9, 0, 100, source="shengliu66/SOP (lambda_C)"),

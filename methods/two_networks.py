@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from methods.base import Batch, Method
+from methods.base import Batch, Method, Network
+from methods.semi_supervised import mean_probability
 
 
 def smallest(losses: Tensor, count: int) -> Tensor:
@@ -30,6 +32,20 @@ def traded(losses_1: Tensor, losses_2: Tensor, kept: int) -> tuple[Tensor, Tenso
     return losses_1[picks_2].mean(), losses_2[picks_1].mean(), picks_1, picks_2
 
 
+@torch.no_grad()
+def guesses(networks: Sequence[nn.Module], views: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """The logits [B, K] of every network for every view, the first network's first, and their mean probability.
+
+    All but the first network answer in evaluation mode.
+    """
+    for network in networks[1:]:
+        network.eval()
+    answers = [network(view) for network in networks for view in views]
+    for network in networks[1:]:
+        network.train()
+    return answers, mean_probability(answers)
+
+
 class TwoNetworks(Method):
     """A pair of networks with different initial weights; both are scored.
 
@@ -42,6 +58,10 @@ class TwoNetworks(Method):
 
     def build(self) -> None:
         self.pair = nn.ModuleList([self.task.network(0), self.task.network(1)])
+
+    def network_of(self, number: int) -> Network:
+        """Network `number`, 0 or 1."""
+        return cast(Network, self.pair[number])
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         # A group for each network: clipping the norm of one must not depend on the other.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,50 +12,31 @@ from rich.console import Console
 from bench import plugins
 from bench.api.image_files import make_ready
 from bench.api.planned import Planned
+from bench.api.proved import prove
 from bench.api.request import RunOptions
+from bench.api.runners import Runner, Slots, runner
 from bench.machine import accelerator
-from bench.planning import spec, spec_data
-from bench.sweep import cluster, lease, leftovers, log, order, price, scheduler, slots
+from bench.planning import spec
+from bench.sweep import changed, lease, leftovers, order, price
+from bench.sweep.cluster_runs import SchedulerGone
 from bench.sweep.progress import Progress, result, validation_result
-from bench.sweep.run_queue import Finished
+from bench.sweep.remaining import in_time
+from bench.sweep.run_queue import Rules
+from bench.sweep.worker import Outcome
+from bench.tracking.option import Tracking, chosen
 from bench.training.environment import Environment, remove_checkpoint
-from common.errors import UserError, did_you_mean
+from common import allotment, job
 from results.store import Store
 
-CAPTURES = ("auto", "off")
 EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes
 
 
 @dataclass(frozen=True)
-class Runner:
-    """What executes cells: how many at a time, and the call that returns when all are finished."""
+class Executed:
+    """failed: whether any run of the suite has; late: whether some were not begun, as the job they were in ends."""
 
-    slots: int  # at most
-    run: Callable[[Sequence[spec.Cell], Finished], None]
-
-
-@dataclass(frozen=True)
-class Slots:
-    """How many runs at a time: on this machine (jobs None: one per core), or on the Dask scheduler `cluster`.
-
-    runs_per_device: on each accelerator; None: as measured. mps: whether MPS is started for several on one.
-    """
-
-    jobs: int | None = None
-    runs_per_device: int | None = None
-    cluster: str | None = None
-    mps: bool = True
-
-
-def slots_of(device: str, how: RunOptions) -> Slots:
-    """How many runs at a time on the device. Raises UserError, also for other options that no device takes."""
-    if how.capture not in CAPTURES:
-        hint = did_you_mean(how.capture, CAPTURES)
-        raise UserError(f"--capture {how.capture!r}{hint} (accepted: {', '.join(CAPTURES)})")
-    if how.mps not in ("auto", "off"):
-        raise UserError(f"--mps {how.mps!r} is unknown (accepted: auto, off)")
-    per_device = slots.runs_per_device(how.runs_per_device, device, how.cluster)
-    return Slots(how.jobs, per_device, how.cluster, how.mps == "auto")
+    failed: bool
+    late: bool = False
 
 
 def readers(device: str, wanted: Slots) -> int:
@@ -63,7 +44,7 @@ def readers(device: str, wanted: Slots) -> int:
     if not accelerator.is_cuda(device):
         return 0
     at_a_time = max(wanted.jobs or 1, wanted.runs_per_device or EXPECTED_RUNS)
-    return max(1, min(8, (os.cpu_count() or 1) // at_a_time))
+    return max(1, min(8, allotment.processors().amount // at_a_time))
 
 
 def environment_of(
@@ -82,36 +63,27 @@ def environment_of(
         workers=readers(device, slots) if how.workers is None else how.workers,
         weights=None if how.weights is None else Path(how.weights).absolute(),
         capture=how.capture,
+        redo=how.redo,
+        tell_epochs=bool(how.track),
     )
 
 
 def execute(
-    console: Console,
-    planned: Planned,
-    environment: Environment,
-    wanted_slots: Slots,
-    retry_failed: bool,
-    log_every: float = log.DEFAULT_SECONDS,
-) -> bool:
-    """Execute the missing cells on this machine or on a cluster; returns whether any run of the suite has failed."""
+    console: Console, planned: Planned, environment: Environment, wanted_slots: Slots, how: RunOptions
+) -> Executed:
+    """Execute the missing cells on this machine or on a cluster."""
+
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
     leftovers.remove()
     leftovers.check_room()
-    if wanted_slots.cluster is None:
-        places = slots.places(environment, wanted_slots.jobs, wanted_slots.runs_per_device)
-
-        def tell(line: str) -> None:
-            console.print(line, highlight=False, soft_wrap=True)
-
-        local = Runner(
-            sum(place.packing.most for place in places),
-            lambda cells, done: scheduler.run_local(cells, places, done, tell, wanted_slots.mps),
-        )
-        return execute_plan(console, planned, environment, local, retry_failed, log_every)
-    with cluster.connected(wanted_slots.cluster) as client:
-        wanted = [(part.data.name, spec_data.choice_of(part, environment.skip_broken)) for part in planned.parts]
-        count = cluster.check_workers(client, environment, wanted)
-        remote = Runner(count, lambda cells, done: cluster.run_cluster(client, cells, environment, done))
-        return execute_plan(console, planned, environment, remote, retry_failed, log_every)
+    try:
+        with runner(planned, environment, wanted_slots, how, tell) as found:
+            return execute_plan(console, planned, environment, found, how)
+    except SchedulerGone as fault:
+        tell(f"--cluster {wanted_slots.cluster}: {fault}")
+        return Executed(failed=True)
 
 
 def execute_plan(
@@ -119,42 +91,70 @@ def execute_plan(
     planned: Planned,
     environment: Environment,
     runner: Runner,
-    retry_failed: bool,
-    log_every: float = log.DEFAULT_SECONDS,
-) -> bool:
-    """Execute the missing cells; returns whether any run of the suite has failed."""
+    how: RunOptions,
+) -> Executed:
+    """Execute the missing cells."""
     for warning in planned.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     store = Store(environment.store)
-    if any(not store.has(cell.address) for cell in planned.cells):
-        plugins.prove(cell.spec.method.name for cell in planned.cells)
+    again = changed.outdated(store, planned.cells)
+    if prove(planned, store, environment.redo):
         # Missing or broken files are found before anything is written.
         make_ready(console, planned.parts, planned.cells, environment)
     store.write_plan(spec.plan(planned.name, planned.parts[0], planned.cells, planned.tuning))
-    todo, left_out = _todo(console, planned, store, retry_failed)
-    _clear(planned, todo, store)
+    for line in changed.lines(store, again, how.redo):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+    anew = {cell.address for cell in again if how.redo}
+    todo, left_out = _todo(console, planned, store, how.retry_failed, anew)
+    _clear(planned, todo if how.retry_failed else [], anew, store)
     wording = validation_result if planned.tuning else result
-    progress = Progress(console, todo, store.root, runner.slots, wording, log_every)
-    try:
-        with progress.shown():
-            if todo:
-                runner.run(_in_order(todo, store, environment.device), progress.finished)
-    except KeyboardInterrupt:
-        message = "\nstopped; finished runs and checkpoints are kept: the same command goes on from there"
-        console.print(message, highlight=False, soft_wrap=True)
-        raise
+    progress = Progress(console, todo, store.root, runner.slots, wording, how.log_every)
+    trackers = chosen(how.track, store.root)
+    with progress.shown(), followed(console, planned.name, todo, store.root, trackers) as told:
+        if todo:
+
+            def finished(cell: spec.Cell, outcome: Outcome) -> None:
+                progress.finished(cell, outcome)
+                told(cell.address, outcome.status == "done")
+
+            ordered, rates = _in_order(todo, store, environment.device)
+            rules = Rules(not how.no_wait, in_time(rates, how.checkpoint_seconds), progress.started, anew)
+            runner.run(ordered, finished, rules)
+    for line in progress.summary():
+        console.print(line, highlight=False)
     for cell, message in progress.failed:
         path = store.layout.failure(cell.address)
         console.print(
             f"failed: {cell.label}: {message} (traceback: {path})", style="red", highlight=False, soft_wrap=True
         )
-    return left_out > 0 or bool(progress.failed)
+    too_short = progress.late > 0 and not progress.here  # queueing such a job again would go on for good
+    return Executed(left_out > 0 or bool(progress.failed) or too_short, progress.late > 0 and not too_short)
 
 
-def _todo(console: Console, planned: Planned, store: Store, retry_failed: bool) -> tuple[list[spec.Cell], int]:
-    """The cells to execute, and how many are left out as they failed earlier; both are told."""
+@contextmanager
+def followed(
+    console: Console, suite: str, cells: Sequence[spec.Cell], store: Path, trackers: Sequence[Tracking]
+) -> Iterator[Callable[[str, bool], None]]:
+    """Have trackers told of the runs for the time of the block; gives what is called once a run is over."""
+    if not trackers:
+        yield lambda address, done: None
+        return
+    from bench.tracking.follow import Follower  # nobody else needs it
+
+    def tell(line: str) -> None:
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+    follower = Follower(trackers, suite, cells, store, tell)
+    with follower.following():
+        yield follower.finished
+
+
+def _todo(
+    console: Console, planned: Planned, store: Store, retry_failed: bool, again: Collection[str]
+) -> tuple[list[spec.Cell], int]:
+    """The cells to execute, and how many are left out as they failed earlier; both are told. again: done, but anew."""
     failures = store.failures()
-    missing = [cell for cell in planned.cells if not store.has(cell.address)]
+    missing = [cell for cell in planned.cells if cell.address in again or not store.has(cell.address)]
     todo = [cell for cell in missing if retry_failed or cell.address not in failures]
     console.print(
         f"{planned.name}: {len(planned.cells)} runs, {len(planned.cells) - len(missing)} done, {len(todo)} to do",
@@ -169,21 +169,26 @@ def _todo(console: Console, planned: Planned, store: Store, retry_failed: bool) 
     return todo, left_out
 
 
-def _clear(planned: Planned, todo: Sequence[spec.Cell], store: Store) -> None:
-    """Remove what is of use no more: checkpoints and leases of done runs, tracebacks of those that are tried again."""
+def _clear(planned: Planned, again: Sequence[spec.Cell], anew: Collection[str], store: Store) -> None:
+    """Remove what is of use no more: checkpoints and leases of done runs, tracebacks of those that are tried again.
+
+    anew: addresses of runs that are done, and executed again.
+    """
     for cell in planned.cells:
-        if store.has(cell.address):  # its process may have been killed between publishing and clearing up
+        # its process may have been killed between publishing and clearing up
+        if store.has(cell.address) and cell.address not in anew:
             remove_checkpoint(store.layout.checkpoint(cell.address))
             lease.clear(store.layout.lease(cell.address))
-    for cell in todo:
+    for cell in again:
         store.clear_failure(cell.address)
 
 
-def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> list[spec.Cell]:
-    """The cells in the order in which they are started; interrupted runs first."""
-    if len(todo) == 1:
-        return list(todo)
+def _in_order(todo: Sequence[spec.Cell], store: Store, device: str) -> tuple[list[spec.Cell], price.Rates]:
+    """The cells in the order in which they are started, interrupted runs first; and the rates that this rests on."""
+    ends = job.current()
+    if len(todo) == 1 and (ends is None or ends.end is None):
+        return list(todo), {}
     records = (store.load(address) for address in store.addresses())
     rates = price.rates(records, device)
     begun = {cell.address for cell in todo if store.layout.checkpoint(cell.address).exists()}
-    return order.longest_first(todo, rates, begun)
+    return order.longest_first(todo, rates, begun), rates

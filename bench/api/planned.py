@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import plugins
 from bench.api.image_files import find_broken
 from bench.api.request import PlanOptions
-from bench.planning import spec, spec_data, suite
+from bench.planning import choice, spec, spec_data, suite
 from bench.planning.settings import Suite
 from bench.sweep import terminal
 from common.errors import UserError
@@ -52,16 +53,17 @@ def expand(
     name: str,
     parts: list[Suite],
     where: str,
-    seeds: int | None,
+    seeds: choice.Seeds | None,
     device: str,
     root: Path | None = None,
     skip_broken: bool = False,
+    at: Collection[str] = (),
 ) -> Planned:
-    """All cells of a suite, one part for each data set. Raises UserError and its kin.
+    """All cells of a suite in the settings `at` (empty: all), one part for each data set. Raises UserError and its kin.
 
     Writes nothing but the index of image files beside them.
     """
-    count = parts[0].seeds if seeds is None else seeds
+    numbers = choice.seeds_of(parts[0].seeds if seeds is None else seeds)
     cells: list[spec.Cell] = []
     warnings: list[str] = []
     noise_files: dict[str, Path] = {}
@@ -69,26 +71,29 @@ def expand(
         if skip_broken:
             find_broken(terminal.console(), part, root)
         described = spec_data.describe(part, where, root, skip_broken)
-        more, warned = spec.cells(part, where, device, count, described)
-        cells += more
+        more, warned = spec.cells(part, where, device, numbers, described)
+        cells += [replace(cell, dataset=part.data.name) for cell in more] if len(parts) > 1 else more
         warnings += warned
         noise_files |= spec_data.noise_files(part, described.info)
-    return Planned(name, parts, cells, warnings, noise_files)
+    return Planned(name, parts, choice.cells_at(cells, at), warnings, noise_files)
 
 
 def plan_suite(
     name: str,
     assignments: suite.Assignments,
     chosen: str | None,
-    seeds: int | None,
+    seeds: choice.Seeds | None,
     overrides: dict[str, Any],
     device: str,
     root: Path | None = None,
     skip_broken: bool = False,
+    at: Collection[str] = (),
+    datasets: Collection[str] = (),
 ) -> Planned:
     """Read a suite, let the command line win over it, and expand it. Raises and writes what `expand` does."""
     path, tables = read_tables(name, assignments, chosen, overrides)
-    return expand(path.stem, suite.parts(tables, str(path)), str(path), seeds, device, root, skip_broken)
+    parts = choice.parts_of(suite.parts(tables, str(path)), datasets)
+    return expand(path.stem, parts, str(path), seeds, device, root, skip_broken, at)
 
 
 def plan_of(name: str, wanted: PlanOptions) -> Planned:
@@ -98,5 +103,6 @@ def plan_of(name: str, wanted: PlanOptions) -> Planned:
     chosen = methods if methods is None or isinstance(methods, str) else ",".join(methods)
     where, root = wanted.where(), wanted.root()
     return plan_suite(
-        name, wanted.settings, chosen, wanted.seeds, wanted.overrides(), where, root, wanted.skip_broken
+        name, wanted.settings, chosen, wanted.seeds, wanted.overrides(), where, root, wanted.skip_broken, wanted.at,
+        wanted.datasets,
     )  # fmt: skip

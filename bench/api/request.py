@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from bench.machine import accelerator
+from bench.planning.choice import Seeds
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
 from datasets import registry as datasets
@@ -18,10 +19,13 @@ DEFAULT_OUT = Path("output")
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """Which runs of a suite, on what; see `bench.api.functions.plan`, whose arguments these are."""
+    """Which runs of a suite, on what; see `bench.api.functions.plan`, whose arguments these are.
+
+    at, datasets: the settings, by title, and the data sets; empty: all of the suite's.
+    """
 
     methods: Collection[str] | str | None = None
-    seeds: int | None = None
+    seeds: Seeds | None = None
     epochs: int | None = None
     precision: str | None = None
     settings: Assignments = ()
@@ -29,6 +33,8 @@ class PlanOptions:
     data: Location | None = None
     plugins: Collection[Location] = ()
     skip_broken: bool = False
+    at: Collection[str] = ()
+    datasets: Collection[str] = ()
 
     def where(self) -> str:
         """The device, such as "cpu" or "cuda:0". Raises UserError."""
@@ -58,3 +64,7 @@ class RunOptions:
     workers: int | None = None
     weights: Location | None = None
     checkpoint_seconds: float = 30.0
+    redo: bool = False
+    no_wait: bool = False
+    cluster_wait: float | None = None
+    track: Collection[str] = ()

@@ -10,10 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from bench import plugins as plugin_files
-from bench.api import execution
+from bench.api import execution, runners
 from bench.api.planned import Planned, expand, read_tables
 from bench.api.request import PlanOptions, RunOptions
 from bench.planning import suite as suites
+from bench.planning.choice import seeds_of
 from bench.planning.settings import Suite
 from bench.tuning import tune
 from bench.tuning.search import default_space, narrow
@@ -87,8 +88,10 @@ def search_of(
     """The trials of a search; nothing is run or written. Raises UserError and its kin."""
     plugin_files.register(map(Path, wanted.plugins))
     where, root = wanted.where(), wanted.root()
-    seeds = 1 if wanted.seeds is None else wanted.seeds
+    seeds = 1 if wanted.seeds is None else len(seeds_of(wanted.seeds))
     path, tables = read_tables(name, wanted.settings, None, wanted.overrides())
+    rows = tables.get("methods")
+    method = methods.typed(method, rows if isinstance(rows, dict) else ())
     search = _search(method, tables, str(path), dataset, space, trials, at)
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
@@ -99,9 +102,9 @@ def search_of(
 
 def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
     """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
-    slots = execution.slots_of(search.device, how)
+    slots = runners.slots_of(search.device, how)
     environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, how)
-    execution.execute(console, search.plan, environment, slots, how.retry_failed, how.log_every)
+    execution.execute(console, search.plan, environment, slots, how)
     found, target, row = search.scores(), search.target, search.method
     listed = tune.csv_text(found, search.of.space).encode()
     replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)

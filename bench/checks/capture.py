@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bench.checks.problem import Problem, difference, start
+from dataclasses import replace
+
+from bench.checks.problem import Problem, difference
 from bench.checks.subject import Fault, Skip, Subject
+from bench.machine import accelerator
 
 LONGER = Problem(samples=107)  # six full batches an epoch, and a remainder
 EPOCHS = 2
@@ -11,7 +14,9 @@ EPOCHS = 2
 
 def capture(subject: Subject) -> str:
     """Two epochs of recorded steps are the same as Python's; here a trace stands for an accelerator's graph."""
-    python, graph = (start(subject.info.name, LONGER, capture="trace") for _ in range(2))
+    longer = replace(LONGER, samples=LONGER.samples * subject.scale)
+    kind = "auto" if accelerator.is_cuda(subject.device) else "trace"
+    python, graph = (subject.start(longer, capture=kind) for _ in range(2))
     python.run.captured = None  # all else is the same: learning rates are tensors in both
     for training in (python, graph):
         training.train(until=EPOCHS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,16 +15,22 @@ from bench.checks import hyper as check_hyper
 from bench.checks import source as check_source
 from bench.checks import state as check_state
 from bench.checks import training as check_training
+from bench.checks.place import told
+from bench.checks.problem import LARGER
 from bench.checks.subject import Check, Skip, Subject, one_line
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a check went, with one line that says what was seen or why it was skipped."""
+    """How a check went, with one line that says what was seen or why it was skipped.
+
+    The line of one that failed begins with file and line. traceback: of what it found, in whole.
+    """
 
     check: str
     status: Literal["ok", "failed", "skipped"]
     seen: str
+    traceback: str = ""
 
 
 CHECKS: dict[str, Check] = {
@@ -31,7 +38,9 @@ CHECKS: dict[str, Check] = {
     "loss": check_training.loss,
     "gradients": check_training.gradients,
     "predictions": check_training.predictions,
+    "observed": check_training.observed,
     "scores": check_training.scores,
+    "networks": check_training.count_of_networks,
     "cost": check_training.cost,
     "inputs": check_state.inputs,
     "truth": check_state.truth,
@@ -52,6 +61,10 @@ CHECKS: dict[str, Check] = {
 }
 
 
+BY_SIZE = ("gradients", "cost", "learning", "score_direction", "hyper_effect")
+"""The checks whose finding may come of too few samples."""
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
@@ -70,11 +83,25 @@ def run_check(name: str, subject: Subject) -> Result:
         except Skip as reason:
             return Result(name, "skipped", str(reason))
         except Exception as fault:
-            return Result(name, "failed", one_line(fault))
+            again = _again(name, subject, fault)
+            if again is not None:
+                return Result(name, "ok", again)
+            seen = told(subject.info, name, fault, one_line(fault))
+            return Result(name, "failed", seen, "".join(traceback.format_exception(fault)))
 
 
-def run_checks(method: str, names: Iterable[str] = CHECKS) -> Iterator[Result]:
-    """The checks of a registered method, one after the other. Raises MethodError where it cannot be loaded."""
-    subject = Subject(method)
+def _again(name: str, subject: Subject, fault: Exception) -> str | None:
+    """What is seen on a larger problem, where so few samples may be why there was a finding; None: it stands."""
+    if name not in BY_SIZE or subject.problem == LARGER:
+        return None
+    try:
+        seen = CHECKS[name](subject.larger())
+    except Exception:
+        return None
+    return f"{seen} (on {LARGER.samples} samples; on {subject.problem.samples}: {one_line(fault)})"
+
+
+def run_checks(subject: Subject, names: Iterable[str] = CHECKS) -> Iterator[Result]:
+    """The checks of a method, one after the other."""
     for name in names:
         yield run_check(name, subject)

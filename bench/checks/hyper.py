@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
 from bench.checks.problem import Problem, difference, in_short, replace_logits, scaled
 from bench.checks.subject import Fault, Skip, Subject, one_line
-from methods.registry import HyperParameter, MethodError, Value, value_type
+from methods.registry import HyperParameter, MethodError, Value, value_type, with_epochs
 
 Hyper = dict[str, Value]
 Shown = dict[str, Tensor]
@@ -31,18 +32,29 @@ def _refused(declared: HyperParameter, where: str) -> list[Value]:
     return found
 
 
+def _look_at_values(subject: Subject) -> None:
+    """Raise Fault where a run has ended with another value of a hyper-parameter than it began with."""
+    run = subject.base.training.run
+    given = with_epochs(subject.info.hyper, run.spec.method.hyper, run.spec.epochs)
+    for name, value in given.items():
+        found = getattr(run.method, name, None)
+        if type(found) is not type(value) or found != value:
+            raise Fault(f"hyper-parameter {name!r} = {value!r} was overwritten; what changes has another name")
+
+
 def bounds(subject: Subject) -> str:
-    """Values of the wrong type or out of bounds are refused; those at a bound give a finite first loss."""
+    """Values stay; those of the wrong type or out of bounds are refused; at a bound the first loss is finite."""
     hyper = subject.info.hyper
     if not hyper:
         raise Skip("no hyper-parameters")
+    _look_at_values(subject)
     task = subject.base.training.run.task
     count = 0
     for name, declared in hyper.items():
         where = f"hyper-parameter {name!r}"
         for value in _refused(declared, where):
             try:
-                subject.cls(task, **{name: value})
+                subject.cls(task, **{**subject.hyper, name: value})
             except MethodError:
                 count += 1
             else:
@@ -51,7 +63,7 @@ def bounds(subject: Subject) -> str:
             kind = value_type(declared, where)
             for bound in declared["bounds"]:
                 try:
-                    subject.train(Problem(batch_size=64, epochs=1), {name: kind(bound)})
+                    subject.train(replace(subject.problem, batch_size=64, epochs=1), {name: kind(bound)})
                 except Exception as fault:
                     raise Fault(f"{where} = {bound}: {one_line(fault)}") from fault
     return f"{count} values of wrong type or out of bounds are refused; at each bound the first loss is finite"
@@ -92,7 +104,7 @@ class _Runs:
         """What a run shows, with a network that is very sure of itself or as it is; None where it diverged."""
         key = (sure, *sorted(hyper.items()))
         if key not in self._known:
-            training = self.subject.start(Problem(), hyper)
+            training = self.subject.start(self.subject.problem, hyper)
             if sure:
                 replace_logits(training, scaled)
             try:

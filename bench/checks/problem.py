@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from bench.machine import accelerator
+from bench.networks import NETWORKS
 from bench.networks.network import Network
 from bench.training import evaluation, measure, trainer
 from bench.training.build import build_run
@@ -24,7 +26,7 @@ from common.specification import (
     Specification,
     Validation,
 )
-from datasets.base import DataSet, Images, IntArray
+from datasets.base import DataSet, HeldOut, Images, IntArray
 from datasets.noise import NoisyLabels
 from datasets.randomness import derive_seed, integers, permutation, uniforms
 from methods import registry as methods
@@ -32,9 +34,10 @@ from methods.hyper import AUTHORS
 from methods.registry import HyperParameter, Value
 from results.record import PROTOCOL
 
-CPU = torch.device("cpu")
+NETWORK = "digits_cnn"
 SIDE = 8
 TEST_SAMPLES = 24
+TRUSTED = 23
 NOMINAL_EPOCHS = 200  # the length that delays given as whole numbers of epochs are meant for
 
 
@@ -43,7 +46,8 @@ class Problem:
     """What is trained on, and how. The images of a class are a pattern of 8 x 8 coloured pixels and a little noise.
 
     samples is prime by default, so that no other axis is as long. noise: share of labels drawn anew. truth: 0, or
-    another number for other true labels and another test set with the same images and given labels.
+    another number for other true labels and another test set with the same images and given labels. network, device:
+    what it is trained with, and where.
     """
 
     classes: int = 4
@@ -55,12 +59,27 @@ class Problem:
     precision: Precision = "fp32"
     seed: int = 0
     truth: int = 0
+    network: str = NETWORK
+    device: str = "cpu"
 
 
-def _images(labels: IntArray, classes: int, purpose: str) -> Images:
-    shape = (SIDE, SIDE, 3)
-    patterns = uniforms(derive_seed("check", "patterns"), classes * SIDE * SIDE * 3).reshape(classes, *shape)
-    own = uniforms(derive_seed("check", purpose), len(labels) * SIDE * SIDE * 3).reshape(-1, *shape)
+SMALL, LARGER = Problem(), Problem(samples=509, batch_size=64)
+"""What is looked at first; and again where so few samples may be why something is found."""
+
+
+def _shape(network: str) -> tuple[int, int, int]:
+    """Height, width and channels of the images: 8 x 8 in colour, or what another network is made for, in small."""
+    channels, height, width = NETWORKS[network].image_shape
+    if network == NETWORK:
+        return SIDE, SIDE, 3
+    largest = max(32, NETWORKS[network].smallest)
+    return min(height, largest), min(width, largest), channels
+
+
+def _images(labels: IntArray, classes: int, purpose: str, shape: tuple[int, int, int]) -> Images:
+    size = shape[0] * shape[1] * shape[2]
+    patterns = uniforms(derive_seed("check", "patterns"), classes * size).reshape(classes, *shape)
+    own = uniforms(derive_seed("check", purpose), len(labels) * size).reshape(-1, *shape)
     return Images((255 * (0.8 * patterns[labels] + 0.2 * own)).astype(np.uint8), labels)
 
 
@@ -73,7 +92,8 @@ def make_data(problem: Problem) -> RunData:
     true, tested = pictured, np.arange(TEST_SAMPLES) % classes
     if problem.truth:
         true, tested = (pictured + 1 + np.arange(samples) % (classes - 1)) % classes, tested[::-1].copy()
-    train, test = _images(pictured, classes, "train"), _images(tested, classes, f"test {problem.truth}")
+    shape = _shape(problem.network)
+    train, test = _images(pictured, classes, "train", shape), _images(tested, classes, f"test {problem.truth}", shape)
     matrix = (1 - problem.noise) * np.eye(classes) + problem.noise / classes
     expected = problem.noise * (1 - 1 / classes)
     dataset = DataSet(
@@ -82,13 +102,20 @@ def make_data(problem: Problem) -> RunData:
         train=Images(train.pixels, true),
         test=test,
         class_names=tuple(map(str, range(classes))),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
+        mean=(0.5,) * shape[2],
+        std=(0.25,) * shape[2],
         asymmetric_map=None,
         superclass=None,
     )
     noise = NoisyLabels(given, "", problem.noise, float((given != true).mean()), expected, matrix, matrix)
-    return RunData(dataset, noise, np.arange(samples), dataset.train, given, None)
+
+    def further(number: int) -> IntArray:
+        """Given labels in another draw, of the pictured classes whatever the truth is."""
+        wrong = uniforms(derive_seed("check", "wrong", number), samples) < problem.noise
+        return np.where(wrong, integers(derive_seed("check", "labels", number), samples, classes), pictured)
+
+    told = _images(np.arange(TRUSTED) % classes, classes, "trusted", shape)  # the same whatever the truth is
+    return RunData(dataset, noise, np.arange(samples), dataset.train, given, None, further, told, np.arange(0))
 
 
 def in_short(name: str, declared: HyperParameter, epochs: int, authors: bool = False) -> Value:
@@ -114,7 +141,7 @@ def specification(name: str, problem: Problem, hyper: Mapping[str, Value]) -> Sp
         dataset=Dataset("check", 1, None, Validation("none", 0), "all"),
         noise=Noise("symmetric", problem.noise, {}),
         method=MethodSettings(name, info.version, {**defaults, **hyper}),
-        network="digits_cnn",
+        network=problem.network,
         epochs=problem.epochs,
         batch_size=problem.batch_size,
         seed=problem.seed,
@@ -142,6 +169,7 @@ class Training:
         """Train to the end, or until so many epochs are done."""
         epochs = self.run.spec.epochs
         while self.run.position.epoch < (epochs if until is None else until):
+            self.run.task.tell_validation(self.curves.get("noisy_validation_accuracy", ()))
             seen = trainer.train_epoch(self.run)
             measure.after_epoch(self.run.method, self.measures, self.curves, self.run.position.epoch, epochs, seen)
             after_epoch()
@@ -173,7 +201,13 @@ class Training:
 def start(name: str, problem: Problem, hyper: Mapping[str, Value] | None = None, capture: str = "off") -> Training:
     """A run of the method before its first epoch. capture: see `bench.training.capture.make`."""
     spec = specification(name, problem, hyper or {})
-    return Training(*build_run(spec, make_data(problem), CPU, capture=capture))
+    data = make_data(problem)
+    if "noisy_validation" in methods.info(name).needs:
+        labels = np.arange(TRUSTED) % problem.classes
+        wrong = np.where(np.arange(TRUSTED) % 3, labels, (labels + 1) % problem.classes)
+        images = _images(labels, problem.classes, "validation", _shape(problem.network))
+        data = replace(data, validation=HeldOut(images, wrong))
+    return Training(*build_run(spec, data, accelerator.prepare(problem.device), capture=capture))
 
 
 def _bits(value: Tensor) -> bytes:

@@ -30,5 +30,5 @@ def reach(subject: Subject) -> str:
     """The source imports none of the harness and reaches behind neither task nor batch."""
     path = subject.info.path
     for line, text in _faults(ast.parse(path.read_text(encoding="utf-8"))):
-        raise Fault(f"{path.name}, line {line}: {text}; a method knows its task and its batches only")
+        raise Fault(f"{path}, line {line}: {text}; a method knows its task and its batches only")
     return "uses what its task and its batches offer, and nothing behind them"

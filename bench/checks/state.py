@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from bench.checks.problem import Problem, difference
+from bench.checks.problem import difference
 from bench.checks.subject import Fault, History, Subject
 from bench.training import trainer
 from bench.training.seeds import Streams
@@ -17,7 +18,7 @@ from bench.training.seeds import Streams
 
 def truth(subject: Subject) -> str:
     """Other true labels and another test set, with the same given labels, change nothing."""
-    other = subject.train(Problem(truth=1))
+    other = subject.train(replace(subject.problem, truth=1))
     changed = difference(subject.base.outcome, other.outcome())
     if changed is not None:
         raise Fault(f"with other true labels and the same given labels, {changed!r} is different: the truth was read")
@@ -26,7 +27,7 @@ def truth(subject: Subject) -> str:
 
 def inputs(subject: Subject) -> str:
     """Labels and images are left as they were handed over."""
-    fresh, used = subject.start(Problem()), subject.base.training
+    fresh, used = subject.start(subject.problem), subject.base.training
     for name, before, after in (
         ("the given labels", fresh.run.labels, used.run.labels),
         ("the training images", fresh.measures.train.loader.pixels, used.measures.train.loader.pixels),  # type: ignore[attr-defined]
@@ -51,12 +52,12 @@ def state(subject: Subject) -> str:
         for place, value in after.items():
             if place in before and not _same(value, before[place]):
                 raise Fault(f"{place!r} changes in training, but is no parameter or buffer: it is lost on load")
-            if place not in before and Problem().samples in value.shape:
+            if place not in before and subject.problem.samples in value.shape:
                 raise Fault(f"{place!r} keeps values of samples, but is no parameter or buffer: it is lost on load")
     if found.graph is not None:
         raise Fault(f"the buffer {found.graph!r} holds a computation graph: what is stored in it must be detached")
     last = max(found.checkpoints)
-    loaded = subject.start(Problem())
+    loaded = subject.start(subject.problem)
     trainer.load_state_dict(loaded.run, found.checkpoints[last])
     changed = difference(found.outcome, loaded.outcome())
     if changed is not None:
@@ -77,17 +78,19 @@ def resume(subject: Subject) -> str:
     found = subject.base
     cuts = _cuts(found)
     for cut in cuts:
-        resumed = subject.start(Problem())
+        resumed = subject.start(subject.problem)
         trainer.load_state_dict(resumed.run, found.checkpoints[cut])
+        told = found.training.curves.get("noisy_validation_accuracy", [])[:cut]
+        resumed.curves |= {"noisy_validation_accuracy": list(told)} if told else {}
         changed = difference(found.outcome, resumed.train().outcome())
         if changed is not None:
-            raise Fault(f"resumed after epoch {cut} of {Problem().epochs}, {changed!r} is different")
-    return f"bit-identical when cut after epochs {', '.join(map(str, cuts))} of {Problem().epochs}"
+            raise Fault(f"resumed after epoch {cut} of {subject.problem.epochs}, {changed!r} is different")
+    return f"bit-identical when cut after epochs {', '.join(map(str, cuts))} of {subject.problem.epochs}"
 
 
 def same_seed(subject: Subject) -> str:
     """The same seed gives the same result."""
-    changed = difference(subject.base.outcome, subject.train(Problem()).outcome())
+    changed = difference(subject.base.outcome, subject.train(subject.problem).outcome())
     if changed is not None:
         raise Fault(f"{changed!r} differs between two runs with the same seed")
     return "two runs with the same seed are bit-identical"
@@ -95,7 +98,7 @@ def same_seed(subject: Subject) -> str:
 
 def other_seed(subject: Subject) -> str:
     """Another seed gives another result."""
-    other = subject.train(Problem(seed=1))
+    other = subject.train(replace(subject.problem, seed=1))
     if difference({"p": subject.base.outcome["predictions"]}, {"p": other.predictions()}) is None:
         raise Fault("another seed gives the same predictions")
     return "another seed gives other predictions"
@@ -122,6 +125,9 @@ def _other_global_generators() -> Iterator[list[str]]:
 
     def seed(streams: Streams, epoch: int) -> None:
         look()
+        if epoch == 0:  # before `build`, where layers of torch draw their weights: seeded as in every run
+            original(streams, epoch)
+            return
         random.seed(streams.seed("other python", epoch))
         np.random.seed(streams.seed("other numpy", epoch) % 2**32)
         torch.manual_seed(streams.seed("other torch", epoch))
@@ -141,11 +147,12 @@ def _other_global_generators() -> Iterator[list[str]]:
 
 def global_generators(subject: Subject) -> str:
     """Nothing is drawn from the global generators (the network of the check has no dropout)."""
+    problem, outcome = subject.problem, subject.base.outcome  # which is of a run under its own seeds
     with _other_global_generators() as moved:
-        other = subject.train(Problem())
+        other = subject.train(problem)
     if moved:
         raise Fault(f"{moved[0]} generator was drawn from; a method draws from task.rng and task.generator")
-    changed = difference(subject.base.outcome, other.outcome())
+    changed = difference(outcome, other.outcome())
     if changed is not None:
         raise Fault(f"{changed!r} depends on the state of the global generators")
     return "the same result whatever their state, which is left alone"

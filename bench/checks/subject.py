@@ -6,7 +6,7 @@ import copy
 import functools
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.checks.problem import CPU, Problem, Training, start
+from bench.checks.problem import LARGER, NETWORK, SMALL, Problem, Training, start
+from bench.checks.watched import Watched, watch
 from bench.training import checkpoint, trainer
 from methods import registry as methods
 from methods.base import Method
 from methods.registry import MethodError, MethodInfo, Value
 
+BATCH_NORMALISATION = "Expected more than 1 value per channel"  # torch says, where a head has it
 Loose = dict[str, Tensor | np.ndarray]
 _INSIDE_MODULES = ("_parameters", "_buffers", "_modules", "task")
 
@@ -75,33 +77,88 @@ class History:
     checkpoints: dict[int, dict[str, Any]]
     loose: list[Loose]  # before the first epoch, and after every one
     graph: str | None  # a buffer that was found to hold a computation graph
-    without_gradient: list[str]
+    without_gradient: list[str]  # that never moved either
+    untouched: set[str]  # parameters without a gradient, an average of weights' too
+    watched: Watched
+    small: str = ""  # why the usual problem has too few samples for the method
 
 
 class Subject:
-    """A registered method. Raises MethodError where it is unknown or cannot be imported."""
+    """A registered method. Raises MethodError where it is unknown or cannot be imported.
 
-    def __init__(self, name: str) -> None:
+    hyper: hyper-parameters that all its runs have; device, network: what they are trained on and with. first: the
+    problem that is looked at; None: a small one, or where the method fails on that, a larger one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hyper: Mapping[str, Value] | None = None,
+        device: str = "cpu",
+        network: str = NETWORK,
+        first: Problem | None = None,
+    ) -> None:
         self.info: MethodInfo = methods.info(name)
         self.cls: type[Method] = methods.load(name)
+        self.hyper, self.device, self.network, self.first = dict(hyper or {}), device, network, first
 
-    def start(self, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
+    def larger(self) -> Subject:
+        """The same method on the larger problem."""
+        return Subject(self.info.name, self.hyper, self.device, self.network, LARGER)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that is looked at."""
+        try:
+            return self._based[0]
+        except Exception:  # the checks that look at its run say what it is
+            return self.first or SMALL
+
+    @property
+    def scale(self) -> int:
+        """How many times as many samples other problems should have than usual."""
+        return self.problem.samples // SMALL.samples
+
+    def start(self, problem: Problem, hyper: Mapping[str, Value] | None = None, capture: str = "off") -> Training:
         """A run before its first epoch."""
-        return start(self.info.name, problem, hyper)
+        here = replace(problem, network=self.network, device=self.device)
+        return start(self.info.name, here, {**self.hyper, **(hyper or {})}, capture)
 
     def train(self, problem: Problem, hyper: Mapping[str, Value] | None = None) -> Training:
         """A run that was trained to its end."""
         return self.start(problem, hyper).train()
 
-    @functools.cached_property
+    @property
     def base(self) -> History:
-        """The default problem trained without interruption, saved and looked at after every epoch."""
-        training = self.start(Problem())
+        """The problem trained without interruption, saved and looked at after every epoch."""
+        return self._based[1]
+
+    @functools.cached_property
+    def _based(self) -> tuple[Problem, History]:
+        first = self.first or SMALL
+        try:
+            return first, self._history(first)
+        except (Fault, FloatingPointError):
+            raise
+        except Exception as fault:
+            if first is LARGER:
+                raise
+            try:
+                found = self._history(LARGER)
+            except Exception:
+                raise fault from None
+            found.small = f" (on {LARGER.samples} samples; on {first.samples}: {one_line(fault)})"
+            return LARGER, found
+
+    def _history(self, problem: Problem) -> History:
+        training = self.start(problem)
         method = training.run.method
         learning = dict(method.named_parameters())
         initial = {name: parameter.detach().clone() for name, parameter in learning.items()}
         untouched = set(learning)
-        found = History(training, {}, {}, [copy.deepcopy(loose_arrays(method))], None, [])
+        found = History(
+            training, {}, {}, [copy.deepcopy(loose_arrays(method))], None, [], untouched, watch(training.run)
+        )
 
         def after_step(progress: float) -> None:
             for name in list(untouched):
@@ -113,7 +170,9 @@ class Subject:
             found.loose.append(copy.deepcopy(loose_arrays(method)))
             graphs = [name for name, buffer in method.named_buffers() if buffer.requires_grad]
             found.graph = found.graph or (graphs[0] if graphs else None)
-            found.checkpoints[training.run.position.epoch] = through_file(trainer.state_dict(training.run))
+            found.checkpoints[training.run.position.epoch] = through_file(
+                trainer.state_dict(training.run), training.run.labels.device
+            )
 
         training.run.beat = after_step
         training.train(after_epoch=after_epoch)
@@ -123,12 +182,12 @@ class Subject:
         return found
 
 
-def through_file(state: dict[str, Any]) -> dict[str, Any]:
+def through_file(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """The state as a checkpoint gives it back. Raises Fault where it holds more than tensors and plain values."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.pt"
         checkpoint.save(path, state)
-        found = checkpoint.load(path, CPU)
+        found = checkpoint.load(path, device)
     if found is None:
         raise Fault("the state cannot be read back from a checkpoint: it holds more than tensors and plain values")
     return found
@@ -148,6 +207,10 @@ def each_training(subject: Subject, problems: Mapping[str, Problem]) -> tuple[di
             found[title] = subject.train(problem)
         except MethodError as reason:
             refused.append(f"; refuses {title}: {one_line(reason)}")
+        except ValueError as fault:
+            if problem.batch_size > 1 or BATCH_NORMALISATION not in str(fault):
+                raise Fault(f"with {title}: {one_line(fault)}") from fault
+            refused.append(f"; batch normalisation needs more than {title}")
         except Exception as fault:
             raise Fault(f"with {title}: {one_line(fault)}") from fault
     if not found:

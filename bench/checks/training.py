@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from bench.checks.problem import Problem, Training, difference, extreme, replace_logits
+from bench.checks.problem import SMALL, Problem, Training, difference, extreme, replace_logits
 from bench.checks.subject import Fault, Skip, Subject, each_training, one_line
+from bench.checks.watched import are_probabilities, networks
 from bench.training import evaluation
 from bench.training.detection import detection_scores
 from methods.registry import MethodError
@@ -18,11 +19,19 @@ WANTED_ACCURACY = 0.95
 LOWEST_AREA = 0.3
 
 
+def easy(subject: Subject) -> Problem:
+    """A problem that is learnt within a fixed number of steps."""
+    if subject.scale == 1:
+        return EASY
+    return replace(EASY, samples=subject.scale * EASY.samples, batch_size=subject.problem.batch_size)
+
+
 def loss(subject: Subject) -> str:
     """Every loss is a scalar, and finite."""
     run = subject.base.training.run
     means = subject.base.training.curves["train_loss"]
-    return f"a finite scalar in all {run.position.step} steps; epoch means from {min(means):.3g} to {max(means):.3g}"
+    seen = f"a finite scalar in all {run.position.step} steps; epoch means from {min(means):.3g} to {max(means):.3g}"
+    return seen + subject.base.small
 
 
 def learning(subject: Subject) -> str:
@@ -31,7 +40,7 @@ def learning(subject: Subject) -> str:
     Where a method starts parts of a network anew, a later stage of so short a run may not regain what was learnt: of
     several stages the best epoch counts.
     """
-    training = subject.train(EASY)
+    training = subject.train(easy(subject))
     accuracy = training.curves["memorisation"]["clean_given"]
     best, last, stages = max(accuracy), accuracy[-1], len(training.run.bounds)
     seen = f"{last:.1%} training accuracy on a noise-free problem after {training.run.position.step} steps"
@@ -45,10 +54,14 @@ def learning(subject: Subject) -> str:
 def gradients(subject: Subject) -> str:
     """Every parameter learns."""
     found = subject.base
-    if found.without_gradient:
-        names = ", ".join(found.without_gradient[:3])
-        raise Fault(f"{len(found.without_gradient)} parameters never had a gradient and never moved: {names}")
-    return f"all {len(list(found.training.run.method.parameters()))} parameter tensors had a gradient or moved"
+    idle = tuple(f"{name}." for name in found.watched.idle)
+    still = [name for name in found.without_gradient if not name.startswith(idle)]
+    if still:
+        names = ", ".join(still[:3])
+        raise Fault(f"{len(still)} parameters never had a gradient and never moved: {names}")
+    unused = f"; no pass went through the classifier {', '.join(sorted(found.watched.idle))}" if idle else ""
+    moved = len(list(found.training.run.method.parameters())) - len(found.without_gradient)
+    return f"all {moved} parameter tensors had a gradient or moved{unused}"
 
 
 def _checked_predictions(training: Training) -> list[Tensor]:
@@ -69,11 +82,15 @@ def _checked_predictions(training: Training) -> list[Tensor]:
 
 def predictions(subject: Subject) -> str:
     """Predictions have the right shape, are finite, change nothing, and do not depend on the rest of a batch."""
-    _checked_predictions(subject.start(Problem()))  # before anything is measured, which needs the right shape
+    _checked_predictions(
+        subject.start(subject.first or SMALL)
+    )  # before anything is measured, which needs the right shape
     training = subject.base.training
     method = training.run.method
     before = {name: value.clone() for name, value in method.state_dict().items()}
     everything, few, one = _checked_predictions(training)
+    if are_probabilities(everything):
+        raise Fault("predict gave probabilities: each row sums to 1; it must give logits (of probabilities: p.log())")
     for part, count in ((few, 5), (one, 1)):
         if not torch.allclose(everything[..., :count, :], part, rtol=1e-3, atol=1e-3):
             raise Fault("the predictions for an image depend on the other images of the batch")
@@ -89,7 +106,7 @@ def scores(subject: Subject) -> str:
     if made is None:
         observed = bool(subject.base.training.run.observer.probability_epochs.any())
         return f"none of its own; {'the probability of the given label' if observed else 'nothing'} is observed"
-    samples = Problem().samples
+    samples = subject.problem.samples
     if tuple(made.shape) != (samples,):
         raise Fault(f"clean_scores gave shape {tuple(made.shape)}; it must be ({samples},), one for each sample")
     if not bool(made.float().isfinite().all()):
@@ -97,14 +114,43 @@ def scores(subject: Subject) -> str:
     return f"shape {list(made.shape)}, finite, from {float(made.min()):.3g} to {float(made.max()):.3g}"
 
 
+def observed(subject: Subject) -> str:
+    """The training passes are told of, as logits: by them wrong labels are found, and training accuracy is known."""
+    watched = subject.base.watched
+    if not watched.reports:
+        if "mixup" in subject.info.marks:
+            raise Skip("nothing is observed: every image is mixed")
+        raise Fault(
+            "nothing is ever observed, so that no training accuracy is known and no wrong label is found: call "
+            "batch.observe(logits) in `loss` (a method that mixes every image declares the mark `mixup`)"
+        )
+    if watched.probabilities == watched.reports:
+        raise Fault("batch.observe was given probabilities: each row sums to 1; it takes logits")
+    return f"logits of {watched.reports} passes were observed"
+
+
+def count_of_networks(subject: Subject) -> str:
+    """It trains as many networks as it declares."""
+    method, declared = subject.base.training.run.method, subject.info.networks
+    still = subject.base.untouched
+    trained = [
+        name
+        for name, network in networks(method).items()
+        if any(f"{name}.{key}" not in still for key, _ in network.named_parameters())
+    ]
+    if len(trained) != declared:
+        raise Fault(f"`networks` = {declared} is declared, and {len(trained)} are trained: {', '.join(trained) or '-'}")
+    return f"{', '.join(trained)}, as declared"
+
+
 def score_direction(subject: Subject) -> str:
     """The method's own clean scores are larger for labels that are right."""
     if subject.base.training.clean_scores() is None:
         raise Skip("no scores of its own")
-    training = subject.train(replace(EASY, epochs=12, noise=0.3))
+    training = subject.train(replace(easy(subject), epochs=12, noise=0.3))
     found, mislabelled = training.clean_scores(), training.run.observer.mislabelled
     assert found is not None and mislabelled is not None
-    area = detection_scores(found.numpy(), mislabelled.numpy())["roc_auc"]
+    area = detection_scores(found.cpu().numpy(), mislabelled.cpu().numpy())["roc_auc"]
     assert area is not None
     if area < LOWEST_AREA:
         raise Fault(f"clean scores find wrong labels with a ROC-AUC of {area:.2f}: they seem to be upside down")
@@ -114,7 +160,7 @@ def score_direction(subject: Subject) -> str:
 def cost(subject: Subject) -> str:
     """The passes that the method declares are those that it takes, as far as so short a run can tell."""
     run, declared = subject.base.training.run, subject.info.passes_per_step
-    counted = run.task.counter.cost / (Problem().samples * Problem().epochs)
+    counted = run.task.counter.cost / (subject.problem.samples * subject.problem.epochs)
     seen = f"{counted:.2f} forward passes for each image of an epoch, {declared:g} declared"
     if not 0.5 < counted / declared < 2:
         raise Fault(seen)
@@ -124,7 +170,10 @@ def cost(subject: Subject) -> str:
 def classes(subject: Subject) -> str:
     """It trains with 2, 10 and 100 classes."""
     sizes = {2: 31, 10: 37, 100: 113}
-    problems = {f"{count} classes": Problem(classes=count, samples=size, epochs=4) for count, size in sizes.items()}
+    more = subject.scale
+    problems = {
+        f"{count} classes": Problem(classes=count, samples=more * size, epochs=4) for count, size in sizes.items()
+    }
     trainings, seen = each_training(subject, problems)
     for title, training in trainings.items():
         if training.predictions().shape[-1] != problems[title].classes:
@@ -134,18 +183,19 @@ def classes(subject: Subject) -> str:
 
 def batches(subject: Subject) -> str:
     """It trains with an odd last batch, and with batches of a single sample."""
+    more = subject.scale
     sizes = {
-        "a last batch of 3": Problem(samples=19, batch_size=8, epochs=4),
-        "one sample left over": Problem(samples=17, batch_size=8, epochs=4),
-        "batches of one sample": Problem(samples=7, batch_size=1, epochs=4),
-        "one batch an epoch": Problem(samples=19, batch_size=32, epochs=4),
+        "a last batch of 3": Problem(samples=16 * more + 3, batch_size=8, epochs=4),
+        "one sample left over": Problem(samples=16 * more + 1, batch_size=8, epochs=4),
+        "batches of one sample": Problem(samples=7 if more == 1 else 16 * more, batch_size=1, epochs=4),
+        "one batch an epoch": Problem(samples=19 * more, batch_size=32 * more, epochs=4),
     }
     return each_training(subject, sizes)[1]
 
 
 def precision(subject: Subject) -> str:
     """It trains when its networks compute in bfloat16; what it keeps stays as it is in float32."""
-    training = subject.train(Problem(epochs=4, precision="bf16"))
+    training = subject.train(replace(subject.problem, epochs=4, precision="bf16"))
     kinds = {name: value.dtype for name, value in training.run.method.state_dict().items()}
     for name, value in subject.base.training.run.method.state_dict().items():
         if kinds[name] != value.dtype:
@@ -157,7 +207,7 @@ def precision(subject: Subject) -> str:
 
 def large_logits(subject: Subject) -> str:
     """Logits of +-50 give finite losses and gradients in all stages of a run."""
-    training = subject.start(Problem())
+    training = subject.start(subject.problem)
     replace_logits(training, extreme)
     method = training.run.method
 

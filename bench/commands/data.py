@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from bench import plugins
+from bench.commands import HELP
 from bench.commands.data_check import check_files
+from bench.commands.data_correct import correct
+from bench.commands.data_import import import_images
 from bench.commands.options import DataRoot, DatasetName, Plugin
 from bench.sweep import terminal
 from datasets import cifar_n, official, registry
@@ -19,7 +22,9 @@ from datasets.fetch import fetch as fetch_files
 from datasets.image_check import default_jobs
 from datasets.official import Layout
 
-app = typer.Typer(help="Download and check data sets.", no_args_is_help=True)
+app = typer.Typer(help="Download, check and take over data sets.", no_args_is_help=True, context_settings=HELP)
+app.command("import", context_settings=HELP)(import_images)
+app.command(context_settings=HELP)(correct)
 
 HUMAN = {"cifar10n": "cifar10", "cifar100n": "cifar100"}  # labels that can be checked apart from their images
 
@@ -70,7 +75,9 @@ def check(
     file: Annotated[
         str | None, typer.Option("--file", help="Data set `folder`: the list of images (default: labels.csv or kin).")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes that read images (default: one per core).")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read images (default: all processors).")
+    ] = None,
     plugin: Plugin = None,
 ) -> None:
     """Check a data set's files; exit status 1 where something is wrong.

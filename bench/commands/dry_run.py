@@ -7,8 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.api.planned import Planned
+from bench.commands.list_rows import value_text
 from bench.machine import accelerator
-from bench.sweep import price
+from bench.planning.procedure import own_settings
+from bench.planning.spec import Cell
+from bench.sweep import changed, price
+from common.errors import shortened
 from results.store import Store
 
 
@@ -38,11 +42,41 @@ def show_plan(
             cost = costs[cell.address]
             line += f": {cost.source}" if cost.seconds is None else f": about {_duration(cost.seconds)} ({cost.source})"
         console.print(line, highlight=False, soft_wrap=True)
+        for own in _own(cell, planned):
+            console.print(shortened(f"{'':22}{own}"), highlight=False, soft_wrap=True, markup=False)
+    for line in changed.lines(known, changed.outdated(known, planned.cells), redo=False):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
     if missing:
+        for line in _rows(missing, costs):
+            console.print(line, highlight=False, soft_wrap=True)
         together = price.at_a_time(records) if on_device else 1.0
         said = _total([*costs.values()], card or f"one {device} slot", together, beside)
         console.print(said, highlight=False, soft_wrap=True)
+
+
+def _own(cell: Cell, planned: Planned) -> list[str]:
+    """What a row of a `reproduce` suite has of its own in this setting, told once for all seeds."""
+    part = next(part for part in planned.parts if part.data.name == cell.spec.dataset.name)
+    if part.purpose == "compare" or cell.seed > 0:
+        return []
+    own = ", ".join(f"{key} {value_text(value)}" for key, value in own_settings(cell, part).items())
+    return [*([own] if own else []), *(f"deviates: {text}" for text in cell.claim.deviations)]
+
+
+def _rows(missing: list[Cell], costs: dict[str, price.Estimate]) -> list[str]:
+    """What each row costs, of a suite of several rows of which anything is known."""
+    rows: dict[str, list[float | None]] = {}
+    for cell in missing:
+        rows.setdefault(cell.title, []).append(costs[cell.address].seconds)
+    known = {title: [one for one in seconds if one is not None] for title, seconds in rows.items()}
+    if len(rows) < 2 or not any(known.values()):
+        return []
+    return [
+        f"  {title}: {_duration(sum(known[title])) if known[title] else 'not measured'} for {len(seconds)} runs"
+        + (f", {len(seconds) - len(known[title])} of them not measured" if known[title] != seconds else "")
+        for title, seconds in rows.items()
+    ]
 
 
 def _total(costs: list[price.Estimate], where: str, recorded: float, beside: int) -> str:

@@ -12,15 +12,18 @@ from rich import box
 from rich.table import Table
 
 from bench import networks, plugins
+from bench.commands import completion, list_rows
 from bench.commands.options import Plugin
 from bench.planning import suite
 from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
 from bench.recipe.schedules import SCHEDULES, ScheduleKind
 from bench.sweep import terminal
+from common.errors import UserError
 from datasets import noise_models
 from datasets import registry as datasets
 from datasets.views import VIEW_POLICIES
 from methods import registry as methods
+from results.selection_rules import RULES
 
 Rows = list[dict[str, Any]]
 
@@ -35,7 +38,9 @@ class Kind(StrEnum):
     optimizers = "optimizers"
     schedules = "schedules"
     networks = "networks"
+    rules = "rules"
     suites = "suites"
+    rows = "rows"
 
 
 def _methods() -> Rows:
@@ -44,6 +49,7 @@ def _methods() -> Rows:
             "name": info.name,
             "title": info.title,
             "year": info.year,
+            "family": info.family,
             "reference": info.reference,
             "networks": info.networks,
             "passes_per_step": info.passes_per_step,
@@ -113,9 +119,19 @@ _ROWS: dict[Kind, Callable[[], Rows]] = {
     Kind.optimizers: lambda: _kinds(OPTIMIZERS),
     Kind.schedules: lambda: _kinds(SCHEDULES),
     Kind.networks: lambda: _facts(networks.NETWORKS, "name", "title", "description"),
+    Kind.rules: lambda: _facts(RULES, "name", "title", "needs", "source"),
     Kind.suites: _suites,
 }
-_HIDDEN = ("hyper", "file", "options", "reference", "passes_per_step")  # too wide for a table; the JSON has them
+_SAID = ("title", "year", "purpose", "convention", "needs", "marks", "description")
+"""What the line of an entry says after its name, of what it has."""
+_HIDDEN = (
+    "hyper",
+    "family",
+    "file",
+    "options",
+    "reference",
+    "passes_per_step",
+)  # too wide for a table; the JSON has them
 
 
 def _cell(value: Any) -> str:
@@ -123,23 +139,60 @@ def _cell(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | dict) else str(value)
 
 
+def _line(row: dict[str, Any], name_width: int, width: int) -> str:
+    """A row in one line of at most so many bytes, as a terminal and `awk` count them."""
+    said = [_cell(row[key]) for key in _SAID if row.get(key)]
+    line = f"{row['name']:{name_width}}  {'; '.join(said)}"
+    return line if len(line.encode()) <= width else line.encode()[: width - 3].decode(errors="ignore").rstrip() + "..."
+
+
 def list_registered(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects instead of lines.")] = False,
+    long: Annotated[bool, typer.Option("--long", "-l", help="All there is to an entry, as a table.")] = False,
     plugin: Plugin = None,
+    of: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SUITE|FILE",
+            help="Of `rows` alone: the suite whose rows are listed.",
+            autocompletion=completion.suites,
+        ),
+    ] = None,
 ) -> None:
-    """List methods, data sets, noise models, view policies, optimisers, schedules, networks or suites.
+    """List methods, data sets, noise models, view policies, optimisers, schedules, networks,
+    selection rules or suites.
+
+    `list rows SUITE` prints the whole procedure of each row of a suite, with the source of each value.
 
     Examples:
 
     - `list methods`
     - `list suites --json`
+    - `list rows cifar10n`
     """
     plugins.register(plugin)
+    if (kind is Kind.rows) != (of is not None):
+        raise UserError(
+            "list rows SUITE: name a suite (`list suites`)" if of is None else f"list {kind}: takes no suite"
+        )
+    if of is not None:
+        _list_rows(of, as_json)
+        return
     rows = _ROWS[kind]()
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
+    if not long:
+        console = terminal.console()
+        name_width = max(len(row["name"]) for row in rows)
+        for row in rows:
+            console.print(_line(row, name_width, console.width), highlight=False, soft_wrap=True)
+        return
+    terminal.console().print(_table(rows))
+
+
+def _table(rows: Rows) -> Table:
     columns = [key for key in rows[0] if key not in _HIDDEN]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
@@ -147,4 +200,12 @@ def list_registered(
         table.add_column(column.replace("_", " "), no_wrap=column == "name", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
-    terminal.console().print(table)
+    return table
+
+
+def _list_rows(name: str, as_json: bool) -> None:
+    rows = list_rows.rows_of(name)
+    if as_json:
+        typer.echo(json.dumps(list_rows.as_json(rows), indent=1))
+    else:
+        list_rows.show(terminal.console(), rows)

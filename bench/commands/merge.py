@@ -12,6 +12,8 @@ from bench.sweep import terminal
 from common.errors import UserError, shortened, unknown
 from results.store import Store
 
+LONGEST_NAME = 100
+
 
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Stores, folders of records, .jsonl files.")],
@@ -43,6 +45,9 @@ def merge(
 def export(
     suite: Annotated[str, typer.Argument(help="A started suite.")],
     target: Annotated[Path, typer.Argument(help="Folder that gets SUITE.jsonl and SUITE.plan.json.")],
+    run_by: Annotated[
+        str, typer.Option("--run-by", metavar="NAME", help="Who executed the runs, for records that are handed in.")
+    ] = "",
     out: Out = DEFAULT_OUT,
 ) -> None:
     """Write a suite's records as JSON Lines, one file a suite, for committing or handing on.
@@ -50,13 +55,16 @@ def export(
     Examples:
 
     - `export quick my-records`
+    - `export quick results/handed-in/ada --run-by "Ada Lovelace"`
     """
     from results.merge import export_jsonl
 
     check_folder(target, "TARGET")
+    if run_by and not (run_by.isprintable() and run_by == run_by.strip() and len(run_by) <= LONGEST_NAME):
+        raise UserError(f"--run-by {run_by!r}: accepted: a name in one line, of at most {LONGEST_NAME} characters")
     store = Store(out)
     plans = store.plans()
     if suite not in plans:
         raise unknown("started suite", suite, sorted(plans), f"--out {out}")
-    count = export_jsonl(store, suite, target)
+    count = export_jsonl(store, suite, target, run_by)
     terminal.console().print(f"{count} records: {target / f'{suite}.jsonl'}", highlight=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 from bench import plugins
 from bench.commands.options import DEFAULT_OUT, DataRoot, DatasetName, Force, Plugin, check_folder
 from bench.machine.outputs import check_replaceable, write_output
-from bench.planning.suite import parse_value
+from bench.planning.suite import assigned_values
 from bench.sweep import terminal
 from common.errors import UserError
 from datasets import registry
@@ -26,16 +26,6 @@ from results.layout import Layout
 
 WIDEST_MATRIX = 20  # classes; of a larger matrix only the most frequent confusions are shown
 SHOWN_CONFUSIONS = 15
-
-
-def _options(assignments: list[str]) -> dict[str, Any]:
-    options = {}
-    for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        if not separator or not key.strip():
-            raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as sampling=per_sample")
-        options[key.strip()] = parse_value(text.strip(), f"--set {key.strip()}")
-    return options
 
 
 def _arrays(dataset: DataSet, noisy: NoisyLabels) -> dict[str, Any]:
@@ -128,7 +118,7 @@ def noise(
         check_folder(out.parent)
         check_replaceable(out, "--out", _is_ours, force)
     plugins.register(plugin)
-    options = _options(assignments or [])
+    options = assigned_values(assignments or [], "sampling=per_sample")
     if rate is None and info(model).takes_rate:
         raise UserError(f"noise {model!r} needs a rate in [0, 1], such as 0.4")
     nominal = 0.0 if rate is None else rate

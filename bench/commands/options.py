@@ -10,11 +10,10 @@ import typer
 
 from bench.api.request import DEFAULT_OUT as DEFAULT_OUT  # one option among these
 from bench.commands import completion
-from bench.planning.settings import MOST_SEEDS
 from bench.sweep import log, stall
 from common.errors import UserError
 
-Out = Annotated[Path, typer.Option("--out", help="Folder of records, plans and report.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of records, plans and report.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (default: $NOISY_BENCH_DATA, else a per-user cache).")
 ]
@@ -27,8 +26,9 @@ Plugin = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        help="A Python file that declares methods, data sets, noise models, optimisers, schedules or networks; may be "
-        "given several times.",
+        help="A Python file, a folder of such, a package or a project with entry points, or the name of a module that "
+        "can be imported, which declares methods, data sets, noise models, views, optimisers, schedules, networks or "
+        "selection rules; may be given several times.",
     ),
 ]
 Set = Annotated[
@@ -39,10 +39,22 @@ Methods = Annotated[
     str | None,
     typer.Option("--methods", help="Only these, comma-separated.", autocompletion=completion.method_names),
 ]
-Seeds = Annotated[int | None, typer.Option(min=1, max=MOST_SEEDS, help="How many seeds, counted from 0.")]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="N|LIST", help='How many seeds, counted from 0, or which: "0,3,7", "0-4".')
+]
+At = Annotated[
+    list[str] | None,
+    typer.Option("--setting", help='Only this setting, such as "symmetric 40%"; may be given several times.'),
+]
+DataSets = Annotated[
+    list[str] | None, typer.Option("--dataset", help="Only this data set of the suite; may be given several times.")
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Length of every run.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Runs at a time (default: one per processor, as memory allows)."),
+]
+Device = Annotated[str, typer.Option(help="auto (cuda, else cpu), cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out broken images instead of refusing the data; recorded.")
@@ -55,7 +67,33 @@ CheckpointSeconds = Annotated[
     float, typer.Option(min=0, help="Least time between two checkpoints of a run; 0: every epoch.")
 ]
 Cluster = Annotated[
-    str | None, typer.Option("--cluster", metavar="tcp://HOST:PORT", help="Send the runs to this Dask scheduler.")
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS|slurm:FILE",
+        help="Send the runs to the Dask scheduler at tcp://HOST:PORT or tls://HOST:PORT, or to jobs as FILE says.",
+    ),
+]
+ClusterWait = Annotated[
+    float | None,
+    typer.Option(
+        "--cluster-wait",
+        min=0,
+        metavar="SECONDS",
+        help="Wait so long for a cluster's first worker (default: 300; for jobs without end).",
+    ),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option("--no-wait", help="End once nothing is left to start, without waiting for runs of other commands."),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="TOOL[:DIR]",
+        help="Tell a tracker of each epoch: tensorboard, mlflow or wandb (offline); DIR: OUT/TOOL by default.",
+    ),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Execute failed runs again.")]
 Capture = Annotated[

@@ -22,7 +22,9 @@ from bench.machine.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
 from bench.speed.drive import Found, measure_all
 from bench.sweep import log, terminal
+from common import allotment
 from common.errors import UserError
+from datasets.views import VIEW_POLICIES
 from methods import registry as methods
 
 DEFAULT_METHODS = "cross_entropy,co_teaching,elr,car"
@@ -46,13 +48,16 @@ def _budget(seconds: float | None) -> float | None:
 
 Names = Annotated[str, typer.Option("--methods", help="Comma-separated methods.")]
 Networks = Annotated[str, typer.Option(help="Comma-separated networks.")]
-BatchSize = Annotated[int, typer.Option(min=2)]
+BatchSize = Annotated[int, typer.Option(min=2, help="Images of a training step.")]
 Samples = Annotated[
     int | None, typer.Option(min=256, help="Images of an epoch (default: 10,000; 50,000 on an accelerator).")
 ]
 Repeats = Annotated[int, typer.Option(min=1, help="Interleaved repeats, of which the median counts.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
 Plain = Annotated[bool, typer.Option(help="Also time the plain PyTorch loop.")]
+Strong = Annotated[
+    str | None, typer.Option(metavar="POLICY", help="The view policy of strong views, of methods that have them.")
+]
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.compile.")]
 AtOnce = Annotated[
     int | None,
@@ -76,6 +81,7 @@ def speed(
     precision: Precision = "auto",
     plain: Plain = True,
     compiled: Compiled = False,
+    strong: Strong = None,
     at_once: AtOnce = None,
     budget: Budget = None,
     stream: Stream = False,
@@ -97,13 +103,11 @@ def speed(
             raise UserError(f"--json waits for all cases and has no place for what is left out: give it or {option}")
     began = time.monotonic()
     plugins.register(plugin)
-    names, network_names = _names(chosen, "--methods"), _names(networks, "--networks")
-    for name in names:
-        methods.info(name)
-    for name in network_names:
-        network_table.NETWORKS.get(name)
+    names = [methods.typed(name) for name in _names(chosen, "--methods")]
+    network_names = _names(networks, "--networks")
+    _check(names, network_names, strong)
     where = accelerator.choose(device)
-    planned = cases(names, network_names, batch_size, asked, where, samples, repeats, plain, compiled, at_once)
+    planned = cases(names, network_names, batch_size, asked, where, samples, repeats, plain, compiled, at_once, strong)
     left = None if budget is None else budget - (time.monotonic() - began)
     found = _measured(planned, left, log_every)
     if as_json:
@@ -115,6 +119,16 @@ def speed(
         whole = list(_told(_tabled(planned, found)))
     if sum(isinstance(one, Speed | LeftOut) for one in whole) < len(planned):
         raise typer.Exit(EXIT_FAILED_CASE)
+
+
+def _check(names: list[str], network_names: list[str], strong: str | None) -> None:
+    """Raise UserError or its kin for a name that there is not."""
+    for name in names:
+        methods.info(name)
+    for name in network_names:
+        network_table.NETWORKS.get(name)
+    if strong is not None:
+        VIEW_POLICIES.get(strong, "--strong")
 
 
 def _measured(planned: list[Case], seconds: float | None, log_every: float) -> Iterator[Found]:
@@ -148,7 +162,8 @@ def _streamed(found: Iterator[Found]) -> Iterator[Found]:
 
 def _tabled(planned: list[Case], found: Iterator[Found]) -> Iterator[Found]:
     """Each case as a line of a table."""
-    typer.echo(f"{processor_name()}: load at the start {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    given = allotment.processors().amount
+    typer.echo(f"{processor_name()}: load at the start {os.getloadavg()[0]:.2f} on {given} processors")
     typer.echo(header(planned))
     for one in found:
         if isinstance(one, Speed):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from bench.commands.options import DEFAULT_OUT, Out
 from bench.sweep import lease, terminal
-from bench.sweep.progress import states
+from bench.sweep.progress import place, states
 from common.errors import UserError
 from common.plan import Plan
 from results import health
@@ -27,9 +30,16 @@ _COLUMNS = ("done", "collapsed", "running", "diverged", "failed", "out of date",
 _RARE = ("collapsed", "diverged")  # columns shown only where there is such a run
 
 
+Following = Annotated[
+    bool, typer.Option("--follow", "-f", help="Show it again and again, until all runs are finished.")
+]
+_SECONDS = 2.0  # between two looks
+
+
 def status(
     suite: Annotated[str | None, typer.Argument(metavar="[SUITE]", help="Only this suite, run by run.")] = None,
     out: Out = DEFAULT_OUT,
+    following: Following = False,
 ) -> None:
     """Show how far the started suites are.
 
@@ -37,51 +47,79 @@ def status(
 
     - `status`
     - `status quick --out DIR`
+    - `status --follow`
     """
-    from results import aggregate, frame
+    store, console, observer = Store(out), terminal.console(), lease.Observer()
+    _check(store, suite, out)
+    unfinished = _show(console, store, suite, observer)
+    while following and unfinished:
+        time.sleep(_SECONDS)
+        if console.is_terminal:
+            console.clear()
+        unfinished = _show(console, store, suite, observer)
 
-    store = Store(out)
+
+def _check(store: Store, suite: str | None, out: Path) -> None:
+    """Raise UserError unless the suite was started there; any, where none is named."""
     plans = store.plans()
     if not plans:
         raise UserError(f"--out {out}: no suite was started there (`run SUITE --out {out}` starts one)")
     if suite is not None and suite not in plans:
         raise UserError(f"no suite {suite!r} was started in {out} (started: {', '.join(plans)})")
-    live = lease.live(store.layout.leases, lease.Observer())
+
+
+def _show(console: Console, store: Store, suite: str | None, observer: lease.Observer) -> int:
+    """Print how far all suites are, or `suite` run by run; returns how many runs are not finished."""
+    from results import aggregate, frame
+
+    plans = {name: plan for name, plan in store.plans().items() if suite in (None, name)}
+    live = lease.live(store.layout.leases, observer)
     failures = store.failures()
     records = frame.load(store.root)
     told: dict[str, Counter[str]] = {}
-    console = terminal.console()
     for name, plan in plans.items():
-        if suite not in (None, name):
-            continue
         runs = aggregate.statuses(records, [plan], failures, live)
         runs["status"] = runs["status"].replace(_TITLES)
+        runs["title"] = _with_trusted(runs, plan)
         collapsed = _collapsed(store, plan, records)
         told[name] = counts = Counter(runs["status"])
         counts["collapsed"] = int(runs["address"].isin(set(collapsed)).sum())
+        several = runs["dataset"].nunique() > 1
         for run in runs.itertuples():
-            if line := _line(run, suite is not None, live, failures, collapsed):
+            if line := _line(run, suite is not None, several, live, failures, collapsed):
                 console.print(line, highlight=False, soft_wrap=True)
     console.print(_counts(told))
-    for line in _left_out(store, {name: plans[name] for name in told}, records):
+    for line in _left_out(store, plans, records):
         console.print(line, highlight=False, soft_wrap=True)
     for address, fault in store.damaged().items():
         console.print(f"damaged   {address[:12]}: {fault}", highlight=False, soft_wrap=True)
+    return sum(counts[state] for counts in told.values() for state in ("running", "waiting"))
+
+
+def _with_trusted(runs: DataFrame, plan: Plan) -> list[str]:
+    """The titles of the runs, with the number of samples whose true labels the method is told."""
+    told = {cell["address"]: cell["spec"]["dataset"].get("trusted") for cell in plan["cells"]}
+    pairs = zip(runs["title"], runs["address"], strict=True)
+    return [f"{title} ({told[where]['size']} trusted samples)" if told[where] else title for title, where in pairs]
 
 
 def _line(
     run: Any,
     every: bool,
+    several: bool,
     live: Mapping[str, lease.Holder],
     failures: Mapping[str, str],
     collapsed: Mapping[str, str],
 ) -> str:
-    """What is said of one run of `aggregate.statuses`; empty of what needs no word, unless `every` run is told."""
+    """What is said of one run of `aggregate.statuses`; empty of what needs no word, unless `every` run is told.
+
+    several: the suite has several data sets.
+    """
     address, state = str(run.address), str(run.status)
-    label = f"{run.title}, {run.setting}, seed {run.seed}"
+    label = f"{run.dataset}: " * several + f"{run.title}, {run.setting}, seed {run.seed}"
     if state == "running":
         holder = live[address]
-        return f"running   {label}: {', '.join([holder.host, *states(holder)])}"
+        return f"running   {label}: {', '.join([*place(holder), *states(holder)])}"
     if state in ("failed", "diverged"):
         return f"{state:9} {label}: {health.failure_line(failures[address])}"
     if address in collapsed:

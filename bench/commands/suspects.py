@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from bench.machine.outputs import check_replaceable, write_output
 from bench.sweep import log, terminal
 from common.errors import UserError, unknown
 from common.plan import Plan
+from common.record import Record
 from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.data_contract import Choice
@@ -96,8 +98,21 @@ def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any],
         found.insert(1, "image", [names(row) for row in found["sample"]])
 
 
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")]
+Page = Annotated[Path | None, typer.Option("--page", help="Write a page to review those shown, with their images.")]
 _HEAD = b"sample,"
 """How each file of `--csv` begins."""
+_GENERATOR = b'<meta name="generator" content="noisy-label-bench suspects">'
+"""What each file of `--page` holds."""
+
+
+def _page(title: str, found: pd.DataFrame, record: Record, root: Path | None) -> bytes:
+    """The page to review. Raises DataError where the images are not there, or have changed."""
+    from bench.api import review
+
+    part = record["spec"]["dataset"]
+    images = datasets.training_images(part["name"], root, Choice(part.get("file")), part.get("content"))
+    return review.page(title, review.suspects_of(found, images), record["data"]["class_names"])
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -105,6 +120,25 @@ def _csv(table: pd.DataFrame) -> bytes:
     texts = [name for name in table.columns if table[name].map(lambda value: isinstance(value, str)).any()]
     quoted = table.assign(**{name: table[name].map(formula_free) for name in texts})
     return quoted.to_csv(index=False).encode("utf-8", "backslashreplace")
+
+
+def _print(console: Console, title: str, found: pd.DataFrame) -> None:
+    table = Table(title=title)
+    for name in found.columns:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in found.itertuples(index=False):
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    console.print(table)
+
+
+def _check_targets(csv: Path | None, page: Path | None, force: bool) -> None:
+    """Raises UserError where one of the files cannot be written, or is not ours."""
+    if csv is not None:
+        check_file(csv, "--csv")
+        check_replaceable(csv, "--csv", lambda content: content.startswith(_HEAD), force)
+    if page is not None:
+        check_file(page, "--page")
+        check_replaceable(page, "--page", lambda content: _GENERATOR in content, force)
 
 
 def suspects(
@@ -119,40 +153,41 @@ def suspects(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the suite's runs.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 20,
     log_every: LogEvery = log.DEFAULT_SECONDS,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")] = None,
+    csv: Csv = None,
+    page: Page = None,
     out: Out = DEFAULT_OUT,
     data: Data = None,
     force: Force = False,
 ) -> None:
     """List the training samples that are most likely wrongly labelled.
 
-    Where images are files they are named, as long as the data are found where they were.
+    Images that are files are named if the data are where they were. `data correct` takes what `--page` exports.
 
     Examples:
 
-    - `suspects quick`
     - `suspects quick --method car --csv suspects.csv`
+    - `suspects flowers --data flowers --count 100 --page review.html`
     - `suspects car --dataset cifar100 --setting "symmetric 60%"`
     """
     from results.suspects import suspects as ranked
 
-    if csv is not None:
-        check_file(csv, "--csv")
-        check_replaceable(csv, "--csv", lambda content: content.startswith(_HEAD), force)
+    _check_targets(csv, page, force)
     store = Store(out)
     addresses, title = _find(store, target, Wanted(dataset, setting, method, seed))
     console = terminal.console()
+    told = partial(console.print, highlight=False, soft_wrap=True)
     with terminal.doing(log_every, stderr=True) as doing:
         found = ranked(store, addresses, doing.now)
         doing.now("naming the images")
-        _name_images(console, found, store.load(addresses[0])["spec"]["dataset"], data)
+        record = store.load(addresses[0])
+        _name_images(console, found, record["spec"]["dataset"], data)
+        if page is not None:
+            doing.now("drawing the page")
+            write_output(page, _page(title, found.head(count), record, data), "--page")
     columns = [name for name in found.columns if not found[name].isna().all()]
-    table = Table(title=title)
-    for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in found.head(count)[columns].itertuples(index=False):
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
-    console.print(table)
+    _print(console, title, found.head(count)[columns])
     if csv is not None:
         write_output(csv, _csv(found[columns]), "--csv")
-        console.print(f"all {len(found)} samples: {csv}", highlight=False, soft_wrap=True)
+        told(f"all {len(found)} samples: {csv}")
+    if page is not None:
+        told(f"to review {min(count, len(found))} of them: {page}")

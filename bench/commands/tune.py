@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.api.execution import slots_of
 from bench.api.request import PlanOptions, RunOptions
+from bench.api.runners import slots_of
 from bench.api.tuned import Searching, Tuned, search_of, searched
 from bench.commands import completion
 from bench.commands.options import (
     DEFAULT_OUT,
     Capture,
     Cluster,
+    ClusterWait,
     Data,
     Device,
     Epochs,
@@ -88,6 +89,7 @@ def tune_method(
     assignments: Set = None,
     plugin: Plugin = None,
     cluster_address: Cluster = None,
+    cluster_wait: ClusterWait = None,
     log_every: LogEvery = log.DEFAULT_SECONDS,
     stall_minutes: StallMinutes = stall.DEFAULT_MINUTES,
     retry_failed: RetryFailed = False,
@@ -105,7 +107,10 @@ def tune_method(
     """
     check_folder(out)
     wanted = PlanOptions(None, seeds, epochs, precision, assignments or [], device, data, plugin or [])
-    how = RunOptions(jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed)
+    how = RunOptions(
+        jobs, runs_per_device, mps, capture, cluster_address, log_every, stall_minutes, retry_failed,
+        cluster_wait=cluster_wait,
+    )  # fmt: skip
     slots_of(wanted.where(), how)  # refuses before anything is said
     search = search_of(method, name, wanted, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
     _begin(search, count)

@@ -72,7 +72,7 @@ def started(runs: Runs, suite: str, store: str, *options: str) -> Iterator[subpr
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)  # a command that is asked to stop leaves no server behind
+        process.send_signal(signal.SIGTERM)  # a command that is asked to stop leaves no server behind
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(CLOSING_SECONDS / 2)
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.doctor.doctor import Budget, Fault, Skipped, Subject
 from bench.machine.accelerator import is_cuda
 from bench.machine.processor import processor_name
+from common import allotment
 from datasets import disk, official, registry
 from datasets.base import DataError
 
@@ -91,17 +92,21 @@ def _memory() -> int | None:
     return None if found is None else int(found.group(1)) * 1024
 
 
-def cores() -> int:
-    """The cores that this process may use; a container or `taskset` may leave fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _by(part: allotment.Part, of: str = "") -> str:
+    """Who gave less than the machine has; empty where nobody did."""
+    return "" if part.source == "the machine" else f"{of} by {part.source}"
 
 
 def processor() -> str:
-    """Processor, cores, memory and load."""
-    usable, free, load = cores(), _memory(), os.getloadavg()[0]
-    said = f"{processor_name()}; {usable} cores, load {load:.1f}"
+    """Processor, load and memory, and what this process was given of them: by whom, where that is not all."""
+    given, limit, free, load = allotment.processors(), allotment.memory(), _memory(), os.getloadavg()[0]
+    usable, whole = given.amount, os.cpu_count() or 1
+    said = f"{processor_name()}; {usable} processors{_by(given, f' of {whole}')}, load {load:.1f}"
     if free is not None:
         said += f", {free / 2**30:.1f} GiB of memory free"
+        if limit is not None and _by(limit):
+            said += f", {limit.amount / 2**30:.1f} GiB{_by(limit)}"
+            free = min(free, limit.amount)
         if free < LEAST_MEMORY:
             raise Fault(f"{said}: a run takes about 1 GiB; end other programs, or run fewer at a time (--jobs 1)")
     if load > usable:

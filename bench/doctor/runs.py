@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.doctor import images as doctor_images
 from bench.doctor.command import Runs, all_ended, ended, kill_worker, record_of, started, write
 from bench.doctor.doctor import Fault, Skipped
-from bench.doctor.machine import cores
 from bench.sweep import mps
+from common import allotment
 from common.record import Record
 from results.layout import Layout
 from results.record import dumps, result
@@ -97,7 +97,7 @@ def kill_and_resume(runs: Runs) -> str:
 def rates(runs: Runs) -> str:
     """Images per second of one run, and of several at a time."""
     _first(runs)
-    beside = BESIDE if runs.on_device else min(cores(), 4)
+    beside = BESIDE if runs.on_device else min(allotment.processors().amount, 4)
     network, subset = ("preact_resnet18", 25_600) if runs.on_device else ("small_cnn", 2_560)
     how = {"1 run": (1, ["--runs-per-device", "1"] if runs.on_device else ["--jobs", "1"])}
     if runs.on_device:
@@ -130,7 +130,8 @@ def advice(runs: Runs) -> str:
     best = max(runs.rates, key=lambda name: runs.rates[name])
     several = runs.rates[best] >= GAIN * runs.rates["1 run"]
     if not runs.on_device:
-        return f"--jobs {cores()} (the default)" if several else "--jobs 1: runs beside each other gain nothing here"
+        given = allotment.processors().amount
+        return f"--jobs {given} (the default)" if several else "--jobs 1: runs beside each other gain nothing here"
     said = "--runs-per-device auto (the default)" if several else "--runs-per-device 1: more gain nothing here"
     if shutil.which(mps.PROGRAM) is None:
         return f"{said}; {mps.PROGRAM} is not installed: kernels of several runs take turns instead of overlapping"

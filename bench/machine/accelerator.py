@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.machine import apple
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,14 +46,16 @@ def count() -> int:
 
 
 def choose(device: str) -> str:
-    """ "cpu", "cuda" or "cuda:N" for --device. Raises UserError where it is unknown or absent."""
+    """ "cpu", "cuda", "cuda:N" or "mps" for --device ("auto": CUDA, else CPU). Raises UserError where it is absent."""
     if device == "auto":
         return "cuda" if count() else "cpu"
     if device == "cpu":
         return device
+    if device == "mps":
+        return apple.choose()
     number = device[5:] if device.startswith("cuda:") else "0" if device == "cuda" else ""
     if not (number.isascii() and number.isdigit()):
-        raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N)")
+        raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N, mps)")
     there = count()
     if not there:
         raise UserError(f"--device {device}: no CUDA device can be used here (accepted: auto, cpu)")
@@ -92,6 +95,8 @@ def prepare(device: str | torch.device) -> torch.device:
     """
     import torch
 
+    if apple.is_mps(device):
+        return apple.prepare()
     if not is_cuda(device):
         return torch.device(device)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts, so before the context
@@ -133,6 +138,8 @@ def synchronise(device: torch.device) -> None:
 
     if is_cuda(device):
         torch.cuda.synchronize(device)
+    elif apple.is_mps(device):
+        apple.synchronise()
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Literal, cast, get_args
 
-from bench.machine import accelerator
+from bench.machine import accelerator, apple
 from bench.machine.processor import cpuinfo
 from common.errors import UserError
 from common.specification import Precision
@@ -30,7 +30,14 @@ def asked_precision(text: str) -> Precision | Literal["auto"]:
 
 
 def resolve_precision(precision: Precision | Literal["auto"], device: str) -> Precision:
-    """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") is faster with it."""
+    """ "fp32" or "bf16": `auto` is bf16 where `device` ("cpu" or "cuda...") is faster with it.
+
+    On Apple's mps it is fp32. Raises UserError where bf16 is asked for there.
+    """
+    if apple.is_mps(device):
+        if precision == "bf16":
+            raise UserError("precision 'bf16' on --device mps: accepted: auto, fp32")
+        return "fp32"
     if precision != "auto":
         return precision
     fast = accelerator.has_bfloat16(device) if accelerator.is_cuda(device) else cpu_has_fast_bfloat16()

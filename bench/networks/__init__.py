@@ -26,8 +26,9 @@ class NetworkInfo:
     smallest: the smallest height and width that it takes. channels: the only number of channels, None: any.
     parameters: trainable parameters at `image_shape` and `parameter_classes` classes, as published by `source`; where
         the network is this suite's own, as counted. products: millions of multiplications of a forward pass of one such
-        image, in convolutions and dense layers. source: where architecture and count come from. Of a plug-in's network
-        they need not be known; `products` then stand for nothing but the order in which runs are started.
+        image, in convolutions and dense layers of the blocks. source: where architecture and count come from. Of a
+        plug-in's network they need not be known; `products` then stand for nothing but the order in which runs are
+        started.
     pretrained: whether ImageNet weights can be loaded; `function` then takes `pretrained` and `weights`.
     """
 
@@ -59,9 +60,19 @@ _TABLE = (
         "bench.networks.small:small_cnn", (3, 32, 32), 840_298, 11.73, "this suite", smallest=16,
     ),
     NetworkInfo(
-        "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching, co-teaching+ and JoCoR",
+        "co_teaching_cnn", "9-layer CNN", "the CNN of co-teaching",
         "bench.networks.literature:co_teaching_cnn", (3, 32, 32), 4_434_570, 745.54,
         "counted by hand from arXiv 1804.06872, table 3; bhanML/Co-teaching", smallest=28,
+    ),
+    NetworkInfo(
+        "jocor_cnn", "6-layer CNN", "the CNN of JoCoR, and of co-teaching+ for CIFAR-100; no dropout",
+        "bench.networks.literature:jocor_cnn", (3, 32, 32), 518_150, 112.4,
+        "counted by hand from hongxin001/JoCoR, model/cnn.py; xingruiyu/coteaching_plus, model.py",
+    ),
+    NetworkInfo(
+        "cnn_small", "2-layer CNN", "the CNN of co-teaching+ for CIFAR-10",
+        "bench.networks.literature:cnn_small", (3, 32, 32), 62_006, 0.65,
+        "counted by hand from xingruiyu/coteaching_plus, model.py (CNN_small)", smallest=16,
     ),
     NetworkInfo(
         "apl_cnn", "8-layer CNN", "the CNN of active-passive losses and of SCE",
@@ -82,6 +93,47 @@ _TABLE = (
         "facebookresearch/mixup-cifar10; kuangliu/pytorch-cifar has 11,171,146, without the stem's batch normalisation",
     ),
     NetworkInfo(
+        "preact_resnet34", "PreAct-ResNet-34", "preact_resnet18 with groups of 3, 4, 6 and 3 blocks; GJS's code calls "
+        "preact_resnet32 so, PLC's resnet34", "bench.networks.resnet:preact_resnet34", (3, 32, 32), 21_279_434, 1159.4,
+        "counted by hand: preact_resnet18 with the depths of resnet34",
+    ),
+    NetworkInfo(
+        "preact_resnet32", "PreAct-ResNet-32", "5 blocks each of 32, 64, 128 channels; of PENCIL, Joint Optimization, "
+        "GJS", "bench.networks.identity_resnet:preact_resnet32", (3, 32, 32), 1_860_138, 275.61,
+        "counted by hand from ErikEnglesson/GJS, models/preact_resnet.py",
+    ),
+    NetworkInfo(
+        "resnet32", "ResNet-32", "5 blocks each of 16, 32, 64 channels, shortcuts without weights; of Meta-Weight-Net",
+        "bench.networks.identity_resnet:resnet32", (3, 32, 32), 464_154, 68.86,
+        "akamaster/pytorch_resnet_cifar10 (0.46M); xjtushujun/meta-weight-net",
+    ),
+    NetworkInfo(
+        "wide_resnet28_10", "WRN-28-10", "wide residual network without dropout; of Meta-Weight-Net",
+        "bench.networks.identity_resnet:wide_resnet28_10", (3, 32, 32), 36_479_194, 5243.33,
+        "xternalz/WideResNet-pytorch (36.5M); xjtushujun/meta-weight-net",
+    ),
+    NetworkInfo(
+        "wide_resnet28_2", "WRN-28-2", "wide_resnet28_10 with a fifth of the channels",
+        "bench.networks.identity_resnet:wide_resnet28_2", (3, 32, 32), 1_467_610, 214.35,
+        "counted by hand from xternalz/WideResNet-pytorch",
+    ),
+    NetworkInfo(
+        "torchvision_resnet18", "ResNet-18 (torchvision)", "with the 7 x 7 stem and pooling of large images, for small "
+        "ones too", "bench.networks.imagenet:torchvision_resnet18", (3, 32, 32), 11_689_512, 37.02,
+        "torchvision, ResNet18_Weights", parameter_classes=1000, channels=3, pretrained=True,
+    ),
+    NetworkInfo(
+        "torchvision_resnet34", "ResNet-34 (torchvision)", "with the 7 x 7 stem and pooling of large images; of "
+        "LogitClip, and of all rows of KlemenVovk/noisy-labels",
+        "bench.networks.imagenet:torchvision_resnet34", (3, 32, 32), 21_797_672, 74.77,
+        "torchvision, ResNet34_Weights", parameter_classes=1000, channels=3, pretrained=True,
+    ),
+    NetworkInfo(
+        "densenet121", "DenseNet-121", "torchvision's; of LogitClip, on images of 32 pixels",
+        "bench.networks.imagenet:densenet121", (3, 32, 32), 7_978_856, 57.83,
+        "torchvision, DenseNet121_Weights", parameter_classes=1000, smallest=32, channels=3,
+    ),
+    NetworkInfo(
         "preact_resnet18_quarter", "PreAct-ResNet-18 (quarter)", "preact_resnet18 with 16 to 128 channels, for a CPU",
         "bench.networks.resnet:preact_resnet18_quarter", (3, 32, 32), 700_794, 35.05, "this suite",
     ),
@@ -94,6 +146,12 @@ _TABLE = (
         "vgg19_bn", "VGG-19-BN", "torchvision's, with batch normalisation; usual for ANIMAL-10N",
         "bench.networks.imagenet:vgg19_bn", (3, 224, 224), 143_678_248, 19628.01, "torchvision, VGG19_BN_Weights",
         parameter_classes=1000, smallest=32, channels=3, pretrained=True,
+    ),
+    NetworkInfo(
+        "vgg19_bn_two_heads", "VGG-19-BN (two heads)", "vgg19_bn with a second head of three layers for a sample's "
+        "confidence; of NAL on ANIMAL-10N", "bench.networks.imagenet:vgg19_bn_two_heads", (3, 224, 224), 263_228_201,
+        19628.01, "counted by hand: vgg19_bn and a head of 25088, 4096, 4096 and 1 units (MacLLL/NAL)",
+        parameter_classes=1000, smallest=32, channels=3,
     ),
     NetworkInfo(
         "inception_resnet_v2", "Inception-ResNet-v2", "for images of about 299 x 299; usual for mini-WebVision",

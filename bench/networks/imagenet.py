@@ -1,4 +1,4 @@
-"""Large-image networks of torchvision, with ImageNet weights where they are at hand; nothing is downloaded."""
+"""Networks of torchvision, with ImageNet weights where they are at hand; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import urlparse
 import torch
 from torch import nn
 
-from bench.networks.network import Network, reset
+from bench.networks.layers import global_average
+from bench.networks.network import Network, TwoHeads, reset
 from common.errors import UserError
 from datasets.torchvision_import import import_torchvision
 
@@ -53,14 +54,9 @@ def _resnet_initialise(layer: nn.Module) -> None:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet50(
-    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
-) -> Network:
-    """torchvision's ResNet-50 (He et al. 2016, arXiv 1512.03385; stride 2 in the 3x3 convolution).
-
-    Blocks: stem, four groups of residual blocks, classifier. Raises UserError where pretrained weights are not usable.
-    """
-    model = import_torchvision("torchvision.models").resnet50(num_classes=num_classes)
+def _resnet(name: str, num_classes: int, pretrained: bool, weights: Path | None) -> Network:
+    """torchvision's residual network of that name: stem, four groups of residual blocks, classifier."""
+    model = getattr(import_torchvision("torchvision.models"), name)(num_classes=num_classes)
     network = Network(
         [
             nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool),
@@ -73,8 +69,59 @@ def resnet50(
         _resnet_initialise,
     )
     if pretrained:
-        _load_weights("resnet50", model, "fc", weights)
+        _load_weights(name, model, "fc", weights)
     return network
+
+
+def resnet50(
+    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
+) -> Network:
+    """torchvision's ResNet-50 (He et al. 2016, arXiv 1512.03385; stride 2 in the 3x3 convolution).
+
+    Blocks: stem, four groups of residual blocks, classifier. Raises UserError where pretrained weights are not usable.
+    """
+    return _resnet("resnet50", num_classes, pretrained, weights)
+
+
+def torchvision_resnet18(
+    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
+) -> Network:
+    """torchvision's ResNet-18 with its 7x7 stem and pooling, also of images of 32 pixels, which end as one.
+
+    Blocks and errors as of `resnet50`.
+    """
+    return _resnet("resnet18", num_classes, pretrained, weights)
+
+
+def torchvision_resnet34(
+    num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
+) -> Network:
+    """torchvision's ResNet-34; see `torchvision_resnet18`."""
+    return _resnet("resnet34", num_classes, pretrained, weights)
+
+
+def _densenet_initialise(layer: nn.Module) -> None:
+    reset(layer)
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight)
+    elif isinstance(layer, nn.Linear):
+        nn.init.zeros_(layer.bias)
+
+
+def densenet121(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
+    """torchvision's DenseNet-121 (Huang et al. 2017, arXiv 1608.06993).
+
+    Blocks: stem, four groups of dense layers, each but the last with the transition after it, classifier.
+    """
+    model = import_torchvision("torchvision.models").densenet121(num_classes=num_classes)
+    body = model.features
+    groups: list[nn.Module] = [nn.Sequential(body.conv0, body.norm0, body.relu0, body.pool0)]
+    for number in (1, 2, 3):
+        groups.append(
+            nn.Sequential(body.get_submodule(f"denseblock{number}"), body.get_submodule(f"transition{number}"))
+        )
+    groups.append(nn.Sequential(body.denseblock4, body.norm5, nn.ReLU(inplace=True), global_average()))
+    return Network([*groups, model.classifier], _densenet_initialise)
 
 
 def _vgg_initialise(layer: nn.Module) -> None:
@@ -87,6 +134,18 @@ def _vgg_initialise(layer: nn.Module) -> None:
         nn.init.zeros_(layer.bias)
 
 
+def _vgg_groups(model: nn.Module) -> list[nn.Module]:
+    """The five groups of convolutions of torchvision's VGG, each ending with pooling."""
+    groups: list[nn.Module] = []
+    group: list[nn.Module] = []
+    for layer in model.get_submodule("features").children():
+        group.append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append(nn.Sequential(*group))
+            group = []
+    return groups
+
+
 def vgg19_bn(
     num_classes: int, image_shape: tuple[int, int, int], pretrained: bool = False, weights: Path | None = None
 ) -> Network:
@@ -96,18 +155,30 @@ def vgg19_bn(
     hidden layers, classifier. Raises UserError where pretrained weights are not usable.
     """
     model = import_torchvision("torchvision.models").vgg19_bn(num_classes=num_classes, init_weights=False)
-    groups: list[nn.Module] = []
-    group: list[nn.Module] = []
-    for layer in model.features:
-        group.append(layer)
-        if isinstance(layer, nn.MaxPool2d):
-            groups.append(nn.Sequential(*group))
-            group = []
     hidden = list(model.classifier.children())
     network = Network(
-        [*groups, nn.Sequential(model.avgpool, nn.Flatten(), *hidden[:3]), nn.Sequential(*hidden[3:-1]), hidden[-1]],
+        [
+            *_vgg_groups(model),
+            nn.Sequential(model.avgpool, nn.Flatten(), *hidden[:3]),
+            nn.Sequential(*hidden[3:-1]),
+            hidden[-1],
+        ],
         _vgg_initialise,
     )
     if pretrained:
         _load_weights("vgg19_bn", model, "classifier.6", weights)
     return network
+
+
+def vgg19_bn_two_heads(num_classes: int, image_shape: tuple[int, int, int]) -> TwoHeads:
+    """`vgg19_bn` with a second head for a sample's confidence, as NAL has it on ANIMAL-10N.
+
+    It is like the first, three layers with dropout of .5 after both hidden ones, from the same pooled convolutions, but
+    for its one output. Blocks: five groups of convolutions, the pooled map, two hidden layers, classifier.
+    """
+    models = import_torchvision("torchvision.models")
+    model, second = (models.vgg19_bn(num_classes=outputs, init_weights=False) for outputs in (num_classes, 1))
+    hidden = list(model.classifier.children())
+    pooled = nn.Sequential(model.avgpool, nn.Flatten())
+    blocks = [*_vgg_groups(model), pooled, nn.Sequential(*hidden[:3]), nn.Sequential(*hidden[3:-1]), hidden[-1]]
+    return TwoHeads(blocks, second.classifier, shared=6, initialise=_vgg_initialise)

@@ -1,4 +1,4 @@
-"""The plain convolutional networks of two papers, kept as their authors wrote them."""
+"""The plain convolutional networks of a few papers, kept as their authors wrote them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.networks.network import Network, reset
 
 
 def co_teaching_cnn(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
-    """The 9-layer CNN of co-teaching, also used by co-teaching+ and JoCoR (Han et al. 2018, arXiv 1804.06872, table 3).
+    """The 9-layer CNN of co-teaching (Han et al. 2018, arXiv 1804.06872, table 3).
 
     Three 3x3 convolutions of 128, pooling, three of 256, pooling, then 512, 256 and 128 without padding; leaky ReLU of
     slope 0.01 and whole-channel dropout of 0.25 after each pooling, as in the authors' code.
@@ -29,6 +29,37 @@ def co_teaching_cnn(num_classes: int, image_shape: tuple[int, int, int]) -> Netw
             nn.Linear(128, num_classes),
         ]
     )  # fmt: skip
+
+
+def jocor_cnn(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
+    """The CNN of JoCoR's released code for CIFAR, and of co-teaching+'s for CIFAR-100: six convolutions, no dropout.
+
+    Pairs of 3x3 convolutions of 64 and 64, 128 and 128, 196 and 16, each pair pooled; the last map is the features.
+    Their code stores a rate of dropout and does not use it.
+    """
+    channels, height, width = image_shape
+    blocks: list[nn.Module] = []
+    for first, second in ((64, 64), (128, 128), (196, 16)):
+        pair = (conv_norm(channels, first, bias=True), conv_norm(first, second, bias=True))
+        blocks.append(nn.Sequential(*pair, nn.MaxPool2d(2)))
+        channels = second
+    blocks[-1] = nn.Sequential(blocks[-1], nn.Flatten())
+    return Network([*blocks, nn.Linear(channels * (height // 8) * (width // 8), num_classes)])
+
+
+def cnn_small(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
+    """The CNN of co-teaching+ for CIFAR-10: 5x5 convolutions of 6 and 16, each pooled, then 120 and 84 units."""
+    channels, height, width = image_shape
+    features = 16 * (((height - 4) // 2 - 4) // 2) * (((width - 4) // 2 - 4) // 2)
+    return Network(
+        [
+            nn.Sequential(nn.Conv2d(channels, 6, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
+            nn.Sequential(nn.Conv2d(6, 16, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten()),
+            nn.Sequential(nn.Linear(features, 120), nn.ReLU(inplace=True)),
+            nn.Sequential(nn.Linear(120, 84), nn.ReLU(inplace=True)),
+            nn.Linear(84, num_classes),
+        ]
+    )
 
 
 def _apl_initialise(layer: nn.Module) -> None:

@@ -9,8 +9,11 @@ from typing import Any, Self, cast
 import torch
 from torch import Generator, Tensor, nn
 
+from common.errors import unknown
 from common.specification import Precision
 from methods import base as contract
+from methods.heads import Head
+from methods.hyper import MethodError
 
 Layer = Callable[[Tensor], Tensor]
 
@@ -104,6 +107,7 @@ class Network(contract.Network):
         self._bfloat16 = False
         self._layout = torch.contiguous_format
         self._compiled = False
+        self.further_heads = nn.ModuleDict()
 
     def _body(self) -> Sequence[Layer]:
         return list(self.blocks)[:-1]
@@ -135,8 +139,52 @@ class Network(contract.Network):
             logits: Tensor = self._head()(features)
         return logits.float()
 
+    def add_head(self, name: str, head: Head) -> None:
+        """Put a head beside the class head, drawn by torch's global generator as the network's layers are."""
+        made = head.made(self.feature_size)
+        made.apply(self.initialise)
+        self.further_heads[name] = made
+
+    def apply_head(self, name: str, values: Tensor) -> Tensor:
+        """[B, outputs] float32 of features or other values [B, inputs]. Raises MethodError for an unknown name."""
+        if name not in self.further_heads:
+            raise unknown("head", name, self.further_heads, "Network.apply_head", error=MethodError)
+        with self._autocast(values):
+            found: Tensor = self.further_heads[name](values)
+        return found.float()
+
     def initialise(self, layer: nn.Module) -> None:
         self._initialise(layer)
+
+
+class TwoHeads(Network):
+    """A network with a head of its own for a sample's confidence, beside that for its class.
+
+    confidence_head: from what the first `shared` blocks give to one number a sample. Passes that do not ask for the
+    confidence do not compute it, and then nothing trains it.
+    """
+
+    has_confidence = True
+
+    def __init__(
+        self, blocks: Sequence[nn.Module], head: nn.Module, shared: int, initialise: Callable[[nn.Module], None] = reset
+    ) -> None:
+        super().__init__(blocks, initialise)
+        self.confidence_head, self.shared = head, shared
+        if initialise is not reset:
+            head.apply(initialise)
+
+    def features_and_confidence(self, images: Tensor, detached: bool = False) -> tuple[Tensor, Tensor]:
+        self.counter.add(images.shape[0])
+        run = _compiled_run(images.device.type) if self._compiled else _run
+        with self._autocast(images):
+            shared = run(list(self.blocks)[: self.shared], images.contiguous(memory_format=self._layout))
+            shared = (
+                shared.clone() if self._compiled else shared
+            )  # a captured graph writes to the same memory next time
+            found = run(list(self.blocks)[self.shared : -1], shared)
+            confidence: Tensor = self.confidence_head(shared.detach() if detached else shared)
+        return found.to(torch.float32, copy=self._compiled), confidence.float().squeeze(1)
 
 
 class Adopted(Network):
@@ -145,7 +193,7 @@ class Adopted(Network):
     def __init__(self, own: contract.Network) -> None:
         nn.Module.__init__(self)
         self.own = own
-        self.feature_size = own.feature_size
+        self.feature_size, self.has_confidence = own.feature_size, own.has_confidence
         self._begin()
 
     @property
@@ -157,6 +205,12 @@ class Adopted(Network):
 
     def _head(self) -> Layer:
         return self.own.classify
+
+    def features_and_confidence(self, images: Tensor, detached: bool = False) -> tuple[Tensor, Tensor]:
+        self.counter.add(images.shape[0])
+        with self._autocast(images):
+            found, confidence = self.own.features_and_confidence(images, detached)
+        return found.float(), confidence.float()
 
     def initialise(self, layer: nn.Module) -> None:
         self.own.initialise(layer)

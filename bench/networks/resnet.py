@@ -85,6 +85,11 @@ def preact_resnet18(num_classes: int, image_shape: tuple[int, int, int]) -> Netw
     return _resnet(PreActBlock, (2, 2, 2, 2), num_classes, image_shape[0])
 
 
+def preact_resnet34(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
+    """`preact_resnet18` with groups of 3, 4, 6 and 3 blocks."""
+    return _resnet(PreActBlock, (3, 4, 6, 3), num_classes, image_shape[0])
+
+
 def preact_resnet18_quarter(num_classes: int, image_shape: tuple[int, int, int]) -> Network:
     """`preact_resnet18` with a quarter of the channels (16, 32, 64, 128), for work on a CPU."""
     return _resnet(PreActBlock, (2, 2, 2, 2), num_classes, image_shape[0], width=16)

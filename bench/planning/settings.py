@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.recipe.tables import Count, Fraction, Table
 
@@ -25,10 +25,20 @@ class Validation(Table):
     size: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0, description="a number of images, or a float below 1: that share of the training subset"
     )
+    stratified: bool = Field(
+        False, description="inside only: each true class in proportion (given, where the truth is not known)"
+    )
 
     def count(self, subset: int) -> int:
         """How many images are held out for a training subset of this size."""
         return round(self.size * subset) if isinstance(self.size, float) else self.size
+
+
+class Trusted(Table):
+    """Training images set aside, of which methods that need such are told the true labels; others train on them all."""
+
+    size: Count = Field(description="how many images")
+    per_class: bool = Field(True, description="as many of each true class; false: drawn without regard to it")
 
 
 class Data(Table):
@@ -43,6 +53,9 @@ class Data(Table):
     )
     subset: Count | None = Field(None, description="train on this many images, drawn once and for all; none: on all")
     validation: Validation = Field(Validation(), description="the images held out")
+    trusted: Trusted | None = Field(
+        None, description="images with true labels for the methods that need such; none: no such method can be run"
+    )
 
 
 class Noise(Table):
@@ -77,6 +90,9 @@ class Augmentation(Table):
     colour_jitter: Fraction = Field(0.0, description="largest relative change of brightness, contrast and saturation")
     strong_cutout: Annotated[int, Field(ge=0)] = Field(8, description="cut-out of a strong view, in pixels")
     strong_colour_jitter: Fraction = Field(0.4, description="colour jitter of a strong view")
+    strong: str | None = Field(
+        None, description="name of the view policy of strong views (`list views`); none: cut-out and jitter as above"
+    )
 
 
 class Sampling(Table):
@@ -85,6 +101,20 @@ class Sampling(Table):
     batches: Count = Field(description="batches of an epoch")
     balanced: bool = Field(True, description="the same number of images of each given class")
     fresh: bool = Field(True, description="drawn anew for every epoch; false: one subset for the whole run")
+    top_up: bool = Field(
+        True,
+        description="where a class has too few images, others give more; false: the epoch is shorter, as in the "
+        "code of DivideMix and ELR+",
+    )
+    per_network: bool = Field(
+        False, description="with fresh = false: networks that learn one after the other each have a subset of their own"
+    )
+
+    @model_validator(mode="after")
+    def _one_subset_each_is_drawn_once(self) -> Self:
+        if self.per_network and self.fresh:
+            raise ValueError("per_network = true needs fresh = false")
+        return self
 
 
 class Training(Table):
@@ -128,7 +158,29 @@ class TrainingOverride(Table):
     precision: Asked | None = Field(None, description="another precision")
 
 
-class When(Table):
+class RowNoise(Table):
+    """The noise that one row is trained on in place of the suite's, at the same rate: its authors made theirs so."""
+
+    model: str | None = Field(None, description="another noise model; none: the suite's")
+    options: dict[str, Any] = Field({}, description="its options; over the suite's where the model is the same")
+
+
+class Procedure(Table):
+    """What a row of a `reproduce` suite may have of its own, so that it is the procedure of its paper.
+
+    None of it is accepted in a `compare` suite, where all rows share it.
+    """
+
+    noise: RowNoise | None = Field(None, description="noise made as the row's authors made it; none: the suite's")
+    validation: Validation | None = Field(None, description="images held out; none: as the suite says")
+    select: str | None = Field(None, description="the selection rule of the row's published number; none: the suite's")
+    deviations: list[Annotated[str, Field(min_length=1)]] = Field(
+        [], description="in what the row is not the published procedure, each with its reason; may begin with `KEY: `"
+    )
+    sources: dict[str, str] = Field({}, description="where single values come from: key of the procedure to source")
+
+
+class When(Procedure):
     """Settings of a method for some noise settings only; the first match wins."""
 
     dataset: str | None = Field(None, description="the data set it applies to; none: any")
@@ -140,7 +192,7 @@ class When(Table):
     training: TrainingOverride = Field(TrainingOverride(), description="parts of the protocol over the row's")
 
 
-class MethodRow(Table):
+class MethodRow(Procedure):
     """One row of the table: a method with its settings. The table's key names the row."""
 
     method: str | None = Field(None, description="the registered method; none: the row's own name")
@@ -148,6 +200,10 @@ class MethodRow(Table):
     hyper: dict[str, Any] = Field({}, description="hyper-parameters over the method's defaults")
     training: TrainingOverride = Field(TrainingOverride(), description="parts of the protocol over the suite's")
     when: list[When] = Field([], description="settings for some noise settings only")
+    published: bool = Field(
+        False,
+        description="as the method's table of its paper says (`show METHOD`); what the row states goes over it",
+    )
     training_rows: Literal["all", "clean_only"] = Field(
         "all", description="clean_only: train on the rightly labelled images alone (a reference that knows the truth)"
     )
@@ -170,9 +226,8 @@ class Suite(Table):
     )
     description: str = Field("", description="what it is for, in a sentence or two")
     remark: str = Field("", description="printed under every table of the suite")
-    select: Literal["last", "last_mean", "best_test", "noisy_validation", "clean_validation"] = Field(
-        "last", description="the selection rule of the main table"
-    )
+    source: str = Field("", description="where the shared protocol comes from")
+    select: str = Field("last", description="the selection rule of the main table")
     paper: str = Field("", description="name of the published table it reproduces (`report --paper`)")
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = Field(3, description="number of seeds, counted from 0")
     data: Data = Field(description="the data set, or a list of several: `[[data]]`")

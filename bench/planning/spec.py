@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from bench import networks
 from bench.machine.precision import resolve_precision
 from bench.planning import memorisation
-from bench.planning.settings import MethodRow, Suite, Training
+from bench.planning.rows import Claim, RowSetting, check_row, resolve
+from bench.planning.settings import Suite
 from bench.planning.spec_data import (
     augmentation_settings,
     check_images,
+    check_selection,
+    check_trusted_used,
     check_validation,
     dataset_settings,
     describe,
     noise_parts,
     told_rate,
 )
-from bench.planning.suite import with_kinds
 from bench.planning.workload import epoch_images
 from bench.recipe.kinds import OPTIMIZER, SCHEDULE
-from bench.recipe.validation import Place, validate_part
+from bench.recipe.validation import Place
 from common.errors import UserError
-from common.plan import Plan
+from common.plan import Plan, PlanCell
 from common.specification import MethodSettings, Noise, Sampling, Specification, as_json
 from datasets import noise as noise_models
-from datasets import registry as datasets
-from datasets.base import DataError, DataSetInfo
+from datasets.base import DataSetInfo
 from datasets.registry import Described
 from methods import registry as methods
 from results.record import PROTOCOL, address
@@ -36,12 +36,19 @@ from results.record import PROTOCOL, address
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a suite's table: row, setting and seed, and the specification that says everything."""
+    """One run of a suite's table: row, setting and seed, and the specification that says everything.
+
+    column: the noise of the setting, which a row may have made in its paper's way; None: that of the specification.
+    dataset: the name of its data set where the suite has several.
+    """
 
     row: str
     title: str
     setting: str
     spec: Specification
+    column: Noise | None = None
+    claim: Claim = field(default_factory=Claim)
+    dataset: str = ""
 
     @property
     def address(self) -> str:
@@ -51,91 +58,32 @@ class Cell:
     def seed(self) -> int:
         return self.spec.seed
 
+    def with_seed(self, seed: int) -> Cell:
+        """The same run with another seed."""
+        return replace(self, spec=replace(self.spec, seed=seed))
+
     @property
     def label(self) -> str:
         """What progress and messages call the run."""
-        return f"{self.title}, {self.setting}, seed {self.seed}"
-
-
-def _merged(training: Training, override: Mapping[str, Any], place: Place) -> Training:
-    """`training` with one override, which stands at `place`. Raises UserError."""
-    values = training.model_dump()
-    for key, value in override.items():
-        if key == "optimizer":
-            values[key] = OPTIMIZER.overlaid(values[key], value, replace(place, key=f"{place.key}.optimizer"))
-        elif key == "augmentation":
-            values[key] = {**values[key], **value}
-        else:
-            values[key] = value
-    return with_kinds(validate_part(Training, values, place), place.path, place.key)
-
-
-def _training(suite: Suite, name: str, when: int | None, where: str) -> Training:
-    """The protocol of a row; when: the number of the condition that holds for it. Raises UserError."""
-    row, training = suite.methods[name], suite.training
-    parts = [(row.training, "")] + ([] if when is None else [(row.when[when].training, f".when.{when}")])
-    for part, place in parts:
-        override = part.model_dump(exclude_unset=True, exclude_none=True)
-        _refuse_unfair(suite, name, override, where)
-        training = _merged(training, override, Place(where, f"methods.{name}{place}.training"))
-    return training
-
-
-def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], where: str) -> None:
-    if suite.purpose != "compare":
-        return
-    allowed = {"lr", "weight_decay"}
-    extra = [key for key in override if key != "optimizer"]
-    extra += [f"optimizer.{key}" for key in override.get("optimizer", {}) if key not in allowed]
-    if extra:
-        raise UserError(
-            f"{where}: key 'methods.{row_name}.training.{extra[0]}': in a `compare` suite a method may only have its "
-            "own optimizer.lr and optimizer.weight_decay"
-        )
-
-
-def _matching(row: MethodRow, dataset: str, model: str, rate: float) -> int | None:
-    """The number of the first condition that holds."""
-    for number, when in enumerate(row.when):
-        at_rate = when.rates is None or rate in when.rates
-        if when.dataset in (None, dataset) and when.model in (None, model) and at_rate:
-            return number
-    return None
-
-
-def _check_row(name: str, row: MethodRow, where: str) -> None:
-    """Refuse unknown names, also in settings for noise that the suite does not have."""
-    try:
-        info = methods.info(row.method or name)
-        for when in row.when:
-            methods.resolve(info.name, {**row.hyper, **when.hyper})
-            if when.model is not None:
-                noise_models.info(when.model)
-            if when.dataset is not None:
-                datasets.info(when.dataset)
-    except (methods.MethodError, DataError) as fault:
-        raise type(fault)(f"{where}: {fault}") from None
+        return f"{self.dataset}{': ' if self.dataset else ''}{self.title}, {self.setting}, seed {self.seed}"
 
 
 def check_names(suite: Suite, info: DataSetInfo, where: str) -> None:
     """Raise for an unknown noise model, network or method, before anything is computed or written."""
-    rows = suite.methods.values()
-    overrides = [row.training for row in rows] + [when.training for row in rows for when in row.when]
-    for network in [suite.training.network, *(part.network for part in overrides)]:
-        if network is not None:
-            networks.NETWORKS.get(network, where)
-    for name, row in suite.methods.items():
-        _check_row(name, row, where)
-        for number in range(len(row.when)):
-            _training(suite, name, number, where)
-    check_validation(suite, info, where)
+    networks.NETWORKS.get(suite.training.network, where)
+    for name in suite.methods:
+        check_row(suite, name, info, where)
+    check_trusted_used(suite, where)
+    check_validation(suite.data, suite.data.validation, info, where, "data.validation")
+    check_selection(suite.select, suite.data.validation, f"{where}: key 'select'")
 
 
 def cells(
-    suite: Suite, where: str, device: str, seeds: int, described: Described | None = None
+    suite: Suite, where: str, device: str, seeds: int | Sequence[int], described: Described | None = None
 ) -> tuple[list[Cell], list[str]]:
     """All runs of a suite, ordered by seed, then setting, then row; and warnings. Raises UserError or its kin.
 
+    seeds: how many, counted from 0, or which.
     described: the suite's data set; None: looked up in the default data directory.
     """
     data = described or describe(suite, where)
@@ -143,37 +91,56 @@ def cells(
     settings, warnings = noise_parts(suite, data.info, where)
     warnings += [data.absent] if data.absent else []
     found: list[Cell] = []
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
     for noise in settings:
-        for name, row in suite.methods.items():
+        for name in suite.methods:
+            row = resolve(suite, name, noise, data.info, where)
+            warnings += [line for line in row.warnings if line not in warnings]
             cell = _cell(suite, data, name, row, noise, where, device)
-            found.extend(replace(cell, spec=replace(cell.spec, seed=seed)) for seed in range(seeds))
+            found.extend(map(cell.with_seed, numbers))
     found.sort(key=lambda cell: cell.seed)
     return found, warnings
 
 
-def _cell(suite: Suite, data: Described, name: str, row: MethodRow, noise: Noise, where: str, device: str) -> Cell:
-    """The run of a row in a setting, at seed 0."""
-    info = methods.info(row.method or name)
-    number = _matching(row, suite.data.name, noise.model, noise.rate)
-    when = None if number is None else row.when[number]
-    training = _training(suite, name, number, where)
+def _cell(suite: Suite, data: Described, name: str, row: RowSetting, noise: Noise, where: str, device: str) -> Cell:
+    """The run of a row in the setting of a noise, at seed 0."""
+    spec = _specification(suite, data, name, row, where, device)
+    declared = suite.methods[name]
+    if row.training.memorisation_every is None:
+        every = memorisation.default_interval(row.training.epochs, epoch_images(spec, data.info))
+        spec = replace(spec, memorisation_every=every)
+    setting = noise_models.title(noise.model, noise.rate, noise.options)
+    return Cell(name, declared.title or methods.info(row.method).title, setting, spec, noise, row.claim)
+
+
+def _specification(suite: Suite, data: Described, name: str, row: RowSetting, where: str, device: str) -> Specification:
+    """What decides the numbers of a row's run, at seed 0."""
+    info, declared, training = methods.info(row.method), suite.methods[name], row.training
     augmentation = augmentation_settings(training, data.info, where)
     check_images(data.info, training, augmentation, where)
     try:
-        hyper = methods.resolve(info.name, {**row.hyper, **(when.hyper if when else {})})
+        hyper = methods.specified(info.name, row.hyper)
     except methods.MethodError as fault:
         raise methods.MethodError(f"{where}: {fault}") from None
-    spec = Specification(
+    place = f"{where}: methods.{name}"
+    if "noisy_validation" in info.needs and row.validation.source not in ("inside", "outside"):
+        raise UserError(
+            f"{place}: the method selects by noisy validation: key 'data.validation.source' = "
+            f"{row.validation.source!r}: must be 'inside' or 'outside'"
+        )
+    if info.own_steps and training.optimizer.get("sam"):
+        raise UserError(f"{place}: key 'optimizer.sam': the method takes its steps itself, so none is taken twice")
+    return Specification(
         protocol=PROTOCOL,
-        dataset=dataset_settings(suite, data, row, f"{where}: methods.{name}"),
-        noise=noise,
+        dataset=dataset_settings(suite, data, declared.training_rows, row.validation, "trusted" in info.needs, place),
+        noise=row.noise,
         method=MethodSettings(info.name, info.version, hyper),
         network=training.network,
         epochs=training.epochs,
         batch_size=training.batch_size,
         seed=0,
-        scored=row.scored,
-        noise_rate_error=suite.noise_rate_error if row.noise_rate_error is None else row.noise_rate_error,
+        scored=declared.scored,
+        noise_rate_error=suite.noise_rate_error if declared.noise_rate_error is None else declared.noise_rate_error,
         optimizer=OPTIMIZER.specified(training.optimizer, Place(where)),
         schedule=SCHEDULE.specified(training.schedule, Place(where)),
         precision=resolve_precision(training.precision, device),
@@ -183,12 +150,8 @@ def _cell(suite: Suite, data: Described, name: str, row: MethodRow, noise: Noise
         augmentation=augmentation,
         sampling=None if training.sampling is None else Sampling(**training.sampling.model_dump()),
         compile=training.compile,
-        noise_rate=told_rate(suite, data.info, f"{where}: methods.{name}") if "noise_rate" in info.needs else None,
+        noise_rate=told_rate(suite, data.info, place) if "noise_rate" in info.needs else None,
     )
-    if training.memorisation_every is None:
-        every = memorisation.default_interval(training.epochs, epoch_images(spec, data.info))
-        spec = replace(spec, memorisation_every=every)
-    return Cell(name, row.title or info.title, noise_models.title(noise.model, noise.rate, noise.options), spec)
 
 
 def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False) -> Plan:
@@ -207,18 +170,25 @@ def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False)
         "paper": suite.paper,
         "tuning": tuning,
         "trials": {key: row.trials for key, row in suite.methods.items()},
-        "cells": [
-            {
-                "address": cell.address,
-                "dataset": cell.spec.dataset.name,
-                "noise": as_json(cell.spec.noise),
-                "method": cell.row,
-                "title": cell.title,
-                "setting": cell.setting,
-                "seed": cell.seed,
-                "network": cell.spec.network,
-                "spec": cell.spec.as_json(),
-            }
-            for cell in planned
-        ],
+        "cells": [_planned(cell) for cell in planned],
     }
+
+
+def _planned(cell: Cell) -> PlanCell:
+    """A cell as its plan keeps it; what its row has of its own stands there only where it has something."""
+    found: PlanCell = {
+        "address": cell.address,
+        "dataset": cell.spec.dataset.name,
+        "noise": as_json(cell.column or cell.spec.noise),
+        "method": cell.row,
+        "title": cell.title,
+        "setting": cell.setting,
+        "seed": cell.seed,
+        "network": cell.spec.network,
+        "spec": cell.spec.as_json(),
+    }
+    if cell.claim.selection is not None:
+        found["selection"] = cell.claim.selection
+    if cell.claim.deviations:
+        found["deviations"] = list(cell.claim.deviations)
+    return found

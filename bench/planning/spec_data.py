@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import networks
-from bench.planning.settings import MethodRow, Noise, Suite, Training, Validation
+from bench.planning.settings import Data, Noise, Suite, Training, Validation
 from common import specification
 from common.errors import UserError, unknown
 from common.files import expanded
@@ -16,6 +16,9 @@ from datasets import registry as datasets
 from datasets.base import DataError, DataSetInfo
 from datasets.data_contract import Choice
 from datasets.registry import Described
+from datasets.views import VIEW_POLICIES
+from methods import registry as methods
+from results.selection_rules import RULES
 
 
 def noise_settings(entry: Noise, info: DataSetInfo) -> Iterator[tuple[specification.Noise, tuple[str, ...]]]:
@@ -103,33 +106,67 @@ def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[speci
 def _validation_settings(validation: Validation) -> specification.Validation:
     """The settings that say which images are held out; no size where it is not used."""
     sized = validation.source in ("inside", "outside")
-    return specification.Validation(validation.source, validation.size if sized else 0)
+    return specification.Validation(validation.source, validation.size if sized else 0, validation.stratified)
 
 
-def check_validation(suite: Suite, info: DataSetInfo, where: str) -> None:
-    """Refuse a subset or a validation set that the data set cannot give, and a selection rule that lacks its set."""
-    data = suite.data
+def check_validation(data: Data, validation: Validation, info: DataSetInfo, where: str, key: str) -> None:
+    """Refuse a subset or a validation set that the data set cannot give. key: where the validation set stands."""
     if data.subset is not None and data.subset > info.num_train:
         raise UserError(f"{where}: key 'data.subset' = {data.subset}: {data.name} has {info.num_train} training images")
-    validation = data.validation
+    if validation.stratified and validation.source != "inside":
+        raise UserError(f"{where}: key '{key}.stratified': is for source = 'inside' only")
     if validation.source == "none":
-        if suite.select in ("noisy_validation", "clean_validation"):
-            raise UserError(f"{where}: key 'select' = {suite.select!r} needs a validation set: see 'data.validation'")
         return
     if validation.source == "official":
         if info.num_validation:
             return
-        raise UserError(f"{where}: key 'data.validation.source' = 'official': {data.name} has no validation set")
+        raise UserError(f"{where}: key '{key}.source' = 'official': {data.name} has no validation set")
     subset = data.subset or info.num_train
     room = subset - 1 if validation.source == "inside" else info.num_train - subset
     if not 1 <= validation.count(subset) <= room:
         accepted = f"must select between 1 and {room} images" if room > 0 else "no image is left for it"
-        raise UserError(f"{where}: key 'data.validation.size' = {validation.size}: {accepted}")
+        raise UserError(f"{where}: key '{key}.size' = {validation.size}: {accepted}")
+
+
+def check_selection(name: str, validation: Validation, where: str) -> None:
+    """Refuse a selection rule that is not known, or that lacks its validation set. Raises UserError."""
+    if name not in RULES:
+        raise unknown("selection rule", name, RULES.names, where)
+    if RULES[name].needs and validation.source == "none":
+        raise UserError(f"{where} = {name!r} needs a validation set: see 'data.validation'")
+
+
+def trusted_settings(data: Data, info: DataSetInfo, where: str) -> specification.Trusted:
+    """The trusted samples of a row whose method needs them. Raises UserError where there can be none."""
+    trusted = data.trusted
+    if trusted is None:
+        raise UserError(
+            f"{where}: the method needs samples with true labels, and key 'data.trusted' is missing, such as "
+            "data.trusted = { size = 1000, per_class = true }"
+        )
+    here, room = f"{where}: key 'data.trusted", data.subset or info.num_train
+    if not info.truth:
+        raise UserError(f"{here}': the true labels of {info.name!r} are not known")
+    room -= data.validation.count(room) if data.validation.source == "inside" else 0
+    if trusted.size >= room:
+        raise UserError(f"{here}.size' = {trusted.size}: must leave some of the {room} training images")
+    if trusted.per_class and trusted.size % info.num_classes:
+        raise UserError(f"{here}.size' = {trusted.size}: per class, a multiple of {info.num_classes}, the classes")
+    return specification.Trusted(trusted.size, trusted.per_class)
+
+
+def check_trusted_used(suite: Suite, where: str) -> None:
+    """Refuse trusted samples that no row's method uses."""
+    rows = ((row.method or name) for name, row in suite.methods.items())
+    if suite.data.trusted is not None and not any("trusted" in methods.info(name).needs for name in rows):
+        raise UserError(f"{where}: key 'data.trusted': no method of the suite uses samples with true labels")
 
 
 def augmentation_settings(training: Training, info: DataSetInfo, where: str) -> specification.Augmentation:
     """The augmentation of a specification; `resize` and `crop` stand there only where images are files."""
     found = specification.Augmentation(**training.augmentation.model_dump())
+    if found.strong is not None:
+        VIEW_POLICIES.get(found.strong, f"{where}: key 'training.augmentation.strong'")
     if info.resize is None:
         for key in ("resize", "crop"):
             if getattr(found, key) is not None:
@@ -174,17 +211,20 @@ def told_rate(suite: Suite, info: DataSetInfo, where: str) -> float | None:
     return told
 
 
-def dataset_settings(suite: Suite, data: Described, row: MethodRow, where: str) -> specification.Dataset:
-    """The data set of a specification."""
-    if row.training_rows == "clean_only" and not data.info.truth:
+def dataset_settings(
+    suite: Suite, data: Described, training_rows: str, validation: Validation, trusted: bool, where: str
+) -> specification.Dataset:
+    """The data set of a specification. trusted: the row's method needs samples with true labels."""
+    if training_rows == "clean_only" and not data.info.truth:
         raise UserError(f"{where}: training_rows = 'clean_only': the true labels of {data.info.name!r} are not known")
     return specification.Dataset(
         name=suite.data.name,
         version=data.info.version,
         subset=suite.data.subset,
-        validation=_validation_settings(suite.data.validation),
-        training_rows=row.training_rows,
+        validation=_validation_settings(validation),
+        training_rows=training_rows,
         content=data.content,
         file=suite.data.file,
         copies=suite.data.copies,
+        trusted=trusted_settings(suite.data, data.info, where) if trusted else None,
     )

@@ -36,6 +36,7 @@ def epoch_images(spec: Specification, described: DataSetInfo | None = None) -> E
     size = part.validation.size
     held_out = round(size * train) if isinstance(size, float) else size
     train -= held_out if part.validation.source == "inside" else 0
+    train -= part.trusted.size if part.trusted is not None else 0
     if part.validation.source == "official":
         held_out = info.num_validation
     trained = train

@@ -58,9 +58,11 @@ class KindTable(Generic[AnyKind]):
         return {key: value for key, value in self.specified(table, place).items() if value is not None}
 
     def specified(self, table: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """The table as a specification holds it: the name and every setting. Raises UserError."""
+        """The table as a specification holds it: the name and every setting, but `Table.later`. Raises UserError."""
         kind, settings = self.read(table, place)
-        return {"name": kind.name, **settings.model_dump(mode="json")}
+        fields = type(settings).model_fields
+        usual = {key for key in settings.later if getattr(settings, key) == fields[key].default}
+        return {"name": kind.name, **settings.model_dump(mode="json", exclude=usual)}
 
     def overlaid(self, base: Mapping[str, Any], given: Mapping[str, Any], place: Place) -> dict[str, Any]:
         """`given` over those settings of `base` that the kind then named has; not checked. Raises UserError."""

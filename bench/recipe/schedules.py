@@ -31,6 +31,7 @@ class ScheduleKind:
     rate: `rate(settings, base, clock)` is the learning rate after the warm-up, which is the harness's. settings: all of
         the model, by name. base: the rate of the parameter group.
     first_beta: the same of Adam's first beta, where the schedule changes it. Its clock has whole epochs alone.
+    spans: the settings beside `warmup` that are numbers of epochs, or lists of them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ScheduleKind:
     settings: type[ScheduleSettings] | str
     rate: Callable[[Settings, float, Clock], float]
     first_beta: Callable[[Settings, float, Clock], float] | None = None
+    spans: tuple[str, ...] = ()
 
 
 def in_epochs(value: float, epochs: float) -> float:
@@ -85,10 +87,12 @@ SCHEDULES = Registry(
     "schedule",
     [
         ScheduleKind("constant", "constant", f"{_MODELS}:Constant", _constant),
-        ScheduleKind("multi_step", "by steps", f"{_MODELS}:MultiStep", _multi_step),
+        ScheduleKind("multi_step", "by steps", f"{_MODELS}:MultiStep", _multi_step, spans=("milestones",)),
         ScheduleKind("cosine", "cosine", f"{_MODELS}:Cosine", _cosine),
-        ScheduleKind("cosine_restarts", "cosine with restarts", f"{_MODELS}:CosineRestarts", _cosine_restarts),
-        ScheduleKind("linear", "linear decay", f"{_MODELS}:Linear", _linear, _linear_beta),
+        ScheduleKind(
+            "cosine_restarts", "cosine with restarts", f"{_MODELS}:CosineRestarts", _cosine_restarts, spans=("period",)
+        ),
+        ScheduleKind("linear", "linear decay", f"{_MODELS}:Linear", _linear, _linear_beta, ("start",)),
     ],
 )
 
@@ -113,3 +117,23 @@ def first_beta(schedule: Settings, base: float, progress: float, epochs: int) ->
     if change is None:
         return base
     return change(schedule, base, Clock(math.floor(progress), epochs, in_epochs(schedule["warmup"], epochs)))
+
+
+def of_part(schedule: Settings, epochs: int, whole: int) -> Settings:
+    """The schedule of a run of `whole` epochs for a part of `epochs`: numbers of epochs become the same shares of it.
+
+    So a method that trains twice in a run has each training decay as the whole run would have. Raises UserError where
+    no schedule has that name.
+    """
+
+    def scaled(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [scaled(one) for one in value]
+        if isinstance(value, float) and value < 1:
+            return value  # a share already
+        # what lies beyond the end stays there, as no share of the part can be written for it
+        return value / whole if value < whole else value / whole * epochs
+
+    spans = ("warmup", *SCHEDULES[schedule["name"]].spans)
+    changed = {key: scaled(schedule[key]) for key in spans if schedule.get(key) is not None}
+    return {**schedule, **changed} if epochs < whole else schedule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,10 +17,14 @@ class OptimizerSettings(Table):
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="largest norm of the gradient of a parameter group; none: no clipping"
     )
+    sam: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="radius of sharpness-aware minimisation, which takes two passes a step; 0: none"
+    )
+    later: ClassVar[frozenset[str]] = frozenset({"sam"})
 
 
 class Sgd(OptimizerSettings):
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum, or with Nesterov's (Sutskever et al., ICML 2013)."""
 
     momentum: Fraction = Field(0.9, description="momentum")
     nesterov: bool = Field(False, description="Nesterov momentum")
@@ -33,13 +37,38 @@ class Sgd(OptimizerSettings):
 
 
 class Adam(OptimizerSettings):
-    """Adam, with the weight decay in the gradient."""
+    """Adam, with the weight decay in the gradient (Kingma & Ba, ICLR 2015)."""
 
     betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay rates of the moments", strict=False)
 
 
+class AdamW(OptimizerSettings):
+    """Adam with the weight decay apart from the gradient (Loshchilov & Hutter, ICLR 2019)."""
+
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="share by which weights shrink, times lr")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay rates of the moments", strict=False)
+
+
 class Adagrad(OptimizerSettings):
-    """Adagrad, whose rates fall with the gradients that were seen."""
+    """Adagrad, whose rates fall with the gradients that were seen (Duchi et al., JMLR 2011)."""
+
+
+class RmsProp(OptimizerSettings):
+    """RMSprop: gradients divided by a running mean of their size (Tieleman & Hinton, Coursera 2012, lecture 6.5)."""
+
+    alpha: Decay = Field(0.99, description="decay rate of the mean of squares")
+    momentum: Decay = Field(0.0, description="momentum")
+    centered: bool = Field(False, description="the variance in place of the mean of squares (Graves 2013)")
+
+
+class Lars(OptimizerSettings):
+    """LARS, with a rate for each layer by the lengths of its weights and gradient (You et al., arXiv 2017)."""
+
+    momentum: Decay = Field(0.9, description="momentum")
+    trust_coefficient: Annotated[float, Field(gt=0)] = Field(0.001, description="what the ratio of lengths is times")
+    vectors: bool = Field(
+        True, description="biases and batch normalisation too, as in the paper; false: these plainly, without decay"
+    )
 
 
 class ScheduleSettings(Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -32,6 +32,11 @@ Count = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class Table(BaseModel):
-    """A table of a suite file: unknown keys are refused, types are not coerced."""
+    """A table of a suite file: unknown keys are refused, types are not coerced.
 
+    later: keys that came when there were records. At its default such a key is left out of specifications, so that the
+        records keep their addresses.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

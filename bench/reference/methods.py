@@ -17,8 +17,10 @@ _HEAD = """# Methods
 This page is generated from the files in [methods](../methods): `python -m bench.reference.methods` writes it, and a
 test fails where it is stale.
 
+- *family*: what it does first against wrong labels, after the survey of Song et al. (Learning from Noisy Labels with
+  Deep Neural Networks, IEEE TNNLS 34, 2023), whose hybrids are *semi-supervised* here. Reports filter by it.
 - *needs*: what the method is told beyond the given labels. `noise_rate`: the expected share of wrong labels; `matrix`:
-  the transition matrix.
+  the transition matrix; `trusted`: samples with true labels (`data.trusted`).
 - *marks*: what else buys accuracy. Both stand beside the method's row in every table.
 - *passes*: forward passes over training images, per image of an epoch, as declared. Records hold the counted number.
 - Hyper-parameters in *epochs* are whole numbers, or a share of the run in [0, 1].
@@ -36,12 +38,13 @@ def _table(*rows: tuple[object, ...]) -> str:
 
 
 def _overview(found: Mapping[str, MethodInfo]) -> str:
-    head = ("name", "title", "year", "networks", "passes", "needs", "marks")
+    head = ("name", "title", "year", "family", "networks", "passes", "needs", "marks")
     lines = [
         (
             f"[`{info.name}`](#{info.name})",
             info.title,
             info.year,
+            info.family,
             info.networks,
             f"{info.passes_per_step:g}",
             ", ".join(f"`{fact}`" for fact in sorted(info.needs)),

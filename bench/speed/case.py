@@ -18,7 +18,8 @@ AT_ONCE = {"cpu": 1, "cuda": 3}
 class Case:
     """What to measure. samples: images of an epoch; repeats: epochs that are timed; at_once: processes (1: not asked).
 
-    plain: against the plain PyTorch loop too. compiled: with torch.compile.
+    plain: against the plain PyTorch loop too. compiled: with torch.compile. strong: the view policy of strong views;
+    None: the one of this name.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Case:
     plain: bool = True
     compiled: bool = False
     at_once: int = 1
+    strong: str | None = None
 
     @property
     def label(self) -> str:
@@ -109,13 +111,14 @@ def cases(
     plain: bool,
     compiled: bool,
     at_once: int | None = None,
+    strong: str | None = None,
 ) -> list[Case]:
     """All combinations of methods and networks, with `auto` precision and what depends on the device resolved."""
     resolved = resolve_precision(precision, device)
     kind = "cuda" if accelerator.is_cuda(device) else "cpu"
     samples, at_once = samples or SAMPLES[kind], at_once or AT_ONCE[kind]
     return [
-        Case(method, network, batch_size, resolved, device, samples, repeats, plain, compiled, at_once)
+        Case(method, network, batch_size, resolved, device, samples, repeats, plain, compiled, at_once, strong)
         for network in networks
         for method in names
     ]

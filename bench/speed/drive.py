@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from bench import plugins
 from bench.machine import accelerator
 from bench.speed import budget, together
 from bench.speed.case import Case, Failed, LeftOut, Speed
+from common import allotment
 
 Found = Speed | LeftOut | Failed
 _SHARE_FOR_ONE = 0.5  # of a case's time, where several at once are measured too
@@ -92,7 +92,7 @@ def _one_within(case: Case, known: list[budget.Cost], share: float, left: float)
 
 def _lanes(case: Case) -> int:
     """How many processes go on at a time without waiting for each other."""
-    return 1 if accelerator.is_cuda(case.device) else os.cpu_count() or 1
+    return 1 if accelerator.is_cuda(case.device) else allotment.processors().amount
 
 
 def _without_others(case: Case, found: Speed, reason: str) -> Speed:

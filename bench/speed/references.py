@@ -17,7 +17,7 @@ from bench.machine import accelerator
 from bench.networks.network import Network
 from bench.speed.case import Case
 from bench.speed.task import CLASSES
-from bench.training import optim
+from bench.training import optim_build
 from bench.training.data import RunData
 from bench.training.recorders import GraphRecorder
 from datasets.base import Images
@@ -84,7 +84,8 @@ def bare(
     ).to(device)
     settings = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4}
     groups = [{"params": list(network.parameters())}]
-    optimizer = optim.build(groups, settings, {"name": "constant", "warmup": 0, "update": "step"}, 0, 1).by_kind["sgd"]
+    schedule = {"name": "constant", "warmup": 0, "update": "step"}
+    optimizer = optim_build.build(groups, settings, schedule, 0, 1).by_kind["sgd"]
     generator = torch.Generator().manual_seed(0)
     channels, height, width = shape
     images = torch.randn(batch_size, height, width, channels, generator=generator).permute(0, 3, 1, 2)

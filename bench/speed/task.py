@@ -35,7 +35,7 @@ def synthetic_data(samples: int, image_shape: tuple[int, int, int], seed: int = 
     noise = NoisyLabels(given, "synthetic", RATE, RATE, RATE, matrix, matrix)
     names = tuple(str(number) for number in range(CLASSES))
     dataset = DataSet("synthetic", 1, images, few, names, (0.5,) * channels, (0.25,) * channels)
-    return RunData(dataset, noise, np.arange(samples), images, given, None)
+    return RunData(dataset, noise, np.arange(samples), images, given, None, trusted=few)
 
 
 def specification(case: Case) -> Specification:
@@ -44,7 +44,7 @@ def specification(case: Case) -> Specification:
         protocol=PROTOCOL,
         dataset=Dataset("synthetic", 1, None, Validation("none", 0), "all"),
         noise=Noise("synthetic", RATE, {}),
-        method=MethodSettings(case.method, methods.info(case.method).version, methods.resolve(case.method, {})),
+        method=MethodSettings(case.method, methods.info(case.method).version, methods.specified(case.method, {})),
         network=case.network,
         epochs=1000,
         batch_size=case.batch_size,
@@ -57,7 +57,9 @@ def specification(case: Case) -> Specification:
         pretrained=False,
         threads=1,
         memorisation_every=1,
-        augmentation=Augmentation(4, "zero", True, 0, 0.0, strong_cutout=8, strong_colour_jitter=0.4),
+        augmentation=Augmentation(
+            4, "zero", True, 0, 0.0, strong_cutout=8, strong_colour_jitter=0.4, strong=case.strong
+        ),
         compile=case.compiled,
     )
 

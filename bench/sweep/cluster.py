@@ -1,37 +1,72 @@
-"""Sending runs as futures to an existing Dask cluster; leases and store are the same as on one machine."""
+"""An existing Dask cluster: its address, and whether its workers can take part; see `cluster_runs`."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
+import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.planning.spec import Cell
-from bench.sweep import stall
-from bench.sweep.run_queue import Finished, Queue, failure
-from bench.sweep.worker import work
+from bench.sweep import log
 from bench.training.environment import Environment
+from common import stop
 from common.errors import UserError
 from datasets.data_contract import Choice
-from results.layout import Layout
 from results.record import PROTOCOL
 
+DEFAULT_WAIT = 300.0  # seconds
+_ADDRESS = re.compile(r"(?:tcp|tls)://[^\s/]+:\d{1,5}")
+_TLS = {"distributed.comm.tls.ca-file": "tls_ca_file", "distributed.comm.tls.client.cert": "tls_client_cert"}
 _CONNECT_SECONDS = 10
+_LOUD = ("distributed", "tornado", "asyncio")
 _WAIT_SECONDS = 0.5
 
 
+def check_address(address: str) -> None:
+    """Raises UserError where the text is no address of a scheduler."""
+    if not _ADDRESS.fullmatch(address):
+        raise UserError(f"--cluster {address!r}: accepted: tcp://HOST:PORT, tls://HOST:PORT, slurm:FILE.toml")
+
+
+def _security(address: str) -> Any:
+    """What Dask's own configuration says of certificates, for a TLS address. Raises UserError where it has none."""
+    if not address.startswith("tls://"):
+        return None
+    from distributed.security import Security
+
+    found = Security(require_encryption=True)
+    absent = [name for name, value in _TLS.items() if not getattr(found, value)]
+    if absent:
+        raise UserError(f"--cluster {address}: Dask's configuration lacks {', '.join(absent)}: see docs/cluster.md")
+    return found
+
+
+def _silence() -> None:
+    """Log nothing of these packages: of a scheduler that is gone they would log pages of tracebacks."""
+    for name in [*logging.root.manager.loggerDict, *_LOUD]:
+        if name.partition(".")[0] in _LOUD:  # each has a level of its own, by Dask's configuration
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
 @contextlib.contextmanager
-def connected(address: str) -> Iterator[Any]:
-    """A client of the scheduler at `address`. Raises UserError where there is none, or `distributed` is missing."""
+def connected(address: str, cluster: Any = None) -> Iterator[Any]:
+    """A client of the scheduler at `address`, or of the `cluster` of jobs of that name.
+
+    Raises UserError where there is none, or `distributed` is missing.
+    """
     try:
         from distributed import Client
     except ImportError:
         raise UserError('--cluster needs the extra: pip install -c constraints.txt -e ".[cluster]"') from None
+    _silence()
+    security = None if cluster is not None else _security(address)
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client = Client(cluster or address, timeout=_CONNECT_SECONDS, set_as_default=False, security=security)
     except (OSError, ValueError, TimeoutError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise UserError(
@@ -74,14 +109,40 @@ def prove_shared(
     return "" if here == PROTOCOL else f"it runs protocol {here}, the driver {PROTOCOL}"
 
 
+def workers_of(client: Any) -> dict[str, Any]:
+    """What the scheduler knows of its workers, by address."""
+    found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    return found
+
+
+def wait_for_workers(client: Any, seconds: float | None, tell: Callable[[str], None]) -> None:
+    """Wait until there is a worker, and say so. Raises UserError where none comes in so many seconds; None: no limit.
+
+    A task is submitted meanwhile: a cluster that adapts starts workers only where there is something to do.
+    """
+    if workers_of(client):
+        return
+    limit = "" if seconds is None else f" up to {log.duration(seconds)}"
+    tell(f"no worker yet: waiting{limit} for the first one (--cluster-wait)")
+    wanted = client.submit(os.getpid, pure=False)
+    began = time.monotonic()
+    while not workers_of(client):
+        stop.check()
+        if seconds is not None and time.monotonic() - began >= seconds:
+            raise UserError(
+                f"--cluster: no worker came in {log.duration(seconds)} (--cluster-wait); "
+                "start some with `dask worker ADDRESS --nthreads 1`"
+            )
+        time.sleep(_WAIT_SECONDS)
+    wanted.cancel()
+
+
 def check_workers(client: Any, environment: Environment, wanted: list[tuple[str, Choice]]) -> int:
     """Number of usable workers; `wanted` are the data sets they must find.
 
-    Raises UserError naming a worker that can't take part, or where there is none.
+    Raises UserError naming a worker that can't take part.
     """
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    if not workers:
-        raise UserError("--cluster: the scheduler has no worker; start some with `dask worker ADDRESS --nthreads 1`")
+    workers = workers_of(client)
     for name, info in workers.items():
         if info["nthreads"] != 1:
             raise UserError(
@@ -101,56 +162,3 @@ def check_workers(client: Any, environment: Environment, wanted: list[tuple[str,
         if answer:
             raise UserError(f"--cluster: worker {name}: {answer}")
     return len(workers)
-
-
-def run_cluster(client: Any, cells: Sequence[Cell], environment: Environment, finished: Finished) -> None:
-    """Run all cells on the cluster. A run whose worker is lost goes elsewhere; one given up is an ordinary failure."""
-    from distributed import wait
-
-    queue = Queue(environment.store, cells, finished)
-    flying: dict[Any, tuple[Cell, stall.Watch]] = {}
-    try:
-        while True:
-            while (taken := queue.take_ready()) is not None:
-                cell, dead_token = taken
-                # A key of its own: the same run may be submitted again after it was busy.
-                key = f"run-{cell.address}-{secrets.token_hex(4)}"
-                watch = stall.Watch(Layout(environment.store).lease(cell.address), environment.stall_seconds)
-                future = client.submit(work, cell.spec, environment, None, dead_token, key=key, pure=False)
-                flying[future] = cell, watch
-            if not flying:
-                if queue.is_empty():
-                    return
-                time.sleep(_WAIT_SECONDS)
-                continue
-            with client.as_current(), contextlib.suppress(TimeoutError):
-                wait(list(flying), timeout=_WAIT_SECONDS, return_when="FIRST_COMPLETED")
-            for future in [future for future in flying if future.done()]:
-                cell, _ = flying.pop(future)
-                queue.settle(cell, _outcome(environment.store, cell, future))
-            for future in [future for future, (_, watch) in flying.items() if watch.is_stalled()]:
-                cell, watch = flying.pop(future)
-                _end(client, future)
-                queue.settle(cell, failure(environment.store, cell, watch.message))
-    except BaseException:
-        client.cancel(list(flying))
-        raise
-
-
-def _end(client: Any, future: Any) -> None:
-    """Forget a run that hangs, and have its worker started anew where it has a nanny that does this."""
-    with contextlib.suppress(Exception):  # the run is given up, whatever becomes of its worker
-        workers = [name for name, keys in client.processing().items() if future.key in keys]
-        client.cancel([future])
-        client.restart_workers(workers, timeout=_CONNECT_SECONDS)
-
-
-def _outcome(store: Path, cell: Cell, future: Any) -> Any:
-    if future.status == "finished":
-        outcome = future.result()
-        if outcome.status in ("out_of_memory", "device_fault"):  # here it is not known what else is on the device
-            return failure(store, cell, outcome.message, outcome.traceback)
-        return outcome
-    fault = future.exception() if future.status == "error" else "it was cancelled"
-    lines = str(fault).splitlines() or [""]
-    return failure(store, cell, f"the cluster gave it up: {type(fault).__name__}: {lines[0]}")

@@ -18,6 +18,8 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from common import job
+
 BEAT_SECONDS = 1.0
 DEAD_AFTER_SECONDS = 60.0  # without a beat, by the observer's own clock
 _SIZE = 1024  # a lease is padded to one size, so that a beat is one small write in place
@@ -47,6 +49,8 @@ class Holder:
     memory: int = 0  # bytes that the process had reserved on its accelerator at most
     memory_used: int = 0  # bytes of the accelerator in use, by anybody
     memory_total: int = 0
+    job: str = ""  # of a job system, such as "slurm 12_3"
+    device: str = ""  # that the run was given, such as "cuda:1"
     advanced: int = 0  # from 1 on with every step and pass: a run for which it rests hangs; 0: not begun
 
 
@@ -167,13 +171,14 @@ class Observer:
         return now - since >= DEAD_AFTER_SECONDS
 
 
-def acquire(path: Path, is_dead: Callable[[Holder], bool]) -> Lease | None:
+def acquire(path: Path, is_dead: Callable[[Holder], bool], device: str = "") -> Lease | None:
     """Take the lease at `path`; None where a live holder has it (or a race for a dead one was lost)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not _remove_dead(path, is_dead):
         return None
     token = secrets.token_hex(8)
-    holder = Holder(socket.gethostname(), _boot_id(), os.getpid(), process_start(os.getpid()) or "", token)
+    this = (socket.gethostname(), _boot_id(), os.getpid(), process_start(os.getpid()) or "", token)
+    holder = Holder(*this, job=job.name(), device=device)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:

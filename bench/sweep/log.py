@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +18,16 @@ SHORTEST, LONGEST = 0.1, 86_400.0  # seconds between two lines
 def duration(seconds: float) -> str:
     """Whole seconds as hours, minutes and seconds, such as "0:01:40"."""
     return str(timedelta(seconds=round(max(seconds, 0.0))))
+
+
+def moment(seconds: float, now: datetime | None = None) -> str:
+    """The time of day that many seconds from now (default: this moment), such as "14:32"; of another day with date."""
+    begin = datetime.now() if now is None else now
+    try:
+        end = begin + timedelta(seconds=max(seconds, 0.0))
+    except OverflowError:
+        return "no day that has a date"
+    return f"{end:%H:%M}" if end.date() == begin.date() else f"{end:%Y-%m-%d %H:%M}"
 
 
 def is_interval(seconds: float) -> bool:

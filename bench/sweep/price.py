@@ -17,6 +17,9 @@ from common.specification import Specification, read
 from datasets import registry as datasets
 from methods import registry as methods
 
+Rates = dict[tuple[Any, ...], float]
+"""Passes per second, by method and machine key; see `rates`."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -38,7 +41,7 @@ def of_device(records: Iterable[Record], device: str, card: str | None = None) -
     return found if card is None else [record for record in found if record["execution"].get("device_name") == card]
 
 
-def rates(records: Iterable[Record], device: str, card: str | None = None) -> dict[tuple[Any, ...], float]:
+def rates(records: Iterable[Record], device: str, card: str | None = None) -> Rates:
     """Passes per second of runs recorded on a device, by method and by network alone (method None); see `of_device`."""
     seen: dict[tuple[Any, ...], list[float]] = {}
     for record in of_device(records, device, card):
@@ -100,7 +103,7 @@ def estimate(cell: Cell, known: Mapping[tuple[Any, ...], float], probed: Mapping
     ):
         if rate is not None:
             return Estimate(work / rate, source, probed=source == "a probe")
-    return Estimate(None, "nothing recorded yet (--probe measures)")
+    return Estimate(None, "not measured (--probe times a few steps)")
 
 
 def probe(

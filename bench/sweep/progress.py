@@ -5,10 +5,12 @@ On a terminal that is a live view; elsewhere it is a plain line each, every so o
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean
 
@@ -22,6 +24,7 @@ from bench.planning.spec import Cell
 from bench.sweep import lease, log
 from bench.sweep.lease import Holder
 from bench.sweep.worker import Outcome
+from common import job
 from common.record import Collapse, Record
 from results import health
 from results.layout import Layout
@@ -53,6 +56,11 @@ def _cost(record: Record) -> str:
     return f"{execution['seconds']:.1f} s, {execution['images_per_second']:,.0f} training images/s"
 
 
+def place(holder: Holder) -> list[str]:
+    """Where a live run is executed: host, job and device, as far as they are told."""
+    return [part for part in (holder.host, holder.job, holder.device) if part]
+
+
 def states(holder: Holder) -> list[str]:
     """How far a live run is, part by part; nothing rests on test labels."""
     found = [f"epoch {holder.epoch}/{holder.epochs}" if holder.epochs else "starting"]
@@ -66,7 +74,11 @@ def states(holder: Holder) -> list[str]:
 
 
 class Progress:
-    """Counts finished runs and shows them. `finished` is handed to the scheduler; `result` words a run's record."""
+    """Counts finished runs and shows them. `finished` is handed to the scheduler; `result` words a run's record.
+
+    Where no terminal is attached, lines of runs end with the time; inside a job of a job system the log also tells of
+    each run that is begun.
+    """
 
     def __init__(
         self,
@@ -81,26 +93,57 @@ class Progress:
         self.total, self.slots = len(cells), slots
         self.done: list[Cell] = []
         self.failed: list[tuple[Cell, str]] = []
+        self.elsewhere = 0  # of these two, at other commands' hands
+        self.left = self.late = 0  # neither done nor failed: for others; for a later job
         self._by_address = {cell.address: cell for cell in cells}
         self._seconds: list[float] = []  # of each run that is done
         self._observer = lease.Observer()
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
+    def started(self, cell: Cell) -> None:
+        """Say, in the log of a job, that a run is begun."""
+        if job.name() and not self.console.is_terminal:
+            self.console.print(Text(f"begun: {cell.label}{self._now()}"), highlight=False, soft_wrap=True)
+
+    def _now(self) -> str:
+        return "" if self.console.is_terminal else f"; {datetime.now().isoformat(' ', 'seconds')}"
+
     def finished(self, cell: Cell, outcome: Outcome) -> None:
         """Count a finished run and print its line."""
         with self._lock:
+            self.elsewhere += outcome.elsewhere
+            if outcome.status == "left":
+                self.left, self.late = self.left + (not outcome.message), self.late + bool(outcome.message)
+                return
             if outcome.status == "done":
                 self.done.append(cell)
                 text = self._result(cell)
+                if outcome.elsewhere:
+                    text = f"{text}; executed elsewhere"
             else:
                 self.failed.append((cell, outcome.message))
                 text = f"FAILED: {outcome.message}" + " (diverged)" * health.is_divergence(outcome.message)
             number = len(self.done) + len(self.failed)
             width = len(str(self.total))
-            self.console.print(
-                Text(f"[{number:{width}d}/{self.total}] {cell.label}: {text}"), highlight=False, soft_wrap=True
-            )
+            line = f"[{number:{width}d}/{self.total}] {cell.label}: {text}{self._now()}"
+            self.console.print(Text(line), highlight=False, soft_wrap=True)
+
+    @property
+    def here(self) -> int:
+        """How many runs this command executed itself."""
+        return len(self.done) + len(self.failed) - self.elsewhere
+
+    def summary(self) -> list[str]:
+        """What a command that was not alone says at its end: which runs were its own, and which are left."""
+        found = []
+        here = self.here
+        if self.elsewhere or self.left or self.late:
+            found.append(f"executed here: {here}, elsewhere: {self.elsewhere}, left to others: {self.left}")
+        if self.late:
+            hint = "the same command in a new job goes on" if here else "a job of its kind is too short for them"
+            found.append(f"not begun, as the job ends soon: {self.late}; {hint}")
+        return found
 
     def _result(self, cell: Cell) -> str:
         try:
@@ -109,6 +152,9 @@ class Progress:
             return str(fault)
         self._seconds.append(float(record["execution"]["seconds"]))
         return self.result(record)
+
+    def _settled(self) -> int:
+        return len(self.done) + len(self.failed) + self.left + self.late
 
     def live(self) -> list[tuple[str, Holder]]:
         """The live runs with their labels."""
@@ -127,7 +173,7 @@ class Progress:
         lengths = self._seconds + whole
         if not lengths:
             return None
-        waiting = self.total - len(self.done) - len(self.failed) - len(known)
+        waiting = self.total - self._settled() - len(known)
         work = sum(known.values()) + max(waiting, 0) * fmean(lengths)
         return max(work / max(self.slots, len(known), 1), *known.values(), 0.0)
 
@@ -138,17 +184,24 @@ class Progress:
             f"{len(self.done)} of {self.total} done",
             f"{len(self.failed)} failed",
             f"{len(live)} running",
-            "time left: not known yet" if left is None else f"about {log.duration(left)} left",
+            "time left: not known yet"
+            if left is None
+            else f"about {log.duration(left)} left, until {log.moment(left)}",
         ]
 
     def lines(self) -> list[str]:
         """A line for each live run, and one for the whole; none once all are finished."""
-        if len(self.done) + len(self.failed) == self.total:
+        if self._settled() == self.total:
             return []
         live = self.live()
         passed = log.duration(time.monotonic() - self._started)
-        runs = [f"  {label}: {', '.join(states(holder))}" for label, holder in live]
+        runs = [f"  {label}: {', '.join([*self._away(holder), *states(holder)])}" for label, holder in live]
         return [*runs, f"after {passed}: {', '.join(self._whole(live))}"]
+
+    @staticmethod
+    def _away(holder: Holder) -> list[str]:
+        """Where a run is executed, if that is another host or job."""
+        return place(holder) if (holder.host, holder.job) != (socket.gethostname(), job.name()) else []
 
     def view(self) -> Group:
         """The same as a table with bars."""
@@ -157,9 +210,8 @@ class Progress:
         for label, holder in live:
             bar = ProgressBar(total=max(holder.epochs, 1), completed=holder.epoch, width=20)
             table.add_row(label, bar, ", ".join(states(holder)))
-        finished = len(self.done) + len(self.failed)
         total = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=max(self.total, 1), completed=finished, width=20)
+        bar = ProgressBar(total=max(self.total, 1), completed=self._settled(), width=20)
         total.add_row("all runs", bar, ", ".join(self._whole(live)))
         return Group(table, total)
 

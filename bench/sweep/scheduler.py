@@ -8,94 +8,22 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from bench.machine import accelerator
 from bench.planning.spec import Cell
 from bench.sweep import leftovers, mps, stall
-from bench.sweep.run_queue import Finished, Queue, failure
+from bench.sweep.run_queue import Finished, Queue, Rules, failure
+from bench.sweep.slot_worker import SlotWorker, Stalled
 from bench.sweep.slots import Place, spread
-from bench.sweep.worker import Driver, Outcome, import_all, prepare_worker, work
+from bench.sweep.worker import Driver, Outcome, work
+from common import stop
 from results.layout import Layout
 
 _WAIT_SECONDS = 0.5
 _IDLE_SECONDS = 0.1
 _OBSERVE_SECONDS = 1.0
-
-
-class _Stalled(Exception):
-    """The run that a worker executes no longer advances."""
-
-
-class _Worker:
-    """The worker process of a slot, started when there is something to do. Losing it costs one run only."""
-
-    def __init__(self, device: str, feeder: _Feeder) -> None:
-        self._device, self._service, self._stopping = device, feeder.service, feeder.queue.stopping
-        self._folder = feeder.folder
-        self._executor: ProcessPoolExecutor | None = None
-        self._watch: stall.Watch | None = None
-
-    def call(self, function: Callable[..., Any], *arguments: Any, watch: stall.Watch | None = None) -> Any:
-        """What the function returns in the worker; None when stopping.
-
-        Raises TerminatedWorkerError if the process is killed, and _Stalled where `watch` sees that a run hangs.
-        """
-        if self._executor is None:
-            self._start()
-        self._watch = watch
-        try:
-            return self._result(function, *arguments)
-        finally:
-            self._watch = None
-
-    def start_ahead(self) -> None:
-        """Have the process ready for what may be allowed soon: importing takes seconds."""
-        if self._executor is None:
-            try:
-                self.call(import_all)
-            except TerminatedWorkerError:
-                self.stop()
-
-    def _start(self) -> None:
-        variables = self._service.variables
-        self._executor = ProcessPoolExecutor(
-            max_workers=1,
-            timeout=None,
-            env=variables or None,
-            initializer=prepare_worker,
-            initargs=(self._folder,),
-        )
-        if variables:
-            # A daemon may be up and yet let nobody in. Touching the device costs no time: the first run has to.
-            try:
-                self._result(accelerator.touch, self._device)
-            except Exception as fault:
-                reason = str(fault).partition("\n")[0] or type(fault).__name__
-                if "out of memory" not in reason:  # which the run will find too
-                    self._service.give_up(reason)
-                    self.stop()
-                    self._start()
-
-    def _result(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        assert self._executor is not None
-        future = self._executor.submit(function, *arguments)
-        while not self._stopping.is_set():
-            try:
-                return future.result(timeout=_WAIT_SECONDS)
-            except TimeoutError:
-                if self._watch is not None and self._watch.is_stalled():
-                    raise _Stalled from None
-        return None
-
-    def stop(self, kill: bool = True) -> None:
-        """End the process; the next call starts another."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=not kill, kill_workers=kill)
-            self._executor = None
 
 
 class _Feeder:
@@ -107,7 +35,7 @@ class _Feeder:
 
     def feed(self, place: Place, number: int) -> None:
         """Run cells one after the other in a worker process of this slot's own, until all are settled."""
-        worker = _Worker(place.name, self)
+        worker = SlotWorker(place.name, self.service, self.queue.stopping, self.folder)
         try:
             while not (self.queue.stopping.is_set() or self.queue.is_over()):
                 if not self._execute_next(place, number, worker):
@@ -122,7 +50,7 @@ class _Feeder:
         finally:
             worker.stop(kill=self.queue.stopping.is_set())
 
-    def _execute_next(self, place: Place, number: int, worker: _Worker) -> bool:
+    def _execute_next(self, place: Place, number: int, worker: SlotWorker) -> bool:
         """Execute a cell, if the slot may and there is one; whether so."""
         if not place.claim(number):
             return False
@@ -137,9 +65,8 @@ class _Feeder:
                 place.begin(number, cell)
                 outcome = worker.call(work, cell.spec, environment, Driver.this(), dead_token, watch=watch)
         except TerminatedWorkerError:
-            worker.stop()
             outcome = Outcome("killed")
-        except _Stalled:
+        except Stalled:
             where = stall.ask(self.folder, watch.path)
             worker.stop()
             outcome = Outcome("stalled", watch.message, where and f"{where}\n{watch.message}\n")
@@ -161,10 +88,11 @@ class _Feeder:
             time.sleep(_IDLE_SECONDS)
         return not self.queue.stopping.is_set()
 
-    def _settle(self, place: Place, cell: Cell, outcome: Outcome, most: int, worker: _Worker) -> None:
+    def _settle(self, place: Place, cell: Cell, outcome: Outcome, most: int, worker: SlotWorker) -> None:
         """Note how a run went that had up to `most` - 1 others beside it."""
         beside = most - 1
-        if outcome.status == "killed":
+        if outcome.status in ("killed", "stopped"):  # somebody ended the worker, and not us
+            worker.stop()
             self.queue.lost_worker(cell)
         elif outcome.status == "stalled":
             self.queue.settle(cell, failure(self.queue.store, cell, outcome.message, outcome.traceback))
@@ -211,14 +139,15 @@ def run_local(
     finished: Finished,
     tell: Callable[[str], None] = lambda line: None,
     use_mps: bool = False,
+    rules: Rules | None = None,
 ) -> None:
     """Run all cells on the devices of `places`.
 
-    finished: see `Queue`; tell: is given lines on how many runs go on a device. On KeyboardInterrupt the workers are
-    stopped within seconds; their checkpoints stay.
+    finished, rules: see `Queue`; tell: is given lines on how many runs go on a device. On KeyboardInterrupt the workers
+    are stopped within seconds; their checkpoints stay.
     """
     store = places[0].environment.store
-    queue, slots = Queue(store, cells, finished), spread(places, len(cells))
+    queue, slots = Queue(store, cells, finished, rules), spread(places, len(cells))
     with (
         _service(places, use_mps, tell) as service,
         leftovers.folder() as folder,
@@ -233,6 +162,7 @@ def run_local(
             feeds, looked = [threads.submit(feeder.feed, *slot) for slot in slots], time.monotonic()
             while not all(feed.done() for feed in feeds):
                 time.sleep(_WAIT_SECONDS / 5)
+                stop.check()
                 if time.monotonic() - looked > _OBSERVE_SECONDS:
                     looked = time.monotonic()
                     for line in (line for place in places for line in place.observe(store)):

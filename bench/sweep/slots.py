@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.machine import accelerator
+from bench.machine import accelerator, apple
 from bench.planning.spec import Cell
 from bench.sweep import lease
 from bench.sweep.packing import MOST_RUNS, Packing, Sight
@@ -26,7 +25,8 @@ def runs_per_device(text: str, device: str, cluster: str | None) -> int | None:
     if int(text) > 1 and cluster is not None:
         raise UserError(f"--runs-per-device {text}: with --cluster every worker takes one run (accepted: auto, 1)")
     if int(text) > 1 and not accelerator.is_cuda(device):
-        raise UserError(f"--runs-per-device {text}: on a CPU --jobs says how many runs at a time (accepted: auto, 1)")
+        where = "a CPU" if device == "cpu" else device
+        raise UserError(f"--runs-per-device {text}: on {where} --jobs says how many runs at a time (accepted: auto, 1)")
     return int(text)
 
 
@@ -132,12 +132,13 @@ def sight(cell: Cell, holder: lease.Holder) -> Sight:
     return Sight(cell.address, kind, holder.epoch, *measured)
 
 
-def places(environment: Environment, jobs: int | None, number: int | None) -> list[Place]:
+def places(environment: Environment, jobs: int | None, number: int | None, room: int) -> list[Place]:
     """The devices of this machine that runs go to, and how many each takes.
 
-    jobs: runs at a time in all, None: one per core; number: runs on an accelerator, None: as measured.
+    jobs: runs at a time in all, None: as many as there is `room` for, on Apple's device one; number: runs on an
+    accelerator, None: as measured.
     """
-    host = jobs or os.cpu_count() or 1
+    host = jobs or (1 if apple.is_mps(environment.device) else room)
     if not accelerator.is_cuda(environment.device):
         return [Place(environment, Packing.fixed(environment.device, host))]
     devices = accelerator.each(environment.device)

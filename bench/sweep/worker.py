@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from traceback import format_exception
 
+from bench import plugins
 from bench.machine import accelerator
-from bench.sweep import lease, leftovers, stall
+from bench.sweep import changed, halt, lease, leftovers, stall
 from bench.training.environment import Environment
 from common.specification import Specification
+from results import health
 from results.record import address
 from results.store import Store, StoreError
 
@@ -25,6 +26,8 @@ KEPT_BYTES = 4 * 2**30
 """A worker that its runs have left larger by this is replaced: a leak of a method's, as data and libraries are less."""
 
 _watched: set[int] = set()
+_idle = threading.Event()  # no run is executed
+_idle.set()
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ class Driver:
 class Outcome:
     """How a run went.
 
-    "done"; "failed", with the last line of its traceback; "busy": somebody else executes it; "out_of_memory" of its
-    device, or "device_fault", after which its process can use the device no more: of these two nothing is kept yet.
+    "done"; "failed", with the last line of its traceback; "busy": somebody else executes it; "stopped", as its process
+    was asked to; "out_of_memory" of its device, or "device_fault", after which its process can use the device no more:
+    of these two nothing is kept yet; "left", to others or for later. elsewhere: another command executed it.
     """
 
     status: str
     message: str = ""
     traceback: str = ""
+    elsewhere: bool = False
 
 
 def prepare_worker(folder: Path | None) -> None:
@@ -63,7 +68,13 @@ def prepare_worker(folder: Path | None) -> None:
 
     process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
     leftovers.use_folder(folder)
+    halt.listen()
     stall.answer(folder)
+
+
+def wait_until_idle() -> None:
+    """Wait until this process has stopped its run, but not for long."""
+    _idle.wait(halt.STOP_SECONDS)
 
 
 def import_all() -> None:
@@ -72,7 +83,7 @@ def import_all() -> None:
 
 
 def _watch(driver: Driver) -> None:
-    """Exit when the driver is gone: a checkpoint is whole at any instant, so nothing is lost."""
+    """Exit when the driver is gone, with the run stopped in order if it does so soon."""
     if not driver.started or driver.pid in _watched:
         return
     _watched.add(driver.pid)
@@ -80,6 +91,8 @@ def _watch(driver: Driver) -> None:
     def watch() -> None:
         while lease.process_start(driver.pid) == driver.started:
             time.sleep(1.0)
+        halt.ask()
+        wait_until_idle()
         leftovers.remove()  # the driver's folder
         os._exit(3)
 
@@ -93,25 +106,36 @@ def work(spec: Specification, environment: Environment, driver: Driver | None, d
     """
     taken_up = time.perf_counter()
     if driver is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
         _watch(driver)
     store, where = Store(environment.store), address(spec)
     held = None
+    halt.forget(where)
+    _idle.clear()
     try:
-        if store.has(where):
-            return Outcome("done")
-        held = lease.acquire(store.layout.lease(where), _judge(dead_token))
+        if _is_done(store, where, spec, environment):
+            return Outcome("done", elsewhere=True)
+        held = lease.acquire(store.layout.lease(where), _judge(dead_token), environment.device)
         if held is None:
             return Outcome("busy")
-        if store.has(where):
-            return Outcome("done")
+        if _is_done(store, where, spec, environment):
+            return Outcome("done", elsewhere=True)
+        if (traceback := store.failure(where)) is not None:  # meanwhile, at another command's hands
+            return Outcome("failed", health.failure_line(traceback), elsewhere=True)
         return _execute(spec, environment, held, taken_up)
     except Exception as fault:
         return _faulted(store, where, fault)
     finally:
         if held is not None:
             held.release()
+        _idle.set()
         _clear_up()
+
+
+def _is_done(store: Store, where: str, spec: Specification, environment: Environment) -> bool:
+    if not (store.has(where) and environment.redo):
+        return store.has(where)
+    plugins.register(environment.plugins, tell=lambda line: None)
+    return not changed.is_outdated(store, where, spec.method.name)
 
 
 def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
@@ -121,14 +145,18 @@ def _judge(dead_token: str) -> Callable[[lease.Holder], bool]:
 
 def _execute(spec: Specification, environment: Environment, held: lease.Lease, taken_up: float) -> Outcome:
     from bench.training.execute import execute  # imports torch, which a driver never needs
-    from bench.training.pulse import Beat
+    from bench.training.pulse import Beat, Stopped
 
     def tell(beat: Beat) -> None:
         values = asdict(beat)
         held.tell(**values.pop("load"), **values)
 
     held.watch(lambda: 1)  # importing took its time, but it is begun
-    execute(spec, environment, tell, taken_up, held.watch)
+    where = address(spec)
+    try:
+        execute(spec, environment, tell, taken_up, held.watch, lambda: halt.is_asked(where))
+    except Stopped:
+        return Outcome("stopped")
     return Outcome("done")
 
 
@@ -141,13 +169,15 @@ def _clear_up() -> None:
 
 
 def _faulted(store: Store, where: str, fault: Exception) -> Outcome:
+    if halt.is_asked(where):  # the signal may have ended processes that read images for it
+        return Outcome("stopped")
     line = f"{type(fault).__name__}: {fault}".splitlines()[0]
     if "torch" in sys.modules:
         status = "out_of_memory" if accelerator.is_out_of_memory(fault) else "device_fault"
         if status == "out_of_memory" or accelerator.is_fault(fault):
-            return Outcome(status, line, "".join(traceback.format_exception(fault)))
+            return Outcome(status, line, "".join(format_exception(fault)))
     try:
-        store.fail(where, "".join(traceback.format_exception(fault)))
+        store.fail(where, "".join(format_exception(fault)))
     except StoreError as also:
         line = f"{line}; and the traceback could not be kept: {also}"
     return Outcome("failed", line)

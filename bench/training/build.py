@@ -14,10 +14,13 @@ from bench.training.capture import make as make_capture
 from bench.training.capture_scores import CapturedScores
 from bench.training.data import RunData
 from bench.training.observe import Observer
+from bench.training.run_networks import NetworkSettings
 from bench.training.sampling import Sampler
 from bench.training.seeds import Streams
+from bench.training.selection import EachBest
 from bench.training.step import Run
-from bench.training.task import NetworkSettings, RunTask, evaluation_batch
+from bench.training.task import RunTask, evaluation_batch
+from bench.training.trusted import TrustedSamples
 from common.specification import Specification, as_json
 from datasets.base import HeldOut, ImageSet, IntArray
 from datasets.loader import open_loader
@@ -32,8 +35,8 @@ def _opener(
 
     def opened(images: ImageSet, given: IntArray | None, truth: bool) -> measure.Labelled:
         settings = as_json(spec.augmentation)
-        # workers that read the training set stay; it is read over and over
-        stay = images is data.train
+        # workers that read the training set, and the trusted one, stay; these are read over and over
+        stay = images is data.train or images is data.trusted
         loader = open_loader(images, data.dataset.mean, data.dataset.std, settings, device, workers, persistent=stay)
         true = torch.from_numpy(images.labels).to(device)
         labels = true if given is None else torch.from_numpy(given).to(device)
@@ -68,7 +71,24 @@ def _facts(spec: Specification, data: RunData) -> dict[str, Any]:
 def build_method(spec: Specification, task: RunTask, device: torch.device) -> Method:
     """The method of a specification, on the device, with its hyper-parameters."""
     made = methods.load(spec.method.name)(task, **spec.method.hyper)
+    if task.trusted_samples is not None:
+        task.trusted_samples.views = made.views
     return made.to(device)
+
+
+def _sampler(spec: Specification, data: RunData, streams: Streams) -> Sampler | None:
+    """What draws the rows of an epoch; None: an epoch is all of them."""
+    sampling = spec.sampling
+    if sampling is None or not (sampling.fresh or sampling.per_network):
+        return None
+    once = (lambda number: streams.generator("sample", number)) if sampling.per_network else None
+    return Sampler(data.given, sampling, once)
+
+
+def _trusted(task: RunTask, told: measure.Labelled, streams: Streams, device: torch.device) -> TrustedSamples:
+    """The samples whose true labels a method is told."""
+    size = evaluation_batch(device, told.loader.image_shape)
+    return TrustedSamples(told.loader, told.labels, streams, size, task.check_seal)
 
 
 def _measures(
@@ -91,6 +111,8 @@ def _measures(
         memorisation_every=spec.memorisation_every,
         further={name: opened(images, None, True) for name, images in data.dataset.further_tests.items()},
         top5=data.dataset.top5,
+        # where papers report so, whose data sets have validation images of their own
+        each=EachBest() if spec.dataset.validation.source == "official" else None,
     )
 
 
@@ -116,12 +138,7 @@ def build_run(
         epochs=spec.epochs,
         batch_size=spec.batch_size,
         settings=NetworkSettings(
-            spec.network,
-            spec.pretrained,
-            train.loader.image_shape,
-            spec.precision,
-            spec.compile,
-            weights,
+            spec.network, spec.pretrained, train.loader.image_shape, spec.precision, spec.compile, weights
         ),
         loader=train.loader,
         streams=streams,
@@ -129,17 +146,20 @@ def build_run(
         needs=methods.info(spec.method.name).needs,
         device=device,
     )
+    task.sampler = _sampler(spec, data, streams)
+    if data.trusted is not None and "trusted" in methods.info(spec.method.name).needs:
+        task.trusted_samples = _trusted(task, opened(data.trusted, None, True), streams, device)
+    task.further_draws = data.redrawn
     method = build_method(spec, task, device)
+    task.further_draws = None  # it holds the data set and with it the truth: no way leads from a method to that
     observer = Observer(train.labels, None if train.true is None else train.labels != train.true)
     measures = _measures(spec, data, train, opened, type(method).members, device)
-    sampling = spec.sampling
-    sampler = Sampler(data.given, sampling) if sampling is not None and sampling.fresh else None
     captured = make_capture(capture, device, tell)
     if captured is not None:
         task.scores = CapturedScores(captured.recorder)
     on_device = captured is not None or accelerator.is_cuda(device)
     run = Run(
-        spec, method, task, train.loader, observer, streams, train.labels, sampler,
+        spec, method, task, train.loader, observer, streams, train.labels, task.sampler,
         rates_on_device=on_device, captured=captured,
     )  # fmt: skip
     return run, measures

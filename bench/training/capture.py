@@ -20,8 +20,10 @@ from bench.machine import accelerator
 from bench.training.capture_guard import Before, Watch, apart, fingerprint, sealed
 from bench.training.capture_steps import count, device_step, draws_of, go_on, python_step
 from bench.training.capture_tables import EpochTables, Seen, give
+from bench.training.own_steps import OBSTACLE as OWN_STEPS
+from bench.training.own_steps import takes_own_steps
 from bench.training.recorders import GraphRecorder, Recorder, Replay, TraceRecorder
-from bench.training.step import PhaseWalk, count_step
+from bench.training.step import LongWalk, PhaseWalk, count_step
 from bench.training.task import NotCapturable
 from datasets.loader import MemoryWalk
 
@@ -197,12 +199,16 @@ def _full_batches(walk: PhaseWalk) -> int:
 def _obstacle(walk: PhaseWalk, steps: int) -> str:
     """Why no step of the phase can be captured; empty where that must be tried."""
     assert walk.run.optimizers is not None
+    if isinstance(walk.walk, LongWalk):
+        return "a phase walks over its rows more than once"
     if not isinstance(walk.walk, MemoryWalk):
         return "images are read from files"
     if walk.streams:
         return "the phase has further streams"
     if walk.run.spec.compile:
         return "networks are compiled, which captures them alone"
+    if takes_own_steps(walk.run.method):
+        return OWN_STEPS
     if walk.run.optimizers.obstacle:
         return walk.run.optimizers.obstacle
     return f"a phase has fewer than {LEAST_STEPS} full batches" if steps < LEAST_STEPS else ""

@@ -26,7 +26,7 @@ ASKS_FOR_CONTENT = {
     "equal", "bincount", "repeat_interleave", "linalg_inv_ex", "linalg_cond", "allclose",
 }  # fmt: skip
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.memory_format, type)
-_ON_THE_HOST = ("progress", "step")
+_ON_THE_HOST = ("progress", "step", "rates")
 _DEPTH = 4
 
 

@@ -23,6 +23,8 @@ class Environment:
     workers: int = 0  # processes that read image files for one run
     capture: str = "auto"  # training steps as captured graphs: "auto" on an accelerator, "off", "trace" (for tests)
     stall_seconds: float = 0.0  # a run that does not advance for so long is ended; 0: none is
+    redo: bool = False  # a record whose method's source is another now is replaced
+    tell_epochs: bool = False  # write each epoch as a line (see `bench.training.told`)
     weights: Path | None = None  # ImageNet weights; None: from torchvision's cache
 
 

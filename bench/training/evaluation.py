@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from common.float64 import with_float64
 from common.record import Calibration, Final
 from datasets.loader import Loader
 from methods.base import Method
@@ -59,13 +60,13 @@ def _mean(values: Sequence[float]) -> float:
 
 def accuracy(logits: Tensor, labels: Tensor, how: str) -> float:
     """Share of right predictions, scored as `how` says."""
-    return _mean([float((one.argmax(1) == labels).double().mean()) for one in scored_members(logits, how)])
+    return _mean([float(with_float64(one.argmax(1) == labels).double().mean()) for one in scored_members(logits, how)])
 
 
 def top_accuracy(logits: Tensor, labels: Tensor, how: str, count: int = 5) -> float:
     """Share of images whose label is among the `count` classes of largest logit, scored as `how` says."""
     hits = [(one.topk(count, 1).indices == labels[:, None]).any(1) for one in scored_members(logits, how)]
-    return _mean([float(one.double().mean()) for one in hits])
+    return _mean([float(with_float64(one).double().mean()) for one in hits])
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor, how: str) -> float:
@@ -75,10 +76,10 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor, how: str) -> float:
 
 def _calibration(logits: Tensor, labels: Tensor) -> Calibration:
     """Confidence, accuracy and count in equal-width bins of the top probability (after Guo et al. 2017)."""
-    confidence, predicted = logits.softmax(1).max(1)
-    right = (predicted == labels).double()
+    confidence, predicted = map(with_float64, logits.softmax(1).max(1))
+    right = (predicted == with_float64(labels)).double()
     bins = (confidence * CALIBRATION_BINS).long().clamp(0, CALIBRATION_BINS - 1)
-    zeros = torch.zeros(CALIBRATION_BINS, dtype=torch.float64, device=logits.device)
+    zeros = torch.zeros(CALIBRATION_BINS, dtype=torch.float64, device=right.device)
     count = zeros.index_add(0, bins, torch.ones_like(right))
     safe = count.clamp_min(1)
     return {
@@ -112,7 +113,7 @@ def _pooled(binned: Sequence[Calibration]) -> Calibration:
 def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """[K, K] float64 counts, rows: label, columns: prediction."""
     cells = torch.bincount(labels * num_classes + predicted, minlength=num_classes**2)
-    return cells.reshape(num_classes, num_classes).double()
+    return with_float64(cells.reshape(num_classes, num_classes)).double()
 
 
 def final_scores(logits: Tensor, labels: Tensor, how: str) -> Final:

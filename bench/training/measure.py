@@ -12,11 +12,11 @@ from torch import Tensor
 from bench.training import evaluation
 from bench.training.detection import decision_scores, detection_scores
 from bench.training.observe import Observer
-from common.record import Detection, Final, Scores, Selected
+from bench.training.selection import EachBest
+from common.record import Detection, Final, Scores
 from datasets.loader import Loader
 from methods.base import Method
 
-LAST_EPOCHS = 10
 KEPT_PROBABILITIES = 2_000_000  # a record keeps the training samples' probabilities up to this many numbers
 
 
@@ -39,7 +39,7 @@ class Measures:
     """The image sets of a run, and how several members are scored.
 
     test.labels are what predictions are scored against. further: test sets beside it, by name. top5: the top-5 accuracy
-    is measured too.
+    is measured too. each: what is kept of every network's best epoch; None where that is not asked for.
     """
 
     train: Labelled
@@ -50,6 +50,7 @@ class Measures:
     memorisation_every: int
     further: Mapping[str, Labelled] = field(default_factory=dict)
     top5: bool = False
+    each: EachBest | None = None
 
 
 Written: TypeAlias = dict[str, Any]
@@ -88,7 +89,9 @@ def after_epoch(
             part[key].append(value)
     made = _test(method, measures, curves)
     if measures.validation is not None:
-        _validate(method, measures, measures.validation, curves)
+        validation = _validate(method, measures, measures.validation, curves)
+        if measures.each is not None and measures.validation.true is not None:
+            measures.each.see(epoch, validation, measures.validation.true, made[TEST])
     train = measures.train
     if train.true is not None and (epoch % measures.memorisation_every == 0 or epoch == epochs):
         logits = made[TRAIN] = evaluation.predictions(method, train.loader, measures.batch_size)
@@ -122,33 +125,14 @@ def _further_key(name: str) -> str:
     return f"further {name}"
 
 
-def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Written) -> None:
+def _validate(method: Method, measures: Measures, held_out: Labelled, curves: Written) -> Tensor:
     logits = evaluation.predictions(method, held_out.loader, measures.batch_size)
     if held_out.noisy:
         accuracy = evaluation.accuracy(logits, held_out.labels, measures.scored)
         _append(curves, "noisy_validation_accuracy", accuracy)
     if held_out.true is not None:
         _append(curves, "clean_validation_accuracy", evaluation.accuracy(logits, held_out.true, measures.scored))
-
-
-def selections(curves: Mapping[str, Any]) -> dict[str, Selected]:
-    """The test accuracy that each selection rule of the design reports; ties go to the earliest epoch."""
-    accuracy = curves["test_accuracy"]
-    count = min(LAST_EPOCHS, len(accuracy))
-    found: dict[str, Selected] = {
-        "last": {"epoch": len(accuracy), "test_accuracy": accuracy[-1]},
-        "last_mean": {"epochs": count, "test_accuracy": sum(accuracy[-count:]) / count},
-        "best_test": _best(accuracy, accuracy),
-    }
-    for rule in ("noisy_validation", "clean_validation"):
-        if f"{rule}_accuracy" in curves:
-            found[rule] = _best(curves[f"{rule}_accuracy"], accuracy)
-    return found
-
-
-def _best(by: list[float], accuracy: list[float]) -> Selected:
-    position = max(range(len(by)), key=by.__getitem__)
-    return {"epoch": position + 1, "test_accuracy": accuracy[position]}
+    return logits
 
 
 def _predicted_matrix(predicted: Tensor, true: Tensor, num_classes: int) -> list[list[float]]:

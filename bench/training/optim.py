@@ -1,25 +1,22 @@
-"""Optimisers, built from the settings of a specification, of a method's stages and of its parameter groups."""
+"""The optimisers of a run: rates by the schedule, clipping, steps, and what a checkpoint holds of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
-from bench.recipe.schedules import SCHEDULES, Settings, first_beta, learning_rate
-from common.errors import UserError
+from bench.recipe.optimizers import OptimizerKind
+from bench.recipe.schedules import Settings, first_beta, learning_rate
 from methods.hyper import MethodError
-
-_HARNESS_KEYS = ("name", "clip_norm")  # settings of an optimiser that are no part of torch's groups
-_GROUP_KEYS = ("params", "optimizer", "schedule")  # of a method's group, beside settings
 
 
 @dataclass
-class _Group:
+class Group:
     """What the schedule and the clipping need to know of a parameter group.
 
     It is named by optimiser and position, since loading a state replaces the group's dictionary.
@@ -32,10 +29,16 @@ class _Group:
     base_beta: float | None
     scheduled: bool
     clip_norm: float | None
+    name: str = ""  # what a method that takes its steps itself calls it
 
     @property
     def group(self) -> dict[str, Any]:
         return self.optimizer.param_groups[self.position]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        found: list[Tensor] = self.group["params"]
+        return found
 
 
 @dataclass
@@ -43,23 +46,28 @@ class Optimizers:
     """All optimisers of a stage: one per kind, since groups may name their own."""
 
     by_kind: dict[str, torch.optim.Optimizer]
-    groups: list[_Group]
+    groups: list[Group]
     schedule: Settings
     first_epoch: int
     epochs: int
     rates_on_device: bool = False  # rates are tensors there, so that a captured step can be given others
-    _clipped: list[_Group] = field(init=False)
+    sam: float = 0.0  # radius of sharpness-aware minimisation; 0: none
+    scale: Callable[[float, str], float] = lambda progress, name: 1.0  # of a scheduled rate; by clock and group's name
+    _clipped: list[Group] = field(init=False)
 
     def __post_init__(self) -> None:
         self._clipped = [group for group in self.groups if group.clip_norm is not None]
 
     def rates(self, progress: float) -> list[float]:
         """Every group's rate for the run's clock."""
-        clock = progress - self.first_epoch
-        return [
-            learning_rate(self.schedule, entry.base_lr, clock, self.epochs) if entry.scheduled else entry.base_lr
-            for entry in self.groups
-        ]
+        return [self._rate(entry, progress) if entry.scheduled else entry.base_lr for entry in self.groups]
+
+    def _rate(self, entry: Group, progress: float) -> float:
+        """A scheduled group's. Raises MethodError where the method's scale is none."""
+        scale = float(self.scale(progress, entry.name))
+        if not 0 <= scale < math.inf:
+            raise MethodError(f"rate_scale({progress:g}, {entry.name!r}) = {scale}: must be a number from 0 on")
+        return scale * learning_rate(self.schedule, entry.base_lr, progress - self.first_epoch, self.epochs)
 
     def set_rates(self, progress: float) -> float:
         """Set every group's rate for the run's clock, and Adam's first beta; returns the first group's rate."""
@@ -79,7 +87,7 @@ class Optimizers:
         for entry, rate in zip(self.groups, rates.unbind(), strict=True):
             self._rate_tensor(entry).copy_(rate)
 
-    def _rate_tensor(self, entry: _Group) -> Tensor:
+    def _rate_tensor(self, entry: Group) -> Tensor:
         """The group's rate as a tensor beside its parameters; a loaded state may hold a number, or one elsewhere."""
         found, device = entry.group["lr"], entry.group["params"][0].device
         if not isinstance(found, Tensor) or found.device != device:
@@ -89,6 +97,8 @@ class Optimizers:
     @property
     def obstacle(self) -> str:
         """Why no step of these optimisers can be captured; empty where it can."""
+        if self.sam:
+            return "sharpness-aware minimisation asks for the loss of a step twice"
         return next((entry.kind.obstacle for entry in self.groups if entry.kind.obstacle), "")
 
     @property
@@ -107,19 +117,35 @@ class Optimizers:
         for optimizer in self.by_kind.values():
             optimizer.zero_grad(set_to_none=True)
 
-    def gradient_norm(self) -> Tensor | None:
-        """The length of the whole gradient, before clipping: a scalar beside the parameters; None: there is none."""
-        groups = (entry.group["params"] for entry in self.groups)
-        gradients = [p.grad for params in groups for p in params if p.grad is not None]
+    def parameters(self) -> list[Tensor]:
+        """All parameters that these optimisers move."""
+        return [parameter for entry in self.groups for parameter in entry.parameters]
+
+    def gradient_norm(self, groups: Sequence[Group] | None = None) -> Tensor | None:
+        """The length of the gradient, before clipping: a scalar beside the parameters; None: there is none.
+
+        groups: of these parameters; None: of all.
+        """
+        gradients = [p.grad for entry in groups or self.groups for p in entry.parameters if p.grad is not None]
         return nn.utils.get_total_norm(gradients) if gradients else None  # of none it would lie on the CPU
 
     def step(self) -> None:
         """Clip each group that asks for it by its own norm, then step."""
         for entry in self._clipped:
             assert entry.clip_norm is not None
-            nn.utils.clip_grad_norm_(entry.group["params"], entry.clip_norm)
+            nn.utils.clip_grad_norm_(entry.parameters, entry.clip_norm)
         for optimizer in self.by_kind.values():
             optimizer.step()
+
+    def step_alone(self, groups: Sequence[Group]) -> None:
+        """Likewise of these groups alone; the gradients of the others stay, and move nothing."""
+        own = {id(parameter) for entry in groups for parameter in entry.parameters}
+        others = [(other, other.grad) for other in self.parameters() if id(other) not in own]
+        for other, _ in others:
+            other.grad = None
+        self.step()
+        for other, gradient in others:
+            other.grad = gradient
 
     def state_dict(self) -> dict[str, Any]:
         """States by kind of optimiser; tensors and plain Python scalars only."""
@@ -129,103 +155,3 @@ class Optimizers:
         """Restore what `state_dict` gave."""
         for kind, optimizer in self.by_kind.items():
             optimizer.load_state_dict(state[kind])
-
-
-def of_stage(optimizer: Settings, schedule: Settings, own: Mapping[str, Any], where: str) -> tuple[Settings, Settings]:
-    """The settings of optimiser and schedule in a stage of a method: its own over the specification's.
-
-    own: settings, and `schedule` as a table of its own. where: what messages begin with. Raises MethodError.
-    """
-    if not own:
-        return optimizer, schedule
-    from bench.recipe.kinds import OPTIMIZER, SCHEDULE
-    from bench.recipe.validation import Place
-
-    own, changed = dict(own), own.get("schedule", {})
-    own.pop("schedule", None)
-    try:
-        if not isinstance(changed, Mapping):
-            raise UserError(f"{where}: key 'optimizer.schedule' = {changed!r}: must be a table")
-        place = Place(where, "optimizer.schedule")
-        plan = SCHEDULE.specified(SCHEDULE.overlaid(schedule, changed, place), place)
-        place = Place(where, "optimizer")
-        whole = OPTIMIZER.overlaid(optimizer, own, place)
-        still = {"lr": whole.pop("lr")} if whole.get("lr") == 0 else {}  # which no suite may say, but a method may
-        return {**OPTIMIZER.specified(whole, place), **still}, plan
-    except UserError as fault:
-        raise MethodError(str(fault)) from None
-
-
-def _of_group(kind: OptimizerKind, own: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A group's own settings, checked. Raises MethodError."""
-    if not own:
-        return {}
-    from bench.recipe.kinds import model_of
-    from bench.recipe.validation import Place, validate_part
-
-    still = {"lr": own["lr"]} if own.get("lr") == 0 else {}
-    place = Place(where, also=_GROUP_KEYS, by=f"optimizer {kind.name!r}")
-    try:
-        checked = validate_part(model_of(kind), {key: own[key] for key in own if key not in still}, place)
-    except UserError as fault:
-        raise MethodError(str(fault)) from None
-    return {**checked.model_dump(exclude_unset=True), **still}
-
-
-def _kind_of_group(name: Any, where: str) -> OptimizerKind:
-    try:
-        return OPTIMIZERS.get(str(name), f"{where}: key 'optimizer'")
-    except UserError as fault:
-        raise MethodError(str(fault)) from None
-
-
-def _make(kind: OptimizerKind, group: dict[str, Any], rates_on_device: bool) -> torch.optim.Optimizer:
-    fused = all(p.device.type in kind.fused_on and p.is_floating_point() for p in group["params"])
-    made = kind.build([group], fused, kind.tensor_rate and rates_on_device)
-    setattr(made, "_warned_capturable_if_run_uncaptured", True)  # noqa: B010  # some steps are not, as they must
-    return made
-
-
-def build(
-    groups: Sequence[Mapping[str, Any]],
-    settings: Settings,
-    schedule: Settings,
-    first_epoch: int,
-    epochs: int,
-    rates_on_device: bool = False,
-) -> Optimizers:
-    """Optimisers for a method's parameter groups.
-
-    settings, schedule: of the specification, overlaid by the stage's. first_epoch: epochs done before this schedule
-    starts; epochs: its length. A group that names an `optimizer` of another kind takes `lr` and `clip_norm` of the
-    specification and torch's defaults of that kind for the rest. Raises MethodError for an unknown optimiser or key of
-    a group, UserError for an unknown optimiser or schedule of the specification.
-    """
-    SCHEDULES[schedule["name"]]  # a wrong name is told before the first step
-    usual = OPTIMIZERS[settings["name"]]
-    by_kind: dict[str, torch.optim.Optimizer] = {}
-    entries = []
-    for number, given in enumerate(groups, 1):
-        where = f"parameter group {number}"
-        kind = _kind_of_group(given["optimizer"], where) if "optimizer" in given else usual
-        own = _of_group(kind, {key: given[key] for key in given if key not in _GROUP_KEYS}, where)
-        clip_norm = own.pop("clip_norm", settings.get("clip_norm"))
-        inherited = {key: settings[key] for key in settings if key not in _HARNESS_KEYS} if kind is usual else {}
-        arguments = {"lr": settings["lr"], **inherited, **own, "params": list(given["params"])}
-        if kind.name not in by_kind:
-            by_kind[kind.name] = _make(kind, arguments, rates_on_device)
-        else:
-            by_kind[kind.name].add_param_group(arguments)
-        group = by_kind[kind.name].param_groups[-1]
-        entries.append(
-            _Group(
-                kind,
-                by_kind[kind.name],
-                len(by_kind[kind.name].param_groups) - 1,
-                base_lr=float(group["lr"]),
-                base_beta=float(group["betas"][0]) if kind.first_beta else None,
-                scheduled=bool(given.get("schedule", True)),
-                clip_norm=clip_norm,
-            )
-        )
-    return Optimizers(by_kind, entries, schedule, first_epoch, epochs, rates_on_device)

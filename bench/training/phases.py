@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -11,39 +12,96 @@ from methods.base import Method, Phase, Stage
 from methods.hyper import MethodError
 
 
-def _place(method: Method, hook: str) -> str:
+def place(method: Method, hook: str) -> str:
     """File and line of a method's hook."""
     code = getattr(type(method), hook).__code__
     return f"{code.co_filename}, line {code.co_firstlineno}: {type(method).__name__}.{hook}"
 
 
-def stages_of(method: Method) -> Sequence[Stage]:
-    """The method's stages. Raises MethodError naming file and line where it makes one that cannot be."""
+Bounds = tuple[Stage, int, int]
+"""A stage with the epochs done before it and after it."""
+
+
+def bounds_of(method: Method, epochs: int) -> list[Bounds]:
+    """The method's stages, which fill the run. Raises MethodError naming file and line where they cannot, or do not."""
     try:
-        return method.stages()
+        return _bounds(method.stages(), epochs)
     except MethodError as fault:
-        raise MethodError(f"{_place(method, 'stages')}: {fault}") from None
+        raise MethodError(f"{place(method, 'stages')}: {fault}") from None
+
+
+def _bounds(stages: object, epochs: int) -> list[Bounds]:
+    if not isinstance(stages, list | tuple):
+        raise MethodError(f"gives {_kind(stages)}, not a list of Stage")
+    found, done = list[Bounds](), 0
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise MethodError(f"gives {_kind(stage)} among its stages")
+        length = epochs - done if stage.epochs is None else stage.epochs
+        if length < 0 or done + length > epochs:
+            raise MethodError(f"the method's stages need more than the {epochs} epochs of this run")
+        found.append((stage, done, done + length))
+        done += length
+    if done != epochs:
+        raise MethodError(f"the method's stages cover {done} of the run's {epochs} epochs")
+    return found
+
+
+def phases_of(method: Method, epoch: int) -> list[Phase]:
+    """The phases of an epoch. Raises MethodError naming file and line where it gives something else.
+
+    None at all is an epoch that trains nothing, as where no sample is confident.
+    """
+    given: object = method.epoch_start(epoch)
+    if not isinstance(given, list | tuple):
+        raise MethodError(f"{place(method, 'epoch_start')}: gives {_kind(given)}, not a list of Phase")
+    for one in given:
+        if not isinstance(one, Phase):
+            raise MethodError(f"{place(method, 'epoch_start')}: gives {_kind(one)} among its phases")
+        if fault := _malformed(one.rows, one.streams):
+            raise MethodError(f"{place(method, 'epoch_start')}: a phase has {fault}")
+    return list(given)
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _malformed(rows: object, streams: object) -> str:
+    """What is wrong with the kinds of a phase's parts; empty: nothing."""
+    if not isinstance(rows, Tensor | None):
+        return f"`rows` that are a {type(rows).__name__}; they must be a tensor [n] int64, or None for all"
+    if not isinstance(streams, Mapping):
+        return f"`streams` that are a {type(streams).__name__}; they must be a dictionary of (rows, batch size)"
+    for name, stream in streams.items():
+        pair = tuple(stream) if isinstance(stream, tuple | list) else ()
+        if len(pair) != 2 or not isinstance(pair[0], Tensor) or not isinstance(pair[1], Integral):
+            return f"`streams[{name!r}]` that is no pair of a tensor of rows and a batch size"
+    return ""
 
 
 def check_phase(method: Method, phase: Phase, samples: int) -> None:
-    """Raise MethodError naming file and line unless a walk's rows are of the training set's, and each once."""
+    """Raise MethodError naming file and line unless rows are of the training set, and those of a walk each once."""
     sizes = [phase.batch_size or 1, *(size for _, size in phase.streams.values())]
     faults = [] if min(sizes) > 0 else [f"a batch size of {min(sizes)}"]
+    if phase.batches is not None and phase.batches < 1:
+        faults.append(f"a number of batches of {phase.batches}")
     walks = {"rows": phase.rows, **{f"streams[{name!r}]": rows for name, (rows, _) in phase.streams.items()}}
     for name, rows in walks.items():
-        if rows is not None and (found := _wrong_rows(rows, samples)):
+        if rows is not None and (found := _wrong_rows(rows, samples, name == "rows")):
             faults.append(f"`{name}` {found}")
     if faults:
-        raise MethodError(f"{_place(method, 'epoch_start')}: a phase has {faults[0]}")
+        raise MethodError(f"{place(method, 'epoch_start')}: a phase has {faults[0]}")
 
 
-def _wrong_rows(rows: Tensor, samples: int) -> str:
-    """What is wrong with the rows of a walk; empty: nothing."""
+def _wrong_rows(rows: Tensor, samples: int, once: bool) -> str:
+    """What is wrong with the rows of a walk; empty: nothing. once: none may stand in it twice."""
     if rows.ndim != 1 or rows.dtype != torch.int64:
         return f"of {rows.dtype} {list(rows.shape)}; they must be [n] int64 (of a mask: mask.nonzero()[:, 0])"
     if not len(rows):
         return ""
-    lowest, highest, different = int(rows.min()), int(rows.max()), len(torch.unique(rows))
+    lowest, highest = torch.stack(torch.aminmax(rows)).tolist()  # one question to the device
     if lowest < 0 or highest >= samples:
         return f"with row {lowest if lowest < 0 else highest}; they go from 0 to {samples - 1}"
+    different = len(torch.unique(rows)) if once else len(rows)
     return f"with {different} different of {len(rows)}; a row may stand in it once" if different < len(rows) else ""

@@ -14,6 +14,13 @@ from bench.machine import accelerator
 from bench.training.pace import Pace
 from bench.training.step import Run
 
+FINISH_SECONDS = 2.0
+"""A run that is to stop goes on to the end of its epoch, where a checkpoint can be written, if that is no further."""
+
+
+class Stopped(BaseException):
+    """The run was asked to stop and did; its checkpoint stays. No fault, so that no method takes it for one."""
+
 
 @dataclass(frozen=True)
 class Beat:
@@ -42,11 +49,20 @@ def _memory(device: torch.device) -> dict[str, int]:
 class Pulse:
     """The beats of one execution. first_step: when its first step was done, by `time.perf_counter`; 0.0 before."""
 
-    def __init__(self, run: Run, curves: Mapping[str, Any], beat: Callable[[Beat], None]) -> None:
-        """curves: the run's, to which every epoch adds."""
+    def __init__(
+        self,
+        run: Run,
+        curves: dict[str, Any],
+        beat: Callable[[Beat], None],
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """curves: the run's, to which every epoch adds. is_stopping: whether the run is asked to stop."""
+        self.is_stopping = is_stopping
         self.first_step = 0.0
-        self._run, self._curves, self._beat, self._told = run, curves, beat, 0.0
+        self.curves = curves
+        self._run, self._beat, self._told = run, beat, 0.0
         self._epoch_began, self._epochs = 0.0, run.spec.epochs
+        self._epoch_ended = self._epoch_seconds = self._between = 0.0
         self._passes, self._seconds = run.task.counter.cost, run.position.seconds
         self._pace = Pace(run.position.epoch, self._epochs, run.position.samples, run.position.seconds)
 
@@ -54,8 +70,11 @@ class Pulse:
     def training(self) -> Iterator[None]:
         """An epoch is trained during the block; what is outside counts as no time of training."""
         self._epoch_began = time.perf_counter()
+        if self._epoch_ended:
+            self._between = self._epoch_began - self._epoch_ended
         yield
-        self._epoch_began = 0.0
+        self._epoch_ended = time.perf_counter()
+        self._epoch_seconds, self._epoch_began = self._epoch_ended - self._epoch_began, 0.0
 
     def epoch_done(self) -> None:
         """One more epoch is trained and measured."""
@@ -64,14 +83,27 @@ class Pulse:
         self.tell(progress.epoch)
 
     def tell(self, progress: float) -> None:
-        """Beat, unless the last one was less than a second ago. progress: the run's clock, in epochs."""
+        """Beat, unless the last one was less than a second ago. progress: the run's clock, in epochs.
+
+        Raises Stopped where the run is asked to stop and the end of its epoch is far.
+        """
         now, run = time.perf_counter(), self._run
         self.first_step = self.first_step or now
+        if self.is_stopping() and self._until_checkpoint(progress, now) > FINISH_SECONDS:
+            raise Stopped
         if now - self._told <= 1.0:
             return
         self._told = now
         seconds = run.position.seconds - self._seconds + (now - self._epoch_began if self._epoch_began else 0.0)
         load = {"passes": run.task.counter.cost - self._passes, "train_seconds": seconds, **_memory(run.labels.device)}
         rate, left = self._pace.images_per_second(run.position.samples), self._pace.seconds_left(progress)
-        accuracy = self._curves.get("noisy_validation_accuracy", [None])[-1]
+        accuracy = self.curves.get("noisy_validation_accuracy", [None])[-1]
         self._beat(Beat(int(progress), self._epochs, rate, accuracy, left, load))
+
+    def _until_checkpoint(self, progress: float, now: float) -> float:
+        """Seconds till the epoch is trained and measured, as the last one was; of the first one, by its own pace."""
+        done = progress - self._run.position.epoch
+        if not self._epoch_began or (not done and not self._epoch_seconds):
+            return 0.0
+        whole = self._epoch_seconds or (now - self._epoch_began) / done
+        return whole * (1 - done) + self._between

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from bench import networks
-from bench.machine import accelerator
+from bench.machine import accelerator, apple
 from bench.machine.processor import processor_name
 from bench.training import measure
 from bench.training.data import RunData
+from bench.training.selection import selections
 from bench.training.step import Run
+from common import job
 from common.record import Captured, Curves, DataFacts, Execution, Record
 from common.specification import Specification
 from datasets import registry as datasets
@@ -48,6 +50,8 @@ def _data_facts(data: RunData) -> DataFacts:
         found["true_labels"] = "unknown"
     if not dataset.test_truth:
         found["test_labels"] = "given"
+    if data.trusted is not None:
+        found["num_trusted"] = len(data.trusted.labels)
     if dataset.skipped:
         found["skipped"] = dict(dataset.skipped)
     if dataset.adjusted:
@@ -61,9 +65,14 @@ def build_record(spec: Specification, data: RunData, run: Run, curves: Curves, e
     """The record without `execution`."""
     info = methods.info(spec.method.name)
     noise = spec.noise
-    privileges = sorted(info.needs | info.marks)
+    privileges = sorted((info.needs - {"trusted", "noisy_validation"}) | info.marks)
+    if data.trusted is not None:
+        privileges.append(f"{len(data.trusted.labels)} trusted samples")
     privileges += ["pretraining"] * bool(spec.pretrained)
     privileges += ["clean labels"] * (spec.dataset.training_rows == "clean_only")
+    if run.task.draws_told:
+        privileges.append(f"labels drawn {1 + len(run.task.draws_told)} times")
+    privileges += ["selection by noisy validation"] * ("noisy_validation" in info.needs)
     passes = run.task.counter.cost / (run.position.epoch * run.epoch_images)
     return {
         "format": FORMAT,
@@ -85,7 +94,7 @@ def build_record(spec: Specification, data: RunData, run: Run, curves: Curves, e
             "matrix": None if data.noise.matrix is None else data.noise.matrix.tolist(),
         },
         "curves": curves,
-        "selection": measure.selections(curves),
+        "selection": selections(curves),
         "health": {**run.health.summary(), **health.judge(curves, data.dataset.num_classes)},
         "final": end.final,
         "detection": end.detection,
@@ -109,10 +118,13 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB: of the device where there is one, else of the process."""
+    """Peak memory in MiB: of the device where there is one, else of the process; of mps what its driver holds now."""
     if accelerator.is_cuda(device):
         return accelerator.peak_memory(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if apple.is_mps(device):
+        return apple.memory() / 2**20
+    unit = 2**20 if platform.system() == "Darwin" else 2**10  # Apple counts bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 @functools.cache
@@ -160,6 +172,8 @@ def build_execution(
         "commit": _commit(),
         "resumes": resumes,
     }
+    if job.name():
+        execution["job"] = job.name()
     captured = captured_share(run)
     return execution if captured is None else {**execution, "captured": captured}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -23,11 +25,12 @@ def quotas(available: IntArray, count: int) -> IntArray:
     return found
 
 
-def draw(labels: IntArray, count: int, balanced: bool, order: IntArray) -> IntArray:
+def draw(labels: IntArray, count: int, balanced: bool, order: IntArray, top_up: bool = True) -> IntArray:
     """Positions of at most `count` samples, none twice, in the order given by the permutation `order` of all of them.
 
     balanced: the same number from each class of `labels`, as far as they have it. Which classes give one more where
-    the number does not divide is fixed: the first ones.
+    the number does not divide is fixed: the first ones. top_up: what a class lacks, the others give; without it, each
+    class gives its share rounded up, until there are `count`.
     """
     if not balanced:
         return order[:count]
@@ -36,22 +39,39 @@ def draw(labels: IntArray, count: int, balanced: bool, order: IntArray) -> IntAr
     available = np.bincount(shuffled)
     first = np.cumsum(available) - available
     rank = np.arange(len(order)) - first[shuffled[by_class]]
-    kept = by_class[rank < quotas(available, count)[shuffled[by_class]]]
-    return order[np.sort(kept)]
+    share = quotas(available, count)[shuffled[by_class]] if top_up else count / max(1, len(available))
+    kept = by_class[rank < share]
+    return order[np.sort(kept)][:count]
 
 
 class Sampler:
-    """Draws the rows of each epoch anew;"""
+    """Draws the rows of each epoch, anew or, for each network, once and for all.
 
-    def __init__(self, labels: IntArray, settings: Sampling) -> None:
-        self._labels, self._batches, self._balanced = labels, settings.batches, settings.balanced
+    once: the generator (on the CPU) of what a network walks over in all epochs, by the number of its phase; None: all
+    is drawn anew.
+    """
+
+    def __init__(self, labels: IntArray, settings: Sampling, once: Callable[[int], Generator] | None = None) -> None:
+        self._labels, self._settings, self._once = labels, settings, once
 
     def count(self, batch_size: int) -> int:
         """How many rows an epoch has, where the training set is large enough."""
-        return min(self._batches * batch_size, len(self._labels))
+        return min(self._settings.batches * batch_size, len(self._labels))
 
-    def rows(self, among: Tensor | None, batch_size: int, generator: Generator) -> Tensor:
-        """[n] int64: rows for the suite's number of batches, drawn from `among` (None: all) by a CPU generator."""
-        rows = np.arange(len(self._labels)) if among is None else among.cpu().numpy()
+    def rows(self, among: Tensor | None, batch_size: int, generator: Generator, number: int = 0) -> Tensor:
+        """[n] int64: rows for the suite's number of batches, drawn from `among` (None: all) by a CPU generator.
+
+        number: of the phase. Where each network has its own rows, those of them that are among `among`.
+        """
+        everything = np.arange(len(self._labels))
+        if self._once is not None:
+            own = self._drawn(everything, batch_size, self._once(number))
+            return torch.from_numpy(own if among is None else own[np.isin(own, among.cpu().numpy())])
+        return torch.from_numpy(
+            self._drawn(everything if among is None else among.cpu().numpy(), batch_size, generator)
+        )
+
+    def _drawn(self, rows: IntArray, batch_size: int, generator: Generator) -> IntArray:
         order = torch.randperm(len(rows), generator=generator).numpy()
-        return torch.from_numpy(rows[draw(self._labels[rows], self._batches * batch_size, self._balanced, order)])
+        count, chosen = self._settings.batches * batch_size, self._settings
+        return rows[draw(self._labels[rows], count, chosen.balanced, order, chosen.top_up)]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Generator, Tensor
 
-from bench.training import optim
+from bench.training import optim, sharpness
 from bench.training.health import StepHealth
 from bench.training.observe import Observer
-from bench.training.phases import check_phase, stages_of
+from bench.training.own_steps import OwnSteps, takes_own_steps
+from bench.training.phases import bounds_of, check_phase
 from bench.training.sampling import Sampler
 from bench.training.seeds import Streams
 from bench.training.task import RunTask
 from common.specification import Specification
 from datasets.loader import Loader, Walk
-from methods.base import Batch, Method, Phase, Stage
+from methods.base import Batch, Method, Phase
 
 if TYPE_CHECKING:
     from bench.training.capture import Capture
 
+Draws = Mapping[str, Tensor]
 Drawn = tuple[Tensor, tuple[Tensor, ...]]  # rows of the training set, and their views
 
 
@@ -64,22 +68,8 @@ class Run:
         return self.sampler.count(self.spec.batch_size)
 
     def __post_init__(self) -> None:
-        self.bounds = stage_bounds(stages_of(self.method), self.spec.epochs)
+        self.bounds = bounds_of(self.method, self.spec.epochs)
         self.health = StepHealth(self.labels.device)
-
-
-def stage_bounds(stages: Sequence[Stage], epochs: int) -> list[tuple[Stage, int, int]]:
-    """Each stage with the epochs done before it and after it. Raises ValueError where they do not fill the run."""
-    found, done = [], 0
-    for stage in stages:
-        length = epochs - done if stage.epochs is None else stage.epochs
-        if length < 0 or done + length > epochs:
-            raise ValueError(f"the method's stages need more than the {epochs} epochs of this run")
-        found.append((stage, done, done + length))
-        done += length
-    if done != epochs:
-        raise ValueError(f"the method's stages cover {done} of the run's {epochs} epochs")
-    return found
 
 
 def _repeated(run: Run, rows: Tensor, size: int, order: Generator, augment: Generator) -> Iterator[Drawn]:
@@ -110,15 +100,20 @@ class PhaseWalk:
         """The walk's batch `number`. draws: the method's draws for it, on the device; None: made now."""
         progress = self.progress(number)
         further = {name: next(stream, None) for name, stream in self.streams.items()}
-        made = {name: self._made(found, progress, {}, {}) for name, found in further.items() if found is not None}
+        assert self.run.optimizers is not None
+        now = progress, tuple(self.run.optimizers.rates(progress))
+        made = {name: self._made(found, now, {}, {}) for name, found in further.items() if found is not None}
         if draws is None:
             device = drawn[0].device
             given = self.run.method.step_draws(len(drawn[0]))
             draws = {name: value.to(device, non_blocking=True) for name, value in given.items()}
-        return self._made(drawn, progress, made, draws)
+        return self._made(drawn, now, made, draws)
 
-    def _made(self, drawn: Drawn, progress: float, streams: Mapping[str, Batch], draws: Mapping[str, Tensor]) -> Batch:
-        run, (index, views) = self.run, drawn
+    def _made(
+        self, drawn: Drawn, now: tuple[float, tuple[float, ...]], streams: Mapping[str, Batch], draws: Draws
+    ) -> Batch:
+        """now: the run's clock, and the rates of the groups."""
+        run, (index, views), (progress, rates) = self.run, drawn, now
         return Batch(
             views=views,
             labels=run.labels[index],
@@ -132,15 +127,47 @@ class PhaseWalk:
             number=self.phase.number,
             streams=streams,
             draws=draws,
+            rates=rates,
         )
+
+
+class LongWalk:
+    """A walk of so many batches over fewer samples: these are reshuffled and repeated."""
+
+    def __init__(self, repeated: Iterator[Drawn], batches: int) -> None:
+        self._repeated, self._batches = repeated, batches
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def __iter__(self) -> Iterator[Drawn]:
+        return self.after(0)
+
+    def after(self, count: int) -> Iterator[Drawn]:
+        """The batches but the first `count`; it can be asked for once."""
+        return itertools.islice(self._repeated, count, self._batches)
+
+
+def _walk(
+    run: Run, rows: Tensor | None, size: int, batches: int | None, generators: tuple[Generator, Generator]
+) -> Walk:
+    """A shuffled pass over `rows` (None: all), or as much of it, or as often, as so many batches take."""
+    if batches is not None:
+        rows = torch.arange(len(run.labels)) if rows is None else rows
+        if len(rows) < batches * size:
+            return LongWalk(_repeated(run, rows, size, *generators), batches)
+        rows = rows[torch.randperm(len(rows), generator=generators[0])[: batches * size].to(rows.device)]
+    return run.loader.walk(rows, size, run.method.views, *generators)
 
 
 def begin(run: Run, phase: Phase, part: tuple[int, int], generators: tuple[Generator, Generator]) -> PhaseWalk:
     """The `part[0]`-th of `part[1]` phases of the epoch, before its first batch."""
     check_phase(run.method, phase, len(run.labels))
     size = phase.batch_size or run.spec.batch_size
-    rows = phase.rows if run.sampler is None else run.sampler.rows(phase.rows, size, generators[0])
-    walk = run.loader.walk(rows, size, run.method.views, *generators)
+    rows = phase.rows
+    if run.sampler is not None and not phase.sampled:
+        rows = run.sampler.rows(rows, size, generators[0], phase.number)
+    walk = _walk(run, rows, size, phase.batches, generators)
     streams = {name: _repeated(run, rows, size, *generators) for name, (rows, size) in phase.streams.items()}
     return PhaseWalk(run, phase, part, size, walk, streams)
 
@@ -149,18 +176,37 @@ def descend(run: Run, batch: Batch) -> None:
     """What a step does on the device: forward, backward, optimiser, statistics. A captured graph replays this."""
     assert run.optimizers is not None
     run.optimizers.zero_grad()
-    loss = run.method.loss(batch)
-    if loss.ndim != 0:
-        raise ValueError(f"{type(run.method).__name__}.loss returned shape {tuple(loss.shape)}; it must be a scalar")
-    gradient = None
-    if loss.requires_grad:  # a method may skip a step, as where it selects no sample
-        loss.backward()  # type: ignore[no-untyped-call]
-        run.method.after_backward(batch)
-        gradient = run.optimizers.gradient_norm()
-        run.optimizers.step()
-        run.method.after_step(batch)
+    if takes_own_steps(run.method):
+        updates = OwnSteps(run.optimizers)
+        loss = _scalar(run, "step", run.method.step(batch, updates))
+        gradient = updates.gradient
+    else:
+        loss, gradient = _usual_step(run, run.optimizers, batch)
     run.health.add_step(loss, gradient)
     run.observer.add_loss(loss, len(batch.index))
+
+
+def _scalar(run: Run, hook: str, loss: Tensor) -> Tensor:
+    """The loss of a step. Raises ValueError where it is no scalar."""
+    if loss.ndim != 0:
+        raise ValueError(f"{type(run.method).__name__}.{hook} returned shape {tuple(loss.shape)}; it must be a scalar")
+    return loss
+
+
+def _usual_step(run: Run, optimizers: optim.Optimizers, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Descend along the method's loss; returns it, and the length of its gradient (None: the step was skipped)."""
+    before = sharpness.Moment(run.method, run.task) if optimizers.sam else None
+    loss = _scalar(run, "loss", run.method.loss(batch))
+    if not loss.requires_grad:  # a method may skip a step, as where it selects no sample
+        return loss, None
+    loss.backward()  # type: ignore[no-untyped-call]
+    if before is not None:
+        sharpness.look_around(run.method, batch, optimizers, before)
+    run.method.after_backward(batch)
+    gradient = optimizers.gradient_norm()
+    optimizers.step()
+    run.method.after_step(batch)
+    return loss, gradient
 
 
 def count_step(run: Run, samples: int, progress: float, rate: float) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from bench import networks
 from bench.networks.network import Network, PassCounter
+from bench.training.run_networks import NetworkSettings, built
+from bench.training.sampling import IntArray, Sampler
 from bench.training.seeds import Streams
+from bench.training.trusted import TrustedSamples, in_rows
 from common.errors import UserError
-from common.specification import Precision
 from datasets.loader import Loader
+from methods.heads import Head
+from methods.trusted import Found
 
 if TYPE_CHECKING:
     from bench.training.capture_scores import CapturedScores
@@ -36,18 +37,6 @@ def evaluation_batch(device: torch.device, image_shape: tuple[int, int, int]) ->
     """Images (C, H, W) evaluated at once: large on an accelerator; on a CPU what its caches hold is faster."""
     count = 2000 if device.type == "cuda" else 250
     return max(1, count * _LARGE // max(_LARGE, image_shape[1] * image_shape[2]))
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """How networks are built in a run."""
-
-    name: str
-    pretrained: bool
-    image_shape: tuple[int, int, int]  # channels, height, width
-    precision: Precision
-    compiled: bool = False
-    weights: Path | None = None
 
 
 class RunTask:
@@ -76,29 +65,59 @@ class RunTask:
         self.batch_size = batch_size
         self.counter = PassCounter()
         self._settings, self._loader, self._streams = settings, loader, streams
+        self._needs = needs
+        self._validation: tuple[float, ...] = ()
         self._facts = {name: fact for name, fact in facts.items() if name in needs}
         self._device = device
+        self.sampler: Sampler | None = None  # draws the rows of each epoch, where an epoch is not all of them
+        self.further_draws: Callable[[int], IntArray] | None = None
+        self.draws_told = set[int]()  # which further draws of the labels the method has been given
         self.scores: CapturedScores | None = None  # scores images by captured graphs
         self.sealed = False  # while a step is captured: see `capture.py`
+        self.trusted_samples: TrustedSamples | None = None  # of a method that needs them
         self._rng = np.random.Generator(np.random.PCG64(0))
         self._generator = Generator()
         self.seed_epoch(0)
 
+    def close(self) -> None:
+        """End the processes that read trusted samples."""
+        if self.trusted_samples is not None:
+            self.trusted_samples.close()
+
+    def tell_validation(self, accuracies: Sequence[float]) -> None:
+        """Accuracies on noisy validation labels after each epoch that is done, for a method that needs them."""
+        self._validation = tuple(accuracies)
+
+    @property
+    def noisy_validation(self) -> tuple[float, ...]:
+        """What `tell_validation` was told. Raises PermissionError unless `needs` has "noisy_validation"."""
+        if "noisy_validation" not in self._needs:
+            raise PermissionError("the accuracy on noisy validation labels is not declared in `needs`")
+        return self._validation
+
     @property
     def rng(self) -> np.random.Generator:
         """NumPy's generator of the method. Raises NotCapturable in a step that is being captured."""
-        self._check_seal("draws from task.rng")
+        self.check_seal("draws from task.rng in the step (Method.step_draws can)")
         return self._rng
 
     @property
     def generator(self) -> Generator:
         """torch's generator of the method, on the CPU. Raises NotCapturable in a step that is being captured."""
-        self._check_seal("draws from task.generator")
+        self.check_seal("draws from task.generator in the step (Method.step_draws can)")
         return self._generator
 
-    def _check_seal(self, what: str) -> None:
+    def check_seal(self, what: str) -> None:
+        """Raise NotCapturable, saying `what` is done, in a step that is being captured."""
         if self.sealed:
-            raise NotCapturable(f"{what} in the step (Method.step_draws can)")
+            raise NotCapturable(what)
+
+    @property
+    def trusted(self) -> TrustedSamples:
+        """The samples with true labels. Raises PermissionError unless `needs` has "trusted"."""
+        if self.trusted_samples is None:
+            raise PermissionError("trusted samples are not declared in `needs`")
+        return self.trusted_samples
 
     def generator_states(self) -> tuple[Any, Tensor]:
         """Where both generators stand, for `restore_generators`."""
@@ -114,50 +133,86 @@ class RunTask:
         self._streams.seed_global(epoch)
         self._rng = np.random.Generator(np.random.PCG64(self._streams.seed("method", epoch)))
         self._generator.manual_seed(self._streams.seed("method torch", epoch))
-        self._epoch, self._augmented_passes = epoch, 0
+        self._epoch, self._augmented_passes, self._samples = epoch, 0, 0
+        if self.trusted_samples is not None:
+            self.trusted_samples.seed_epoch(epoch)
 
-    def network(self, key: int = 0) -> Network:
-        """A freshly initialised network on the device; same key and seed, same weights in every method."""
-        # Weights are drawn on the CPU. With the devices' generators among those kept, a run would make a context on
-        # every device of the machine, and so would a run on the CPU.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self._streams.seed("initialisation", key))
-            network = networks.build(
-                self._settings.name,
-                self.num_classes,
-                self._settings.image_shape,
-                precision=self._settings.precision,
-                channels_last=True,
-                counter=self.counter,
-                pretrained=self._settings.pretrained,
-                compiled=self._settings.compiled,
-                weights=self._settings.weights,
-            )
-        return network.to(self._device)
+    def network(self, key: int = 0, heads: Mapping[str, Head] | None = None) -> Network:
+        """A freshly initialised network on the device; same key and seed, same weights in every method.
 
-    @torch.no_grad()
-    def logits(self, network: nn.Module, augment: bool = False) -> Tensor:
-        """[N, K] float32 over the training set in evaluation mode; its passes count as cost.
+        heads: what it has beside the class head, by name; the weights of each follow from name, key and seed.
+        """
+        found = built(self._settings, self.num_classes, self._streams, self.counter, key, heads or {})
+        return found.to(self._device)
+
+    def logits(self, network: nn.Module, augment: bool = False, rows: Tensor | None = None) -> Tensor:
+        """[N, K] float32 over the training set in evaluation mode, or over `rows` [n]; its passes count as cost.
 
         Raises NotCapturable in a step that is being captured.
         """
-        if self.sealed:
-            raise NotCapturable("scores the training set in the step")
-        was_training = network.training
-        network.eval()
-        size = evaluation_batch(self._device, self._settings.image_shape)
-        found = torch.empty(self.num_samples, self.num_classes, device=self._device)
-        if augment:
-            order = self._streams.generator("logits order", self._epoch)
-            draws = self._streams.generator(f"logits augmentation {self._augmented_passes}", self._epoch)
-            self._augmented_passes += 1
-            for index, views in self._loader.walk(None, size, ("weak",), order, draws):
-                found[index] = network(views[0])
-        else:
-            for index, images in self._loader.plain(size):
-                found[index] = network(images)
-        network.train(was_training)
+        if rows is not None and not len(rows):
+            return torch.empty(0, self.num_classes, device=self._device)
+        found: Tensor = self.evaluate(network, rows, "weak" if augment else "plain")
         return found
+
+    @torch.no_grad()
+    def evaluate(
+        self,
+        function: Callable[[Tensor], Found],
+        rows: Tensor | None = None,
+        view: str = "plain",
+        batch_size: int | None = None,
+        network: nn.Module | None = None,
+    ) -> Found:
+        """What `function` gives for the images of the training set, or of `rows` [n]: see `methods.base.Task`.
+
+        Raises NotCapturable in a step that is being captured, ValueError where there are no rows, DataError for an
+        unknown view.
+        """
+        self.check_seal("scores the training set in the step")
+        if rows is not None and not len(rows):
+            raise ValueError("task.evaluate was given no rows")
+        evaluated = function if network is None and isinstance(function, nn.Module) else network
+        was_training = evaluated is not None and evaluated.training
+        if evaluated is not None:
+            evaluated.eval()
+        found = in_rows(function, self._images(rows, view, batch_size), self.num_samples)
+        if evaluated is not None:
+            evaluated.train(was_training)
+        if rows is None:
+            return found
+        kept = rows.to(self._device)
+        return found[kept] if isinstance(found, Tensor) else tuple(table[kept] for table in found)
+
+    def _images(self, rows: Tensor | None, view: str, batch_size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """(index, images) of the training set, or of `rows`, each once and seen by the view policy `view`."""
+        size = batch_size or evaluation_batch(self._device, self._settings.image_shape)
+        if view == "plain" and rows is None:
+            yield from self._loader.plain(size)
+            return
+        order = self._streams.generator("logits order", self._epoch)
+        draws = self._streams.generator(f"logits augmentation {self._augmented_passes}", self._epoch)
+        self._augmented_passes += 1
+        for index, views in self._loader.walk(rows, size, (view,), order, draws):
+            yield index, views[0]
+
+    def sample(self) -> Tensor:
+        """[n] int64 on the device: rows for an epoch, drawn anew at every call as the suite says; else all."""
+        if self.sampler is None:
+            return torch.arange(self.num_samples, device=self._device)
+        order = self._streams.generator(f"sample {self._samples}", self._epoch)
+        self._samples += 1
+        return self.sampler.rows(None, self.batch_size, order, self._samples - 1).to(self._device)
+
+    def redrawn(self, number: int) -> Tensor:
+        """[N] int64 on the device: given labels in a further draw of the noise; the record tells how many were given.
+
+        To be asked for in `Method.build` alone. Raises UserError later, and where there is no other draw.
+        """
+        if self.further_draws is None:
+            raise UserError("the method wants labels of a further draw of the noise: there is none, or `build` is over")
+        self.draws_told.add(number)
+        return torch.from_numpy(self.further_draws(number)).to(self._device)
 
     def known(self, fact: str) -> Any:
         """A privileged fact. Raises PermissionError unless it is one and declared in `needs`.

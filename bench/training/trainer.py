@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench.recipe.schedules import Settings
-from bench.training import optim
+from bench.recipe.schedules import Settings, of_part
+from bench.training import optim_build
+from bench.training.own_steps import check_no_sam
+from bench.training.phases import phases_of
 from bench.training.step import PhaseWalk, Position, Run, begin, count_step, descend
 from methods.base import Batch
 
@@ -26,14 +28,33 @@ def _stage_settings(run: Run) -> list[tuple[Settings, Settings]]:
     """The settings of optimiser and schedule in each stage. Raises MethodError naming method, stage and key."""
     optimizer, schedule, where = run.spec.optimizer, run.spec.schedule, f"method {run.method.name!r}"
     stages = [stage.optimizer for stage, _, _ in run.bounds]
-    return [optim.of_stage(optimizer, schedule, own, f"{where}, stage {n}") for n, own in enumerate(stages, 1)]
+    return [optim_build.of_stage(optimizer, schedule, own, f"{where}, stage {n}") for n, own in enumerate(stages, 1)]
+
+
+def _scheduled(run: Run, stage: int, schedule: Settings) -> tuple[Settings, int, int]:
+    """The schedule that starts at `stage`, the epochs done before it (as if it had begun then), and its length."""
+    begun, last = _schedule_span(run, stage)
+    given, length = run.bounds[stage][0], max(last - begun, 1)
+    if given.clock is not None:
+        done, length = given.clock
+        return schedule, begun - done, max(length, 1)
+    own = "schedule" in given.optimizer  # is stated as it shall be
+    return schedule if own else of_part(schedule, length, run.spec.epochs), begun, length
+
+
+def _rate_scale(run: Run, progress: float, group: str) -> float:
+    """What a group's scheduled rate is multiplied with: by the stage that the run is in, and by the method."""
+    return run.bounds[run.position.stage][0].rate_scale * run.method.rate_scale(progress, group)
 
 
 def _build_optimizers(run: Run, stage: int) -> None:
     settings, schedule = _stage_settings(run)[stage]
-    first, last = _schedule_span(run, stage)
+    check_no_sam(run.method, settings.get("sam", 0.0))
     groups = run.method.parameter_groups()
-    run.optimizers = optim.build(groups, settings, schedule, first, max(last - first, 1), run.rates_on_device)
+    plan = _scheduled(run, stage, schedule)
+    run.optimizers = optim_build.build(
+        groups, settings, *plan, run.rates_on_device, lambda *now: _rate_scale(run, *now)
+    )
     run.position.restart_stage = stage
 
 
@@ -67,12 +88,13 @@ def train_epoch(run: Run) -> dict[str, Any]:
     run.task.seed_epoch(epoch)
     run.method.train()
     _enter_stages(run, epoch)
-    phases = list(run.method.epoch_start(epoch))
+    phases = phases_of(run.method, epoch)
     generators = run.streams.generator("order", epoch), run.streams.generator("augmentation", epoch)
     for number, phase in enumerate(phases):
         if phase.rows is not None and not len(phase.rows):
             continue
         _train_phase(run, begin(run, phase, (number, len(phases)), generators))
+    run.method.epoch_end(epoch)
     run.health.end_epoch()
     summary = run.observer.end_epoch()
     run.health.saturated = summary.pop("saturated")

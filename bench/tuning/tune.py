@@ -174,7 +174,7 @@ def scores(store: Store, tried: Sequence[Trial], cells: Sequence[Cell]) -> list[
         accuracies = tuple(float(record["curves"]["noisy_validation_accuracy"][-1]) for record in done)
         failures = tuple(failed[cell.address] for cell in own if cell.address in failed)
         spec = own[0].spec
-        settings = {**spec.optimizer, **spec.method.hyper}
+        settings = {**spec.optimizer, **methods.resolve(spec.method.name, spec.method.hyper)}
         judged = [collapse_on_validation(record["curves"], record["data"]["num_classes"]) for record in done]
         collapsed = sum(one is not None for one in judged)
         found.append(Score(trial, settings, accuracies, failures, len(own), collapsed))

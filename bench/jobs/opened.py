@@ -1,0 +1,102 @@
+"""A Dask cluster whose workers are jobs, by dask-jobqueue: it submits them, replaces lost ones and cancels them."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.jobs.job_file import JobFile, seconds_of
+from common.errors import UserError
+
+HOME = Path(__file__).resolve().parents[2]
+_ENDS_BEFORE = 120  # seconds before its time limit that a worker ends by itself, with its run stopped in order
+_LOOK = "2s"  # how often lost jobs are looked for
+
+
+def _modules() -> Any:
+    """dask-jobqueue. Raises UserError where it is not installed."""
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise UserError(
+            '--cluster with a job system needs the extra: pip install -c constraints.txt -e ".[jobqueue]"'
+        ) from None
+    return dask_jobqueue
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+    except (OSError, ValueError):
+        return False
+
+
+def _options(system: str, asked: JobFile, logs: Path) -> dict[str, Any]:
+    """The arguments of dask-jobqueue's classes for a job. Raises UserError."""
+    if asked.time is None:
+        raise UserError(f"key 'time' is missing: how long a job of {system} may last, such as \"08:00:00\"")
+    limit = seconds_of(asked.time)
+    lifetime = max(limit - _ENDS_BEFORE, limit // 2)
+    account = "account" if system in ("slurm", "pbs") else "project"
+    gres = [f"--gres={asked.gres}"] if asked.gres else []
+    return {
+        "queue": asked.partition,
+        account: asked.account,
+        "cores": asked.runs,
+        "processes": asked.runs,  # a run needs a process of its own
+        "memory": asked.memory,
+        "walltime": asked.time if system != "lsf" else asked.time[:-3],
+        "job_extra_directives": [*gres, *asked.directives],
+        "job_script_prologue": [f'export PYTHONPATH="{HOME}${{PYTHONPATH:+:$PYTHONPATH}}"', *asked.setup],
+        "worker_extra_args": ["--lifetime", f"{lifetime}s", "--no-dashboard"],
+        "log_directory": str(logs),
+        "job_name": "noisy-label-bench",
+    }
+
+
+def script(system: str, asked: JobFile, logs: Path) -> str:
+    """The script of a job, with a scheduler's address in general words; nothing is submitted. Raises UserError."""
+    modules = _modules()
+    cluster_class = getattr(modules, f"{system.upper()}Cluster")
+    with _quiet(), tempfile.TemporaryDirectory() as elsewhere:  # it makes the folder of the logs
+        options = _options(system, asked, Path(elsewhere))
+        job = cluster_class.job_cls("tls://THIS-MACHINE:PORT", name="NAME", **options)
+        text: str = job.job_script()
+    return text.replace(elsewhere, str(logs))
+
+
+@contextlib.contextmanager
+def opened(system: str, asked: JobFile, jobs: int, logs: Path) -> Iterator[Any]:
+    """A cluster of `jobs` jobs, which are cancelled after the block. Raises UserError."""
+    modules, options = _modules(), _options(system, asked, logs)
+    host = asked.listen or socket.gethostname()
+    logs.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        try:
+            cluster = getattr(modules, f"{system.upper()}Cluster")(
+                scheduler_options={"host": host, "dashboard": False, "dashboard_address": ":0"},
+                security=None if _is_loopback(host) else True,
+                shared_temp_directory=str(logs),
+                **options,
+            )
+        except (OSError, ValueError, RuntimeError, ImportError) as fault:
+            raise UserError(f"--cluster {system}: {str(fault).splitlines()[0]}") from None
+        try:
+            cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs, interval=_LOOK)
+            yield cluster
+        finally:
+            cluster.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings that are meant for who writes scripts with these packages."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
