@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ class MethodInfo:
     """What a method says of itself, and where it stands.
 
     has_loss: False where its class surely defines neither `loss` nor `step`. own_steps: it defines `step`.
-    own_stages: it defines `stages`, or may do so.
+    own_stages: it defines `stages`, or may do so. declaring: the class with its file.
     """
 
     name: str
@@ -45,15 +46,37 @@ class MethodInfo:
     networks: int = 1
     passes_per_step: float = 1.0
     hyper: Mapping[str, HyperParameter] = field(default_factory=dict)
-    published: tuple[Published, ...] = ()
     has_loss: bool = True
     own_steps: bool = False
     own_stages: bool = False
+    declaring: Class | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """What its paper trained it with, read when it is asked for: the tables are long, and few commands need them.
+
+        Raises MethodError naming file, line and fault.
+        """
+        return () if self.declaring is None else _published(self.declaring, self.hyper)
+
+    @functools.cached_property
+    def sound(self) -> MethodInfo:
+        """Itself, once the source of its class is found to keep the contract: looked at once, where a method is used.
+
+        Raises MethodError naming file, line and fault.
+        """
+        if self.declaring is not None:
+            lineage = [each for each in line_of_descent(self.declaring) if each is not None]
+            check_class(lineage)
+            check_kept(self.hyper, lineage)
+            _published(self.declaring, self.hyper)
+        return self
 
 
 _OWN = ("name", "title", "published")  # what no class has from its parent
 _REQUIRED = ("name", "title", "year", "reference")
-LITERALS = (*_REQUIRED, "version", "family", "needs", "marks", "networks", "passes_per_step", "hyper", "published")
+_READ_AT_ONCE = (*_REQUIRED, "version", "family", "needs", "marks", "networks", "passes_per_step", "hyper")
+LITERALS = (*_READ_AT_ONCE, "published")
 """The class attributes that are read. A class has those that it does not set from its parents, as in Python."""
 _KINDS = {"name": str, "title": str, "year": int, "reference": str, "version": int, "networks": int,
           "family": str}  # fmt: skip
@@ -113,19 +136,25 @@ def _info(one: Class) -> MethodInfo | None:
         raise MethodError(f"{where} is not a subclass of methods.base.Method")
     if missing:
         raise MethodError(f"{where} lacks {', '.join(f'`{key}`' for key in missing)}")
-    check_class(lineage)
     literals = _checked(declared, one)
     _check_hyper(literals.get("hyper", {}), one, lineage)
-    check_kept(literals.get("hyper", {}), lineage)
-    line = assigned(node.body).get("published", node).lineno
-    at_it = f"{source.path}, line {line}: class {node.name}"
-    check_published(literals.get("published", ()), literals.get("hyper", {}), at_it)
     defined = set[str]().union(*(_defined(each) for each in lineage if not is_contract(each)))
     has_loss, own_steps = not known or bool({"loss", "step"} & defined), "step" in defined
     return MethodInfo(
         class_name=node.name, module=source.module, path=source.path, has_loss=has_loss, own_steps=own_steps,
-        own_stages="stages" in defined or not known, **literals,
+        own_stages="stages" in defined or not known, declaring=one, **literals,
     )  # fmt: skip
+
+
+def _published(one: Class, hyper: Mapping[str, HyperParameter]) -> tuple[Published, ...]:
+    """The entries of a class's own `published`, checked. Raises MethodError."""
+    source, node = one
+    if "published" not in assigned(node.body):
+        return ()
+    where = f"{source.path}, line {assigned(node.body)['published'].lineno}: class {node.name}"
+    entries = _literal(one, "published")
+    check_published(entries, hyper, where)
+    return tuple(entries)
 
 
 def _defined(one: Class) -> set[str]:
@@ -136,19 +165,27 @@ def _defined(one: Class) -> set[str]:
 def _declarations(one: Class, strict: bool) -> dict[str, Any]:
     """The literals of a class and of its parents. strict: raise MethodError for one that is none; else leave it out."""
     found: dict[str, Any] = {}
-    for key in LITERALS:
+    for key in _READ_AT_ONCE:
         if key in _OWN and key not in assigned(one[1].body):
             continue
         try:
-            given = attribute(one, key)
-        except Unreadable as fault:
+            given = _literal(one, key)
+        except MethodError:
             if strict:
-                here = f"{fault.place}: class {one[1].name}"
-                raise MethodError(f"{here}: `{key}` must be a plain literal, and {fault}") from None
+                raise
             continue
         if given is not MISSING:
             found[key] = given
     return found
+
+
+def _literal(one: Class, key: str) -> Any:
+    """The literal that a class or its parents give a name, else MISSING. Raises MethodError where it is none."""
+    try:
+        return attribute(one, key)
+    except Unreadable as fault:
+        here = f"{fault.place}: class {one[1].name}"
+        raise MethodError(f"{here}: `{key}` must be a plain literal, and {fault}") from None
 
 
 def _check_hyper(hyper: Any, one: Class, lineage: Sequence[Class]) -> None:
@@ -197,7 +234,7 @@ def check_as_read(found: type, info: MethodInfo) -> None:
     for key in LITERALS:
         own, read_as = getattr(found, key, None), getattr(info, key)
         if key == "published":
-            own = vars(found).get(key, ())
+            own = tuple(vars(found).get(key, ()))
         if isinstance(read_as, frozenset) and isinstance(own, set | tuple | list):
             own = frozenset(own)
         if own != read_as:

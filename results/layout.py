@@ -17,6 +17,9 @@ RECORD_SUFFIX, ARRAYS_SUFFIX, PLAN_SUFFIX, FAILURE_SUFFIX = ".json", ".npz", ".j
 LINES_SUFFIX, LINES_PLAN_SUFFIX = ".jsonl", ".plan.json"
 """Of records as lines of one file, and of the plan beside it: how a suite's results are handed on."""
 
+DEFAULT_OUT = Path("output")
+"""`--out` where none is typed."""
+
 
 @dataclass(frozen=True)
 class Layout:

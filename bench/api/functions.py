@@ -20,11 +20,12 @@ from rich.console import Console
 
 from bench.api import execution, planned, runners, tuned
 from bench.api.planned import Planned
-from bench.api.request import DEFAULT_OUT, Location, PlanOptions, RunOptions
+from bench.api.request import Location, PlanOptions, RunOptions
 from bench.api.tuned import Tuned
 from bench.planning.choice import Seeds
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
+from results.layout import DEFAULT_OUT
 
 if TYPE_CHECKING:
     import pandas as pd

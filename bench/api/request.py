@@ -14,7 +14,6 @@ from bench.sweep import log, stall
 from datasets import registry as datasets
 
 Location: TypeAlias = Path | str
-DEFAULT_OUT = Path("output")
 
 
 @dataclass(frozen=True)

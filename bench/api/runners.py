@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.api.planned import Planned
-from bench.api.request import DEFAULT_OUT, RunOptions
+from bench.api.request import RunOptions
 from bench.jobs import job_file, opened
 from bench.machine import accelerator
 from bench.planning import spec, spec_data
@@ -18,7 +18,7 @@ from bench.sweep.run_queue import Finished, Rules
 from bench.tracking.option import chosen
 from bench.training.environment import Environment
 from common.errors import UserError, did_you_mean
-from results.layout import Layout
+from results.layout import DEFAULT_OUT, Layout
 from results.store import Store
 
 CAPTURES = ("auto", "off")

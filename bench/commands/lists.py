@@ -12,9 +12,8 @@ from rich import box
 from rich.table import Table
 
 from bench import networks, plugins
-from bench.commands import completion, list_rows
+from bench.commands import completion
 from bench.commands.options import Plugin
-from bench.planning import suite
 from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
 from bench.recipe.schedules import SCHEDULES, ScheduleKind
 from bench.sweep import terminal
@@ -93,6 +92,8 @@ def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
 
 
 def _suites() -> Rows:
+    from bench.planning import suite  # here and below: what only one kind of list needs
+
     rows = []
     for name in suite.names():
         path = suite.locate(name)
@@ -204,6 +205,8 @@ def _table(rows: Rows) -> Table:
 
 
 def _list_rows(name: str, as_json: bool) -> None:
+    from bench.commands import list_rows
+
     rows = list_rows.rows_of(name)
     if as_json:
         typer.echo(json.dumps(list_rows.as_json(rows), indent=1))

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from bench.api.request import DEFAULT_OUT as DEFAULT_OUT  # one option among these
 from bench.commands import completion
 from bench.sweep import log, stall
 from common.errors import UserError
+from results.layout import DEFAULT_OUT as DEFAULT_OUT  # one option among these
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of records, plans and report.")]
 Data = Annotated[

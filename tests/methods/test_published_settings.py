@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from datasets.views import VIEW_POLICIES
 from methods import published, registry
 from methods.hyper import MethodError
 
+ROOT = Path(__file__).resolve().parents[2]
 DECLARING = [info for info in registry.registered().values() if info.published]
 OWN = """
 from methods.base import Method
@@ -74,6 +77,23 @@ def test_built_in_tables_name_what_exists(info: Any) -> None:
         usual = {"network": "resnet34", "epochs": 1}
         validate_part(Training, {**usual, **override.model_dump(exclude_unset=True)}, info.name)
         assert entry["source"]
+
+
+def test_a_list_of_methods_reads_no_papers_tables() -> None:
+    code = (
+        "from pathlib import Path; from methods import registry, sources\n"
+        "with sources.noting() as files: registry.registered()\n"
+        "print([path.name for path in files if path.parent.name == 'papers'])\n"
+        "with sources.noting() as files: registry.info('elr').published\n"
+        "print([path.name for path in files if path.parent.name == 'papers'])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == ["[]", "['elr.py']"]
+
+
+@pytest.mark.parametrize("name", registry.registered())
+def test_a_built_in_method_keeps_the_contract_that_plug_ins_keep(name: str) -> None:
+    assert registry.info(name).sound.name == name
 
 
 WITHOUT = {
