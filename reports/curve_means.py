@@ -40,9 +40,11 @@ class Curves:
 
     def of(self, section: Section, place: tuple[str, str], method: str, quantity: str) -> pd.DataFrame | None:
         """Mean and interval over the cell's runs; None where no run has the quantity. section: or a part of it."""
+        runs = section.done(*place, method)["address"]
+        if runs.empty:
+            return None  # a part has fewer cells than the whole, whose means are kept
         key = place, method, quantity
         if key not in self._means:
-            runs = section.done(*place, method)["address"]
             parts = [self.groups[address, quantity] for address in runs if (address, quantity) in self.groups]
             self._means[key] = means(pd.concat(parts)) if parts else None
         return self._means[key]

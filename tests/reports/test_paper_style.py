@@ -192,6 +192,16 @@ def test_a_figure_higher_than_a_page_is_divided(tmp_path: Path) -> None:
         assert all(part.figure.get_figheight() <= HIGHEST and faults(part.figure) == [] for part in parts)
 
 
+def test_curves_of_many_rows_are_divided_by_rows(tmp_path: Path) -> None:
+    """A part has the lines of its own rows alone, though the whole was drawn before it from the same means."""
+    section = _section(tmp_path, {f"m{n:02}": f"Method number {n:02}, variant b" for n in range(60)}, (0.2,))
+    with house_style((), Page(WIDTHS["84mm"])):
+        parts = [each for each in figures.draw(section) if each.name.startswith("quick-test-accuracy")]
+        told = [title for each in parts for title in dict.fromkeys(each.data["title"])]
+        assert 1 < len(parts) < 10 and told == list(section.methods.values())
+        assert all(each.figure.get_figheight() <= HIGHEST and faults(each.figure) == [] for each in parts)
+
+
 # ---- options ---------------------------------------------------------------------------------------------------------
 
 
