@@ -48,18 +48,27 @@ class Searching:
         """What the store knows of the trials."""
         return tune.scores(Store(self.out), self.of.trials, self.plan.cells)
 
+    def left(self) -> int:
+        """How many runs neither are done nor have failed."""
+        store = Store(self.out)
+        failed = store.failures()
+        return sum(not store.has(cell.address) and cell.address not in failed for cell in self.plan.cells)
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of a search. scores: in the order of the trials; best: None where none is finished.
+    """What came of a search. scores: in the order of the trials; best: None where none is finished, or runs are left.
 
-    suite: the suite file with the chosen settings. trials: how many each of its rows was chosen among.
+    suite: the suite file with the chosen settings. trials: how many each of its rows was chosen among. left: how many
+    runs neither are done nor have failed, as where a cluster has gone; late: as the job of a job system ends soon.
     """
 
     scores: Sequence[tune.Score]
     best: tune.Score | None
     suite: Path
     trials: dict[str, int]
+    left: int = 0
+    late: bool = False
 
 
 def _part(parts: list[Suite], name: str | None, where: str) -> Suite:
@@ -101,13 +110,18 @@ def search_of(
 
 
 def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
-    """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin."""
+    """Run the trials that are missing, choose, and write the suite file. Raises UserError and its kin.
+
+    Nothing is chosen while runs are left: the file tells how many trials a row was chosen among.
+    """
     slots = runners.slots_of(search.device, how)
     environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, how)
-    execution.execute(console, search.plan, environment, slots, how)
+    came = execution.execute(console, search.plan, environment, slots, how)
     found, target, row = search.scores(), search.target, search.method
     listed = tune.csv_text(found, search.of.space).encode()
     replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)
+    if left := search.left():
+        return Tuned(found, None, target, {}, left, came.late)
     best = tune.best(found)
     if best is None:
         return Tuned(found, None, target, {})

@@ -29,7 +29,7 @@ ENDINGS = {
     "suspects": Ending(("run", "data correct"), "docs/own-data.md"),
     "merge": Ending(("export", "report"), "docs/records.md"),
     "export": Ending(("merge",), "docs/hand-in.md"),
-    "tune": Ending(("run", "show"), "docs/suite-files.md", "a trial failed, or none is finished"),
+    "tune": Ending(("run", "show"), "docs/suite-files.md", "a trial failed, or not all are finished"),
     "speed": Ending(("doctor",), "docs/performance.md", "a case failed"),
     "check": Ending(("new-method", "show"), "docs/add-a-method.md", "the method is at fault"),
     "doctor": Ending(("speed", "data check"), "docs/accelerator.md", "something is at fault"),

@@ -35,13 +35,11 @@ from bench.commands.options import (
     StallMinutes,
     check_folder,
 )
+from bench.commands.run import EXIT_FAILED_RUN, EXIT_QUEUE_AGAIN
 from bench.planning.settings import MOST_SEEDS
 from bench.sweep import log, stall, terminal
 from bench.tuning import tune
 from bench.tuning.search import Space
-
-EXIT_FAILED_RUN = 1
-
 
 Row = Annotated[
     str,
@@ -129,9 +127,13 @@ def _begin(search: Searching, count: int) -> None:
 
 
 def _conclude(search: Searching, found: Tuned) -> None:
-    """Show what came of it. Raises typer.Exit where a trial failed, or none is finished."""
+    """Show what came of it. Raises typer.Exit where a trial failed, runs are left, or none is finished."""
     console = terminal.console(soft_wrap=True, highlight=False)
     _show(found.scores, search.of.space)
+    if found.left:
+        runs = "1 run is" if found.left == 1 else f"{found.left} runs are"
+        console.print(f"{runs} not finished, so nothing is chosen: the same command goes on from there")
+        raise typer.Exit(EXIT_QUEUE_AGAIN if found.late else EXIT_FAILED_RUN)
     if found.best is None:
         console.print("no trial is finished, so nothing is chosen")
         raise typer.Exit(EXIT_FAILED_RUN)

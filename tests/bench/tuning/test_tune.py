@@ -20,6 +20,9 @@ from bench.api.planned import plan_suite
 from bench.planning import suite
 from bench.recipe.kinds import OPTIMIZER as OPTIMIZERS
 from bench.recipe.validation import Place
+from bench.sweep import scheduler
+from bench.sweep.run_queue import NO_TIME
+from bench.sweep.worker import Outcome
 from bench.training import data as run_data
 from bench.tuning import tune
 from bench.tuning.search import Axis, applied, default_space, draw, narrow
@@ -237,6 +240,29 @@ def test_a_search_is_resumed_extended_and_becomes_a_suite(
     changed = {key for key, value in vars(elr.spec).items() if value != getattr(tuned.spec, key)}
     assert changed <= {"method", "optimizer"}
     assert planned[1].parts[0].title == "Tiny (tuned)"
+
+
+def test_nothing_is_chosen_while_trials_are_left_for_a_later_job(
+    command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny(tmp_path / "s.toml")
+    whole = scheduler.run_local
+
+    def one_run_only(cells: Any, places: Any, finished: Any, *more: Any) -> None:
+        whole(cells[:1], places, finished, *more)
+        for cell in cells[1:]:
+            finished(cell, Outcome("left", NO_TIME))
+
+    monkeypatch.setattr(scheduler, "run_local", one_run_only)
+    ended = command("tune", "elr", "s.toml", "--trials", 3)
+    assert (ended.status, ended.err) == (138, ""), ended
+    assert "2 runs are not finished, so nothing is chosen" in ended.out
+    assert not (tmp_path / "output" / "tuned" / "s-tuned.toml").exists()
+    assert [row["state"] for row in csv_rows(tmp_path / "output" / "tuned" / "s-elr.csv")] == ["", "to do", "to do"]
+
+    monkeypatch.setattr(scheduler, "run_local", whole)
+    assert command("tune", "elr", "s.toml", "--trials", 3).status == 0
+    assert len(in_process) == 3
 
 
 def test_a_row_that_is_tuned_meanwhile_is_kept(
