@@ -115,7 +115,8 @@ def execute_plan(
 
             def finished(cell: spec.Cell, outcome: Outcome) -> None:
                 progress.finished(cell, outcome)
-                told(cell.address, outcome.status == "done")
+                if outcome.status != "left":  # it goes on elsewhere or later: a tracker would take it for a failure
+                    told(cell.address, outcome.status == "done")
 
             ordered, rates = _in_order(todo, store, environment.device)
             rules = Rules(not how.no_wait, in_time(rates, how.checkpoint_seconds), progress.started, anew)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from command_line import Command, write_suite
 
+from bench.sweep import scheduler
+from bench.sweep.worker import Outcome
 from bench.tracking import follow, option, tools
 from bench.tracking.option import Tracking
 from bench.training.told import Told
@@ -87,6 +89,21 @@ def test_a_tracker_is_told_every_epoch_of_the_record_and_changes_nothing(
     assert [values["test_accuracy"] for _, values in told.epochs] == record["curves"]["test_accuracy"]
     assert told.ended is not None and told.ended[0] and told.ended[2] == 2
     assert told.ended[1]["selected/last"] == record["selection"]["last"]["test_accuracy"]
+
+
+def test_a_run_that_is_left_to_others_is_no_failure(
+    fake: list[Fake], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_suite(tmp_path / "tiny.toml", epochs=2)
+
+    def left(cells: Any, places: Any, finished: Any, *more: Any) -> None:
+        for cell in cells:
+            finished(cell, Outcome("left"))
+
+    monkeypatch.setattr(scheduler, "run_local", left)
+    ended = command("run", "tiny.toml", "--no-wait", "--track", "fake:there")
+    assert ended.status == 0 and "left to others: 1" in ended.out, ended
+    assert fake == []
 
 
 @pytest.mark.parametrize("when", ["begin", "log", "end"])
