@@ -42,7 +42,7 @@ def show_plan(
             cost = costs[cell.address]
             line += f": {cost.source}" if cost.seconds is None else f": about {_duration(cost.seconds)} ({cost.source})"
         console.print(line, highlight=False, soft_wrap=True)
-        for own in _own(cell, planned):
+        for own in _own(cell, planned) if cell.seed == planned.cells[0].seed else ():  # once for all seeds
             console.print(shortened(f"{'':22}{own}"), highlight=False, soft_wrap=True, markup=False)
     for line in changed.lines(known, changed.outdated(known, planned.cells), redo=False):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
@@ -56,9 +56,9 @@ def show_plan(
 
 
 def _own(cell: Cell, planned: Planned) -> list[str]:
-    """What a row of a `reproduce` suite has of its own in this setting, told once for all seeds."""
+    """What a row of a `reproduce` suite has of its own in this setting."""
     part = next(part for part in planned.parts if part.data.name == cell.spec.dataset.name)
-    if part.purpose == "compare" or cell.seed > 0:
+    if part.purpose == "compare":
         return []
     own = ", ".join(f"{key} {value_text(value)}" for key, value in own_settings(cell, part).items())
     return [*([own] if own else []), *(f"deviates: {text}" for text in cell.claim.deviations)]

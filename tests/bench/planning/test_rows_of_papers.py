@@ -59,6 +59,16 @@ def test_a_row_is_trained_as_its_paper_has_it_and_stands_in_the_suites_columns(t
     assert shared.claim.deviations == ()
 
 
+@pytest.mark.parametrize("seeds", ["2", "3,4"])
+def test_a_dry_run_tells_once_for_all_seeds_in_what_a_row_deviates(
+    command: Command, tmp_path: Path, seeds: str
+) -> None:
+    (tmp_path / "papers.toml").write_text(HEAD)
+    ended = command("run", "papers.toml", "--dry-run", "--seeds", seeds)
+    assert ended.status == 0, ended.err
+    assert ended.out.count("deviates: two seeds\n") == 3, "once in each setting"
+
+
 def test_what_a_row_declares_is_in_the_plan_and_not_in_the_address(tmp_path: Path) -> None:
     cells = planned(HEAD, tmp_path)
     whole = suites.validate(suites.read(tmp_path / "papers.toml"), "papers.toml")
