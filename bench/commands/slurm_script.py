@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from bench.commands.options import (
     DataSets,
     Device,
     Epochs,
+    Force,
     Methods,
     Out,
     Plugin,
@@ -27,6 +29,7 @@ from bench.commands.options import (
     check_folder,
 )
 from bench.jobs import array_script, job_file
+from bench.machine import accelerator
 from bench.machine.outputs import check_replaceable, write_output
 from bench.sweep import price
 from common.errors import UserError
@@ -62,39 +65,54 @@ def slurm_script(
     assignments: Set = None,
     plugin: Plugin = None,
     to: Annotated[Path | None, typer.Option("--to", help="Write the script to this file.")] = None,
+    force: Force = False,
 ) -> None:
     """Print the script of an array of SLURM jobs that execute what is missing of a suite.
 
     The jobs share the folder --out and need no scheduler of ours. A job that reaches its time limit is queued again.
-    Without `time` in FILE the limit is what recorded runs of this folder tell of the suite.
+    Without `time` in FILE the limit is what recorded runs of this folder tell of the suite. With it, the accelerator
+    of --device need not be in this machine.
 
     Examples:
 
     - `slurm-script quick --jobs-file jobs.toml --to quick.sh`
     """
     check_folder(out)
-    asked = job_file.read("slurm", jobs)
+    if to is not None:
+        check_folder(to.absolute().parent, "--to")
+        check_replaceable(to, "--to", lambda content: b"#SBATCH --job-name=nlb-" in content, force)
+    asked = job_file.read("slurm", jobs, "--jobs-file")
     wanted = PlanOptions(
-        chosen, seeds, epochs, precision, assignments or [], device, data, plugin or [], at=at or [],
-        datasets=datasets or [],
+        chosen, seeds, epochs, precision, assignments or [], _planned_on(device, asked, jobs), data, plugin or [],
+        at=at or [], datasets=datasets or [],
     )  # fmt: skip
     planned = plan_of(name, wanted)
     limit = asked.time or _limit(planned, asked, out, wanted.where(), jobs)
     Layout(out.absolute()).jobs.mkdir(parents=True, exist_ok=True)  # SLURM makes no folder for a log
-    given = {
-        "--methods": chosen, "--seeds": seeds, "--epochs": epochs, "--device": device, "--precision": precision,
-        "--data": None if data is None else data.absolute(),
-    }  # fmt: skip
-    options = [word for key, value in given.items() if value is not None for word in (key, str(value))]
-    for key, values in (("--setting", at), ("--dataset", datasets), ("--set", assignments)):
-        options += [word for value in values or [] for word in (key, value)]
-    options += [word for file in plugin or [] for word in ("--plugin", str(file.absolute()))]
+    once = {"--methods": chosen, "--seeds": seeds, "--epochs": epochs, "--device": device, "--precision": precision,
+            "--data": None if data is None else data.absolute()}  # fmt: skip
+    often = {"--setting": at, "--dataset": datasets, "--set": assignments, "--plugin": plugin}
+    options = [word for key, value in once.items() if value is not None for word in (key, str(value))]
+    # a plug-in as it was given, for it may be the name of a module; the script starts in this folder
+    options += [word for key, values in often.items() for value in values or () for word in (key, str(value))]
     text = array_script.script(asked, name, limit, options, out.absolute(), Path.cwd())
     if to is None:
         typer.echo(text, nl=False)
     else:
-        check_replaceable(to, "--to", lambda content: b"#SBATCH --job-name=nlb-" in content, force=False)
         write_output(to, text.encode(), "--to")
+
+
+def _planned_on(device: str, asked: job_file.JobFile, file: Path) -> str:
+    """The device to plan on, as a job's accelerator need not be in this machine: then a processor.
+
+    Raises UserError where a job's time limit would have to be told by that accelerator.
+    """
+    if accelerator.count() or not re.fullmatch("cuda(:[0-9]+)?", device):
+        return device
+    if asked.time is None:
+        raise UserError(f"{file}: key 'time' is missing, and no CUDA device is here to tell it by: state it, such as "
+                        'time = "08:00:00"')  # fmt: skip
+    return "cpu"
 
 
 def _limit(planned: Planned, asked: job_file.JobFile, out: Path, device: str, file: Path) -> str:

@@ -16,7 +16,8 @@ _BODY = """
 cd {here}
 {setup}
 # When the job ends, where its site does not say so itself: no run is begun that could not write a checkpoint before.
-export SLURM_JOB_END_TIME=${{SLURM_JOB_END_TIME:-$(date -d "$(squeue -h -j "$SLURM_JOB_ID" -o %e)" +%s 2>/dev/null)}}
+end=$(squeue -h -j "$SLURM_JOB_ID" -o %e)   # nothing where SLURM does not answer, which `date` takes for this midnight
+export SLURM_JOB_END_TIME=${{SLURM_JOB_END_TIME:-${{end:+$(date -d "$end" +%s 2>/dev/null)}}}}
 {command} &
 run=$!
 trap 'kill -USR1 $run' USR1   # the time limit is near: stop in order
@@ -34,21 +35,22 @@ def script(asked: JobFile, suite: str, time: str, options: Sequence[str], out: P
     """The text of the script.
 
     time: a job's limit, "HH:MM:SS". options: of `run`, beside --out. here: the folder in which the command is started.
+    SLURM reads quotes in its lines as a shell does.
     """
     wanted = [
-        f"--job-name=nlb-{Path(suite).stem}",
+        f"--job-name=nlb-{shlex.quote(Path(suite).stem)}",
         f"--array=1-{asked.jobs}",
         "--ntasks=1",
         f"--cpus-per-task={asked.runs}",
         f"--mem={asked.memory.removesuffix('B').removesuffix('i')}",
         f"--time={time}",
-        *([f"--partition={asked.partition}"] if asked.partition else []),
-        *([f"--account={asked.account}"] if asked.account else []),
-        *([f"--gres={asked.gres}"] if asked.gres else []),
+        *([f"--partition={shlex.quote(asked.partition)}"] if asked.partition else []),
+        *([f"--account={shlex.quote(asked.account)}"] if asked.account else []),
+        *([f"--gres={shlex.quote(asked.gres)}"] if asked.gres else []),
         f"--signal=B:USR1@{min(SIGNAL_SECONDS, seconds_of(time) // 4)}",
         "--requeue",
         "--open-mode=append",  # a job that is queued again would cut its log
-        f"--output={out}/jobs/%A_%a.log",
+        f"--output={shlex.quote(f'{out}/jobs/%A_%a.log')}",
         *asked.directives,
     ]
     words = [sys.executable, str(HOME / "run_benchmark.py"), "run", suite, "--out", str(out), "--no-wait", *options]

@@ -83,12 +83,13 @@ def parted(cluster: str) -> tuple[str, Path]:
     return system, Path(file)
 
 
-def read(system: str, path: Path) -> JobFile:
-    """The file, checked. Raises UserError with one line that names file and key."""
+def read(system: str, path: Path, option: str = "--cluster") -> JobFile:
+    """The file, checked. option: by which it was given. Raises UserError with one line that names file and key."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
-        raise UserError(f"--cluster {system}:{path}: {fault.strerror}") from None
+        named = f"{system}:{path}" if option == "--cluster" else str(path)
+        raise UserError(f"{option} {named}: {fault.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise UserError(f"{path}: not TOML: {fault}") from None
     found = validate_part(JobFile, tables, str(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,14 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
+from bench.machine import accelerator
+
 FILE = 'jobs = 2\nruns = 3\nmemory = "4GB"\ntime = "00:10:00"\npartition = "cpu"\nsetup = ["module load python"]\n'
+OPTIMISER = """
+from bench.recipe.optimizers import OptimizerKind
+
+OPTIMIZERS = [OptimizerKind("{name}", "Test", "bench.recipe.settings:Sgd", print)]
+"""
 FAULTS = {
     "no jobs": ('memory = "2GB"', "key 'jobs' is missing"),
     "jobs": ('jobs = 0\nmemory = "2GB"', "key 'jobs'"),
@@ -32,6 +41,10 @@ def test_a_file_that_is_none_is_refused(case: str, refused: Callable[..., str], 
     ):
         line = refused(*command)
         assert "jobs.toml" in line and told in line
+
+
+def test_a_file_that_is_not_there_is_named_as_it_was_given(refused: Callable[..., str]) -> None:
+    assert "--jobs-file none.toml: No such file" in refused("slurm-script", "quick", "--jobs-file", "none.toml")
 
 
 @pytest.mark.parametrize(
@@ -88,12 +101,64 @@ def test_without_a_time_the_price_decides_and_without_one_it_is_asked_for(comman
     assert known.status == 0 and "#SBATCH --time=00:10:00\n" in known.out, "ten minutes at least"
 
 
-def test_nothing_of_another_is_overwritten(command: Command, tmp_path: Path) -> None:
+def test_a_script_for_an_accelerator_is_written_where_there_is_none(
+    command: Command, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "count", lambda: 0)
+    (tmp_path / "jobs.toml").write_text('jobs = 1\nmemory = "2GB"\n')
+    arguments = ("slurm-script", "quick", "--jobs-file", "jobs.toml", "--device")
+    assert "no CUDA device is here to tell it by: state it" in refused(*arguments, "cuda")
+    (tmp_path / "jobs.toml").write_text(FILE)
+    assert "--device 'cuda:x' is unknown" in refused(*arguments, "cuda:x")
+    for device in ("cuda", "cuda:1"):
+        ended = command(*arguments, device)
+        assert ended.status == 0 and f"--device {device} " in ended.out, ended
+
+
+def test_a_plug_in_stands_in_the_script_as_it_was_given(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text(FILE)
+    given = ("--plugin", "bench_plugin_of_a_test", "--plugin", "other.py")
+    for name in ("bench_plugin_of_a_test", "other"):
+        (tmp_path / f"{name}.py").write_text(OPTIMISER.format(name=name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        ended = command("slurm-script", "quick", "--jobs-file", "jobs.toml", *given)
+    assert ended.status == 0, ended
+    assert f" {shlex.join(given)} &\n" in ended.out and f"\ncd {tmp_path}\n" in ended.out
+
+
+def test_names_with_blanks_are_one_word(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text(FILE.replace('"cpu"', '"two words"'))
+    ended = command("slurm-script", "quick", "--jobs-file", "jobs.toml", "--out", "my output")
+    assert ended.status == 0, ended
+    assert f"\n#SBATCH --output='{tmp_path}/my output/jobs/%A_%a.log'\n" in ended.out
+    assert "\n#SBATCH --partition='two words'\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("said", "exported"), [("", ""), ("N/A", ""), ("1970-01-02T00:00:00", "86400"), ("exit 1", "")]
+)
+def test_the_end_of_a_job_is_what_slurm_says_or_nothing(
+    command: Command, tmp_path: Path, said: str, exported: str
+) -> None:
+    (tmp_path / "jobs.toml").write_text(FILE)
+    script = command("slurm-script", "quick", "--jobs-file", "jobs.toml").out.splitlines()
+    [number] = [number for number, line in enumerate(script) if line.startswith("export SLURM_JOB_END_TIME")]
+    slurm = f"squeue() {{ {said if said.startswith('exit') else f'echo {said}'}; }}"
+    lines = [slurm, *script[number - 1 : number + 1], 'echo "[$SLURM_JOB_END_TIME]"']
+    given = {"PATH": os.environ["PATH"], "TZ": "UTC", "SLURM_JOB_ID": "7"}
+    ended = subprocess.run(["bash"], input="\n".join(lines), env=given, text=True, check=True, capture_output=True)
+    assert ended.stdout == f"[{exported}]\n"
+
+
+def test_nothing_of_another_is_overwritten(command: Command, refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "jobs.toml").write_text(FILE)
     mine = tmp_path / "mine.sh"
     mine.write_text("echo mine\n")
-    ended = command("slurm-script", "quick", "--jobs-file", "jobs.toml", "--to", "mine.sh")
-    assert ended.status == 2 and mine.read_text() == "echo mine\n"
+    arguments = ("slurm-script", "quick", "--jobs-file", "jobs.toml", "--to", "mine.sh")
+    assert "--force replaces it" in refused(*arguments)
+    assert mine.read_text() == "echo mine\n"
+    assert command(*arguments, "--force").status == 0 and "#SBATCH" in mine.read_text()
     for _ in range(2):  # one of its own it replaces
         assert command("slurm-script", "quick", "--jobs-file", "jobs.toml", "--to", "ours.sh").status == 0
     assert "#SBATCH --job-name=nlb-quick" in (tmp_path / "ours.sh").read_text()
