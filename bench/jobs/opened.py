@@ -60,8 +60,15 @@ def _options(system: str, asked: JobFile, logs: Path) -> dict[str, Any]:
     }
 
 
+def _check_logs(system: str, logs: Path) -> None:
+    """Raises UserError for a folder that dask-jobqueue writes into scripts as it is, where no job can be submitted."""
+    if any(letter.isspace() for letter in str(logs)):
+        raise UserError(f"--cluster {system}: --out {logs.parent}: has a blank in its name, which its jobs cannot have")
+
+
 def script(system: str, asked: JobFile, logs: Path) -> str:
     """The script of a job, with a scheduler's address in general words; nothing is submitted. Raises UserError."""
+    _check_logs(system, logs)
     modules = _modules()
     cluster_class = getattr(modules, f"{system.upper()}Cluster")
     with _quiet(), tempfile.TemporaryDirectory() as elsewhere:  # it makes the folder of the logs
@@ -74,6 +81,7 @@ def script(system: str, asked: JobFile, logs: Path) -> str:
 @contextlib.contextmanager
 def opened(system: str, asked: JobFile, jobs: int, logs: Path) -> Iterator[Any]:
     """A cluster of `jobs` jobs, which are cancelled after the block. Raises UserError."""
+    _check_logs(system, logs)
     modules, options = _modules(), _options(system, asked, logs)
     host = asked.listen or socket.gethostname()
     logs.mkdir(parents=True, exist_ok=True)

@@ -135,6 +135,15 @@ def test_names_with_blanks_are_one_word(command: Command, tmp_path: Path) -> Non
     assert "\n#SBATCH --partition='two words'\n" in ended.out
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_workers_in_jobs_take_no_folder_with_a_blank(command: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
+    pytest.importorskip("dask_jobqueue", reason="the extra [jobqueue] is not installed")
+    (tmp_path / "jobs.toml").write_text(FILE)
+    ended = command("run", "quick", "--cluster", "slurm:jobs.toml", "--out", "my output", "--cluster-wait", 1, *more)
+    assert ended.status == 2 and "my output: has a blank in its name" in ended.err, ended
+    assert not (tmp_path / "my output").exists()
+
+
 @pytest.mark.parametrize(
     ("said", "exported"), [("", ""), ("N/A", ""), ("1970-01-02T00:00:00", "86400"), ("exit 1", "")]
 )
