@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.api.prices import cells_of, is_of
+from bench.api.prices import PRECISIONS, cells_of, in_precision, is_of
 from bench.planning import spec, suite
 from methods import registry as methods
 from results import published
@@ -60,7 +60,9 @@ def _paper(key: str, done: set[str]) -> Paper:
 
 
 def _is_done(cell: spec.Cell, seeds: int, done: set[str]) -> bool:
-    return all(cell.with_seed(seed).address in done for seed in range(seeds))
+    """Whether all its seeds are, in whatever precision: `auto` is another on an accelerator than here."""
+    each = [in_precision(cell, precision) for precision in PRECISIONS]
+    return all(any(one.with_seed(seed).address in done for one in each) for seed in range(seeds))
 
 
 def _reproduces(name: str, key: str) -> bool:

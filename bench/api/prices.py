@@ -74,9 +74,14 @@ def _records(out: Path) -> list[Record]:
     return [store.load(address) for address in store.addresses()] if out.is_dir() else []
 
 
+def in_precision(cell: spec.Cell, precision: Precision) -> spec.Cell:
+    """The same cell in another precision."""
+    return replace(cell, spec=replace(cell.spec, precision=precision))
+
+
 def _known(cell: spec.Cell, rates: Mapping[tuple[Any, ...], float]) -> float | None:
     """Passes a second from records, in whatever precision they were made."""
-    each = (price.known_rate(replace(cell, spec=replace(cell.spec, precision=kind)), rates) for kind in PRECISIONS)
+    each = (price.known_rate(in_precision(cell, kind), rates) for kind in PRECISIONS)
     return next((rate for rate in each if rate is not None), None)
 
 

@@ -9,8 +9,13 @@ import pytest
 from command_line import Command
 
 from bench import plan
+from bench.api.papers import papers
+from bench.api.prices import cells_of, in_precision
 from bench.planning.choice import seeds_of
 from common.errors import UserError, as_known
+from common.specification import Precision
+from results.store import Store
+from tests.synthetic_records import make_record
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,16 @@ def test_papers_say_what_can_be_made_again(command: Command) -> None:
     assert elr["commands"] == ["run elr-table1", "report --paper elr-table1"]
     assert elr["numbers"] == elr["of_cells"] == 112 and 0 < elr["as_published"] < 112 and elr["measured"] == 0
     assert found["tcl-readme"]["suites"] == [] and found["tcl-readme"]["of_cells"] == 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_papers_count_what_was_measured_on_any_device(tmp_path: Path, precision: Precision) -> None:
+    cell, seeds = cells_of("sce-reproduction")[0]
+    store = Store(tmp_path)
+    for seed in range(seeds):
+        store.publish(*make_record(in_precision(cell, precision).with_seed(seed).spec.as_json()))
+    [found] = [one for one in papers(tmp_path) if one.key == "sce-reproduction"]
+    assert found.measured == 1
 
 
 @pytest.mark.parametrize("arguments", [("-h",), ("run", "-h"), ("data", "check", "-h")])
