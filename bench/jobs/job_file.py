@@ -84,7 +84,10 @@ def parted(cluster: str) -> tuple[str, Path]:
 
 
 def read(system: str, path: Path, option: str = "--cluster") -> JobFile:
-    """The file, checked. option: by which it was given. Raises UserError with one line that names file and key."""
+    """The file, checked. option: by which it was given. Raises UserError with one line that names file and key.
+
+    Workers in jobs need to know how long these may last; an array's time can be told from prices.
+    """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
@@ -93,6 +96,8 @@ def read(system: str, path: Path, option: str = "--cluster") -> JobFile:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise UserError(f"{path}: not TOML: {fault}") from None
     found = validate_part(JobFile, tables, str(path))
+    if option == "--cluster" and found.time is None:
+        raise UserError(f"{path}: key 'time' is missing: how long a job may last, such as \"08:00:00\"")
     if found.gres and system != "slurm":
         raise UserError(f"{path}: key 'gres' is SLURM's; state what {system} takes under 'directives'")
     return found

@@ -38,9 +38,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _options(system: str, asked: JobFile, logs: Path) -> dict[str, Any]:
-    """The arguments of dask-jobqueue's classes for a job. Raises UserError."""
-    if asked.time is None:
-        raise UserError(f"key 'time' is missing: how long a job of {system} may last, such as \"08:00:00\"")
+    """The arguments of dask-jobqueue's classes for a job."""
+    assert asked.time is not None  # or else the file was refused
     limit = seconds_of(asked.time)
     lifetime = max(limit - _ENDS_BEFORE, limit // 2)
     account = "account" if system in ("slurm", "pbs") else "project"

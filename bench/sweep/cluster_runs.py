@@ -13,13 +13,14 @@ from typing import Any
 from bench.planning.spec import Cell
 from bench.sweep import halt, lease, stall
 from bench.sweep.cluster import workers_of
-from bench.sweep.run_queue import Finished, Queue, Rules, failure
+from bench.sweep.run_queue import TRIES, Finished, Queue, Rules, failure
 from bench.sweep.worker import work
 from bench.training.environment import Environment
 from common import stop
 from results.layout import Layout
 from results.store import Store
 
+ENDED = f"its worker ended {TRIES} times before it got any further (jobs too short, or --checkpoint-seconds too long?)"
 _LOSS = "KilledWorker"  # the scheduler gives a run up whose workers are lost again and again
 _RESTART_SECONDS = 10
 _WAIT_SECONDS = 0.5
@@ -169,7 +170,7 @@ def _settle(queue: Queue, cell: Cell, future: Any) -> None:
     if future.status == "finished":
         outcome = future.result()
         if outcome.status == "stopped":  # its worker was told to end
-            queue.lost_worker(cell)
+            queue.lost_worker(cell, ENDED)
             return
         if outcome.status in ("out_of_memory", "device_fault"):  # here it is not known what else is on the device
             outcome = failure(queue.store, cell, outcome.message, outcome.traceback)

@@ -60,8 +60,13 @@ def test_what_names_no_cluster_is_refused(named: str, told: str, refused: Callab
     assert told in refused("run", "quick", "--cluster", named)
 
 
+def test_workers_in_jobs_need_a_time_limit(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text('jobs = 1\nmemory = "2GB"\n')
+    assert "jobs.toml: key 'time' is missing" in refused("run", "quick", "--cluster", "slurm:jobs.toml")
+
+
 def test_gres_is_slurms(refused: Callable[..., str], tmp_path: Path) -> None:
-    (tmp_path / "jobs.toml").write_text('jobs = 1\nmemory = "2GB"\ngres = "gpu:1"\n')
+    (tmp_path / "jobs.toml").write_text('jobs = 1\nmemory = "2GB"\ntime = "01:00:00"\ngres = "gpu:1"\n')
     assert "key 'gres' is SLURM's" in refused("run", "quick", "--cluster", "pbs:jobs.toml")
 
 

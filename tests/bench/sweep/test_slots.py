@@ -138,6 +138,25 @@ def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_pat
     assert Store(tmp_path).failures() == {one.address: "Traceback: full\n"}
 
 
+def test_a_run_in_a_cluster_whose_jobs_are_too_short_is_told_as_that(tmp_path: Path) -> None:
+    from bench.sweep import cluster_runs
+    from bench.sweep.run_queue import TRIES, Queue
+
+    class Future:
+        status = "finished"
+
+        def result(self) -> Outcome:
+            return Outcome("stopped")
+
+    one, ended = cell(), list[Outcome]()
+    queue = Queue(tmp_path, [one], lambda settled, outcome: ended.append(outcome))
+    for _ in range(TRIES):
+        assert queue.take_ready() == (one, "") and not ended
+        cluster_runs._settle(queue, one, Future())
+    assert [(outcome.status, outcome.message) for outcome in ended] == [("failed", cluster_runs.ENDED)]
+    assert "killed" not in cluster_runs.ENDED
+
+
 def test_a_worker_of_a_cluster_that_came_later_with_a_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
