@@ -31,7 +31,7 @@ class SuiteRow:
 
 
 def rows_of(name: str) -> list[SuiteRow]:
-    """The rows of a suite, their data being there or not. Raises UserError and its kin."""
+    """The rows of a suite, its data being there or not, but own images. Raises UserError and its kin."""
     path = suites.locate(name)
     cells: dict[str, list[tuple[spec.Cell, Suite]]] = {}
     for part in suites.parts(suites.read(path), str(path)):
