@@ -70,7 +70,8 @@ def runner(
     with _connected(wanted.cluster, len(planned.cells), environment) as client:
         data = [(part.data.name, spec_data.choice_of(part, environment.skip_broken)) for part in planned.parts]
         limit = None if job_file.is_named(wanted.cluster) else cluster.DEFAULT_WAIT
-        cluster.wait_for_workers(client, limit if how.cluster_wait is None else how.cluster_wait, tell)
+        patience = limit if how.cluster_wait is None else how.cluster_wait
+        cluster.wait_for_workers(client, patience, tell, getattr(client.cluster, "refused", str))
         count = cluster.check_workers(client, environment, data)
         yield Runner(count, lambda cells, done, rules: run_cluster(client, environment, cells, done, rules, tell))
 

@@ -79,14 +79,20 @@ def script(system: str, asked: JobFile, logs: Path) -> str:
 
 @contextlib.contextmanager
 def opened(system: str, asked: JobFile, jobs: int, logs: Path) -> Iterator[Any]:
-    """A cluster of `jobs` jobs, which are cancelled after the block. Raises UserError."""
+    """A cluster of `jobs` jobs, which are cancelled after the block. Raises UserError.
+
+    Its `refused()` says why none of them was taken by the job system; empty where one was, or may yet be.
+    """
     _check_logs(system, logs)
     modules, options = _modules(), _options(system, asked, logs)
     host = asked.listen or socket.gethostname()
     logs.mkdir(parents=True, exist_ok=True)
+    cluster_class = getattr(modules, f"{system.upper()}Cluster")
+    job_class, refusals = _telling(cluster_class.job_cls)
     with _quiet():
         try:
-            cluster = getattr(modules, f"{system.upper()}Cluster")(
+            cluster = cluster_class(
+                job_cls=job_class,
                 scheduler_options={"host": host, "dashboard": False, "dashboard_address": ":0"},
                 security=None if _is_loopback(host) else True,
                 shared_temp_directory=str(logs),
@@ -95,10 +101,27 @@ def opened(system: str, asked: JobFile, jobs: int, logs: Path) -> Iterator[Any]:
         except (OSError, ValueError, RuntimeError, ImportError) as fault:
             raise UserError(f"--cluster {system}: {str(fault).splitlines()[0]}") from None
         try:
+            cluster.refused = lambda: refusals[-1] if len(refusals) >= jobs else ""
             cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs, interval=_LOOK)
             yield cluster
         finally:
-            cluster.close()
+            with contextlib.suppress(*([RuntimeError, AssertionError] if refusals else [])):  # it misses them
+                cluster.close()
+
+
+def _telling(job_class: Any) -> tuple[Any, list[str]]:
+    """A class of jobs, and what its job system said of each that it did not take (dask-jobqueue only logs it)."""
+    refusals: list[str] = []
+
+    class Job(job_class):  # type: ignore[misc]
+        async def _submit_job(self, script_filename: str) -> Any:
+            try:
+                return await super()._submit_job(script_filename)
+            except (RuntimeError, OSError) as fault:
+                refusals.append(str(fault).partition("stderr:")[2].strip() or str(fault))
+                raise
+
+    return Job, refusals
 
 
 @contextlib.contextmanager

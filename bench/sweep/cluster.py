@@ -115,9 +115,12 @@ def workers_of(client: Any) -> dict[str, Any]:
     return found
 
 
-def wait_for_workers(client: Any, seconds: float | None, tell: Callable[[str], None]) -> None:
-    """Wait until there is a worker, and say so. Raises UserError where none comes in so many seconds; None: no limit.
+def wait_for_workers(
+    client: Any, seconds: float | None, tell: Callable[[str], None], refused: Callable[[], str] = str
+) -> None:
+    """Wait until there is a worker, and say so. refused: why no worker will come; empty where one may.
 
+    Raises UserError where none comes in so many seconds (None: no limit), or none will.
     A task is submitted meanwhile: a cluster that adapts starts workers only where there is something to do.
     """
     if workers_of(client):
@@ -133,6 +136,8 @@ def wait_for_workers(client: Any, seconds: float | None, tell: Callable[[str], N
                 f"--cluster: no worker came in {log.duration(seconds)} (--cluster-wait); "
                 "start some with `dask worker ADDRESS --nthreads 1`"
             )
+        if why := refused():
+            raise UserError(f"--cluster: no job is taken: {' '.join(why.split())}")
         time.sleep(_WAIT_SECONDS)
     wanted.cancel()
 

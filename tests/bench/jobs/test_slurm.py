@@ -104,6 +104,20 @@ def test_a_stopped_command_cancels_its_jobs(slurm: dict[str, str], tmp_path: Pat
     assert list((tmp_path / "out" / "checkpoints").glob("*.pt"))
 
 
+def test_jobs_that_slurm_does_not_take_are_told_in_one_line(slurm: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue", reason="the extra [jobqueue] is not installed")
+    suite(tmp_path)
+    jobs_file(tmp_path)
+    with (tmp_path / "jobs.toml").open("a") as file:
+        file.write('partition = "absent"\n')
+    status, output = finish(
+        start("run", "s.toml", "--out", "out", "--cluster", "slurm:jobs.toml", cwd=tmp_path), timeout=90
+    )
+    assert status == 2 and "Traceback" not in output, output
+    assert "--cluster: no job is taken: " in output and "invalid partition specified: absent" in output
+    assert not list((tmp_path / "out" / "leases").glob("*"))
+
+
 def array(folder: Path, *options: str) -> None:
     """Submit the suite as `slurm-script` writes it."""
     command = [sys.executable, str(HOME / "run_benchmark.py"), "slurm-script", "s.toml", "--jobs-file", "jobs.toml"]
