@@ -123,6 +123,16 @@ def test_arrays_become_a_folder_with_the_same_pixels_and_labels(tmp_path: Path, 
     assert ended.status == 0 and "clean_label: there for 40 of 50 images, other than label for 40" in ended.out
 
 
+def test_a_number_is_a_place_among_names_that_are_numbers_themselves(tmp_path: Path) -> None:
+    names = ["0", "1", "10", "11", "2"]  # in the order of letters, as folders are
+    pixels, labels = np.zeros((10, 4, 4), np.uint8), np.arange(10) % 5
+    np.savez(tmp_path / "numbers.npz", images=pixels, labels=labels, class_names=names)
+    np.savez(tmp_path / "texts.npz", images=pixels, labels=np.array(names * 2), class_names=names)
+    for form in ("numbers", "texts"):
+        own_import.write(tmp_path / form, own_arrays.read(tmp_path / f"{form}.npz"))
+        assert [row["label"] for row in rows(tmp_path / form / "labels.csv")] == names * 2
+
+
 def test_a_folder_of_npy_files_with_floats_channels_first(tmp_path: Path) -> None:
     (tmp_path / "arrays").mkdir()
     pixels = np.linspace(0, 1, 12 * 3 * 6 * 6, dtype=np.float32).reshape(12, 3, 6, 6)
