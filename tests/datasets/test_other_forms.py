@@ -80,6 +80,29 @@ def test_what_is_odd_in_a_tree_is_told(tmp_path: Path, command: Command) -> None
     assert ended.status == 1 and f"train/rose/{picture.name}" in ended.out
 
 
+def test_images_beside_the_classes_of_a_tree_are_told(tmp_path: Path, command: Command) -> None:
+    miniatures.write_folder(tmp_path / "listed", each=4)
+    as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
+    picture = next((tmp_path / "listed" / "images").glob("*.jpg"))
+    (tmp_path / "tree" / "more" / "rose").mkdir(parents=True)
+    (tmp_path / "tree" / "empty").mkdir()
+    for name in ("more/rose/a.jpg", "train/stray.jpg", "cover.jpg"):
+        shutil.copy(picture, tmp_path / "tree" / name)
+    ended = command("data", "check", "folder", "--data", str(tmp_path / "tree"))
+    assert ended.status == 0 and "3 images or folders of images lie outside" in ended.out
+    assert "not read: cover.jpg, more/, train/stray.jpg" in ended.out
+
+
+def test_a_split_beside_classes_is_refused(tmp_path: Path) -> None:
+    miniatures.write_folder(tmp_path / "listed", each=6)
+    as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
+    for place in list((tmp_path / "tree" / "train").iterdir()):
+        place.rename(tmp_path / "tree" / place.name)
+    (tmp_path / "tree" / "train").rmdir()
+    with pytest.raises(DataError, match="malformed tree: test/: a split without train/ beside it"):
+        registry.load("folder", tmp_path / "tree")
+
+
 def test_a_tree_of_other_classes_than_classes_txt_is_refused(tmp_path: Path) -> None:
     miniatures.write_folder(tmp_path / "listed", each=4)
     as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
