@@ -13,7 +13,7 @@ import pytest
 
 from bench.commands import data_import
 from common.errors import UserError
-from datasets import arrow_tables, own_arrays, own_import, registry
+from datasets import arrow_tables, own_arrays, own_columns, own_import, registry
 from datasets.arrow_tables import Columns
 from datasets.base import DataError
 from datasets.data_contract import Choice
@@ -276,6 +276,12 @@ def test_one_of_several_labels_and_a_second_by_people(tmp_path: Path, command: C
     assert ended.status == 2 and "a file that this command has not written" in ended.err
     with pytest.raises(UserError, match=r"name a \.csv file beside it"):
         data_import.import_images(tmp_path / "answers.csv", tmp_path / "below" / "worst.csv")
+
+
+def test_a_row_of_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,worst,best\na.png,cat,cat\nb, c.png,dog,cat\n")
+    with pytest.raises(DataError, match=r"t\.csv: rows of unequal length"):
+        own_columns.rewritten(tmp_path / "t.csv", Columns("file", "worst"))
 
 
 def test_what_is_none_of_these_forms_is_refused(tmp_path: Path) -> None:
