@@ -117,10 +117,10 @@ def _ending(content: bytes, name: object) -> str:
     return next((ending for magic, ending in _MAGIC.items() if content.startswith(magic)), ".img")
 
 
-def _label(value: Any, where: str, column: str) -> str:
+def _label(value: Any, where: str, column: str) -> str | int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise DataError(f"{where}: column {column!r}: {shown(repr(value))} is no label")
-    return str(value)
+    return value
 
 
 def _rows(split: str, path: Path, chosen: Columns) -> Iterator[Picture]:

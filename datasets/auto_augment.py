@@ -19,7 +19,6 @@ from torch import Tensor
 from datasets.pixel_operations import Operation, Operations, operate, planned, to_bytes
 from datasets.random_choice import chosen
 
-NUMBERS = 5
 Step = tuple[Operation, float, int]  # with its probability and its level
 Meaning = Callable[[Operation, int], tuple[float, float]]  # the value of an operation at a level, on either side
 

@@ -19,8 +19,6 @@ from datasets.random_choice import between, chosen
 STRENGTH, HUE = 0.4, 0.1
 JITTER_NUMBERS = 5  # the order of the four, then brightness, contrast, saturation and hue
 _TRIES = 10  # as torchvision tries to find a part that lies in the image
-CONTRASTIVE_NUMBERS = 2 * _TRIES + 3 + 1 + JITTER_NUMBERS + 1
-"""Area and ratio of each try, row, column, flip, whether there is jitter, jitter, whether it is made grey."""
 _KINDS = (Operation.BRIGHTNESS, Operation.CONTRAST, Operation.COLOR)
 _IN_HUE = len(_KINDS)  # the fourth of them, which is no operation of `pixel_operations`
 _NOTHING = _IN_HUE + 1
@@ -115,7 +113,7 @@ def part_of(numbers: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     found = torch.where(none[:, None], torch.where(axis, rows, columns), found)
     left_over = torch.where(axis, height, width) - found
     start = (numbers[:, 2 * _TRIES :].double() * (left_over + 1)).long().minimum(left_over)
-    return torch.where(none[:, None], left_over.double().div(2).round().long(), start), found
+    return torch.where(none[:, None], left_over.div(2, rounding_mode="floor"), start), found
 
 
 def _largest(height: int, width: int) -> tuple[int, int]:
@@ -126,7 +124,10 @@ def _largest(height: int, width: int) -> tuple[int, int]:
 
 
 def contrastive(images: Tensor, numbers: Tensor) -> Tensor:
-    """A random part at full size, flip, jitter with probability .8, grey with probability .2."""
+    """A random part at full size, flip, jitter with probability .8, grey with probability .2.
+
+    Numbers: area and ratio of each try, row, column, flip, whether there is jitter, jitter, whether it is made grey.
+    """
     pixels = to_bytes(images)
     crop, rest = numbers[:, : 2 * _TRIES + 2], numbers[:, 2 * _TRIES + 2 :]
     pixels = resized(pixels, *part_of(crop, (images.shape[2], images.shape[3])))

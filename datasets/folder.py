@@ -143,16 +143,24 @@ def _told(row: ListEntry) -> str:
     return f"{row.where}: {', '.join(cells)}"
 
 
+def _not_read(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    """How many there are and which, a line, where there are any."""
+    if not names:
+        return ()
+    some = ", ".join(map(listing.shown, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return (f"{len(names)} {what}: {some}",)
+
+
 def _entries(
     sources: Sources, names: Sequence[str] | None, places: _Images, faults: list[Fault]
 ) -> tuple[own_lists.Table, tuple[str, ...]]:
     """The entries of the list or of the tree, and what a reader should know of how they were taken."""
     if trees.is_tree(sources.files):
-        table, others = trees.read(sources.folder, sources.files, faults)
-        if not others:
-            return table, ()
-        some = ", ".join(map(listing.shown, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
-        return table, (f"{len(others)} files are called as no image is, and not read: {some}",)
+        table, others, outside = trees.read(sources.folder, sources.files, faults)
+        return table, (
+            *_not_read("files are called as no image is, and not read", others),
+            *_not_read("images or folders of images lie outside of the classes' folders, and are not read", outside),
+        )
     known = None if names is None else set(map(label_text.key_of, names))
     is_class = None if known is None else (lambda text: label_text.key_of(text) in known)
     return own_lists.read(sources.files["list"], faults, places.is_there, is_class), ()

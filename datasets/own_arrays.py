@@ -50,13 +50,13 @@ def _part_of(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _labels(values: npt.NDArray[Any], where: str, count: int) -> list[str]:
-    """[count] texts of a column of labels."""
+def _labels(values: npt.NDArray[Any], where: str, count: int) -> list[Any]:
+    """[count] numbers or texts of a column of labels."""
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.shape != (count,):
         raise DataError(f"{where}: shape {list(values.shape)}, expected one label for each of the {count} images")
     if flat.dtype.kind in "iu" or flat.dtype.kind == "U":
-        return [str(value) for value in flat.tolist()]
+        return list(flat.tolist())
     raise DataError(f"{where}: type {flat.dtype}, expected whole numbers or texts")
 
 

@@ -34,6 +34,8 @@ def rewritten(path: Path, wanted: Columns) -> tuple[bytes, int]:
         _place(table, wanted.label or str(_USUAL.label), "--label"),
     ]
     header = ["path", "label"]
+    if any(len(row) != table.width for row in table.rows):  # as of a comma in a name: columns would be others
+        raise DataError(f"{path}: rows of unequal length")
     if wanted.clean is not None:
         places.append(_place(table, wanted.clean, "--clean-label"))
         header.append("clean_label")

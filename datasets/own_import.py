@@ -21,13 +21,13 @@ HEADER = ("path", "label", "clean_label", "split")
 
 
 class Picture(NamedTuple):
-    """An image: the content of its file, how that ends, and its labels as texts (clean: "" where it is not known)."""
+    """An image: the content of its file, how that ends, and its labels: numbers, or texts ("": not known)."""
 
     split: str
     content: bytes
     ending: str
-    label: str
-    clean: str
+    label: str | int
+    clean: str | int
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,16 @@ class Imported:
     pictures: Callable[[], Iterator[Picture]]
     class_names: tuple[str, ...] = ()
 
-    def named(self, label: str) -> str:
-        """The class of a label that is a number, by its name where there are names. Raises DataError."""
-        if not self.class_names or label in self.class_names or not label:
-            return label
-        number = int(label) if label.removeprefix("-").isdecimal() else -1
+    def named(self, label: str | int) -> str:
+        """The class of a label, by its name where there are names. Raises DataError.
+
+        A number is a place among the names, also where one of them reads like it; a text may be either.
+        """
+        if not self.class_names or label in self.class_names or label == "":
+            return str(label)
+        number = int(label) if isinstance(label, int) or label.removeprefix("-").isdecimal() else -1
         if not 0 <= number < len(self.class_names):
-            raise DataError(f"label {label!r} is no class: there are {len(self.class_names)}, numbered from 0")
+            raise DataError(f"label {str(label)!r} is no class: there are {len(self.class_names)}, numbered from 0")
         return self.class_names[number]
 
 

@@ -20,7 +20,6 @@ Entry = tuple[Operation, float, float]  # with two numbers, which each code read
 
 # ProMix: three operations, all done, at a strength drawn between the two numbers; then a rectangle always.
 # Numbers: three times (operation, strength), then side, column and row of the rectangle.
-PROMIX_NUMBERS = 9
 _PROMIX: tuple[Entry, ...] = (
     (Operation.AUTOCONTRAST, 0, 1),
     (Operation.BRIGHTNESS, 0.05, 0.95),
@@ -66,7 +65,6 @@ def promix(images: Tensor, numbers: Tensor) -> Tensor:
 
 # DISC: two operations, each done with probability 1/2 at a strength v of 1 to m - 1; then a rectangle always.
 # Numbers: twice (operation, v, done, sign, column and row of a rectangle), then column and row of the last rectangle.
-DISC_NUMBERS = 14
 _DISC: tuple[Entry, ...] = (  # the value is v * the first / 10 + the second
     (Operation.AUTOCONTRAST, 0, 0),
     (Operation.BRIGHTNESS, 1.8, 0.1),
@@ -146,7 +144,6 @@ def disc_m10(images: Tensor, numbers: Tensor) -> Tensor:
 
 # GJS: one operation, always done, at a tenth of its range.
 # Numbers: operation, sign, column and row of a rectangle.
-GJS_NUMBERS = 4
 _GJS: tuple[Entry, ...] = (  # smallest and largest value
     (Operation.AUTOCONTRAST, 0, 1),
     (Operation.EQUALIZE, 0, 1),

@@ -1,13 +1,14 @@
 """A tree of folders as a list of images: CLASS/*.png, or train/CLASS/*.png and test/CLASS/*.png beside it.
 
 This is how torchvision's `ImageFolder` reads a folder, and Keras's `image_dataset_from_directory`. A class's images may
-lie in folders of one more level. Other files are left alone, and told.
+lie in folders of one more level. Other files, and images that lie elsewhere, are left alone, and told; a folder called
+as a split is, but without one for training beside it, is refused, as it may be a class.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from datasets import listing
@@ -77,8 +78,24 @@ def _rows(folder: Path, role: str, images: Path, faults: list[Fault], others: li
                 others.append(name)
 
 
-def read(folder: Path, files: Mapping[str, Path], faults: list[Fault]) -> tuple[Table, list[str]]:
-    """An entry an image, in the order of the folders' and files' names; and the files that are no images by name."""
+def _elsewhere(folder: Path, splits: Sequence[Path], classes: Collection[Path], faults: list[Fault]) -> Iterator[str]:
+    """Images and folders of such that lie beside the splits or the classes, and are none of these."""
+    for entry in (one for place in (folder, *splits) for one in _entries(place)):
+        path = Path(entry.path)
+        if path in splits or path in classes or not (_holds_images(path) if entry.is_dir() else _is_image(entry.name)):
+            continue
+        name = os.path.relpath(path, folder).replace(os.sep, "/")
+        if entry.is_dir() and not splits and entry.name.casefold() in SPLITS:
+            what = f"a split without train/ beside it: where {entry.name}/ is a class, give it another name"
+            faults.append(Fault("malformed tree", f"{listing.shown(name)}/", what))
+        else:
+            yield name + "/" * entry.is_dir()
+
+
+def read(folder: Path, files: Mapping[str, Path], faults: list[Fault]) -> tuple[Table, list[str], list[str]]:
+    """An entry an image, in the order of the folders' and files' names; the files that are no images by name; and the
+    images that lie elsewhere.
+    """
     others: list[str] = []
     rows = [
         row
@@ -86,6 +103,10 @@ def read(folder: Path, files: Mapping[str, Path], faults: list[Fault]) -> tuple[
         if role != "classes"
         for row in _rows(folder, role, images, faults, others)
     ]
+    parts = {role.partition("/")[0] for role in files if role != "classes"}
+    splits = [folder / name for name in sorted(parts - {""})]
+    outside = list(_elsewhere(folder, splits, set(files.values()), faults))
     names = sorted({row.split for row in rows} - {""})
     how = f"of {', '.join(names)}" if names else "without folders of splits"
-    return Table(rows, f"{listing.shown(folder.resolve().name)}: a tree of folders, one a class, {how}"), others
+    told = f"{listing.shown(folder.resolve().name)}: a tree of folders, one a class, {how}"
+    return Table(rows, told), others, outside

@@ -283,7 +283,7 @@ class Method(nn.Module):
     passes_per_step: ClassVar[float] = 1.0  # forward passes over training images, per image of an epoch
     hyper: ClassVar[Mapping[str, HyperParameter]] = {}
     published: ClassVar[tuple[Mapping[str, Any], ...]] = ()  # what its paper trained it with: `methods.published`
-    views: ClassVar[tuple[str, ...]] = ("weak",)  # "weak", "strong" or "plain"
+    views: ClassVar[tuple[str, ...]] = ("weak",)  # view policies: "weak", "strong", "plain", a plug-in's
     members: ClassVar[str] = "mean"  # how [M, B, K] predictions are scored: "mean" of accuracies, or "ensemble"
 
     def __init__(self, task: Task, **hyper: Any) -> None:

@@ -32,11 +32,6 @@ def same_image(images: int, device: torch.device | None = None) -> Tensor:
     return torch.eye(images, dtype=torch.bool, device=device).repeat(2, 2) & apart(2 * images, device)
 
 
-def same_label(labels: Tensor) -> Tensor:
-    """[n, n] bool: which two rows have the same label, no row with itself. labels: [n] int64."""
-    return (labels[:, None] == labels) & apart(len(labels), labels.device)
-
-
 def contrastive_loss(features: Tensor, together: Tensor, temperature: float) -> Tensor:
     """The mean over rows of -mean_(j together with i) log_shares_ij, a scalar.
 

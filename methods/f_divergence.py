@@ -50,6 +50,9 @@ class FDivergence(WithPeers):
     It is evaluated on probabilities, and without an output activation, as in the authors' code; the paper has functions
     of the reals. They begin from a model that cross-entropy trained, the best on noisy validation labels, and keep the
     one of the largest divergence on these; here is one run, scored like any other. Peers are drawn as for `peer_loss`.
+
+    With reverse_kl, squared_hellinger and neyman their code has g fall as the probability of the given label grows, so
+    that what was learnt before is unlearnt: keep to the others.
     """
 
     name = "f_divergence"

@@ -70,7 +70,8 @@ class JointOptimization(Method):
         given = F.one_hot(self.task.labels, self.task.num_classes).float()
         self.register_buffer("targets", given)
         self.register_buffer("predicted", given.clone())  # in the present epoch, or when a sample was last seen
-        self.register_buffer("recent", torch.zeros(min(self.window, self.task.epochs), *given.shape))
+        kept = max(1, min(self.window, self.task.epochs))  # a share of a short run may be no epoch
+        self.register_buffer("recent", torch.zeros(kept, *given.shape))
 
     def stages(self) -> Sequence[Stage]:
         rate = {} if self.first_lr is None else {"lr": self.first_lr}

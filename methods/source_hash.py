@@ -44,11 +44,11 @@ def _files(declared: MethodInfo) -> Iterator[Path]:
         if path not in seen:
             seen.add(path)
             yield path
-            left += _neighbours(path)
+            left += _neighbours(path, declared.path.parent)
 
 
-def _neighbours(path: Path) -> Iterator[Path]:
-    """The files beside a plug-in's file, or in a folder beside it, that it imports."""
+def _neighbours(path: Path, folder: Path) -> Iterator[Path]:
+    """The files of the plug-in's `folder`, or of a folder there, that one of its files imports."""
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -57,5 +57,5 @@ def _neighbours(path: Path) -> Iterator[Path]:
         else:
             continue
         for top in {name.split(".")[0] for name in names}:
-            beside = path.parent / f"{top}.py"
-            yield from [beside] if beside.is_file() else (path.parent / top).rglob("*.py")
+            beside = folder / f"{top}.py"
+            yield from [beside] if beside.is_file() else (folder / top).rglob("*.py")

@@ -50,7 +50,7 @@ PUBLISHED: tuple[Mapping[str, Any], ...] = (
             "optimizer": {"name": "sgd", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-3},
             "schedule": {"name": "cosine_restarts", "period": 10, "minimum": 1e-4, "update": "epoch"},
             "augmentation": {"resize": 256, "crop": 224, "flip": True},
-            "sampling": {"batches": 2000, "balanced": True, "fresh": False},
+            "sampling": {"batches": 2000, "balanced": True, "fresh": False, "top_up": False},
         },
         "source": "MacLLL/NAL, Clothing1M script: lam 50, beta .1, es 60, 400 epochs, lr .02, restarts every 10 epochs "
         "down to 1e-4",

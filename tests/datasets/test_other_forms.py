@@ -13,7 +13,7 @@ import pytest
 
 from bench.commands import data_import
 from common.errors import UserError
-from datasets import arrow_tables, own_arrays, own_import, registry
+from datasets import arrow_tables, own_arrays, own_columns, own_import, registry
 from datasets.arrow_tables import Columns
 from datasets.base import DataError
 from datasets.data_contract import Choice
@@ -80,6 +80,29 @@ def test_what_is_odd_in_a_tree_is_told(tmp_path: Path, command: Command) -> None
     assert ended.status == 1 and f"train/rose/{picture.name}" in ended.out
 
 
+def test_images_beside_the_classes_of_a_tree_are_told(tmp_path: Path, command: Command) -> None:
+    miniatures.write_folder(tmp_path / "listed", each=4)
+    as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
+    picture = next((tmp_path / "listed" / "images").glob("*.jpg"))
+    (tmp_path / "tree" / "more" / "rose").mkdir(parents=True)
+    (tmp_path / "tree" / "empty").mkdir()
+    for name in ("more/rose/a.jpg", "train/stray.jpg", "cover.jpg"):
+        shutil.copy(picture, tmp_path / "tree" / name)
+    ended = command("data", "check", "folder", "--data", str(tmp_path / "tree"))
+    assert ended.status == 0 and "3 images or folders of images lie outside" in ended.out
+    assert "not read: cover.jpg, more/, train/stray.jpg" in ended.out
+
+
+def test_a_split_beside_classes_is_refused(tmp_path: Path) -> None:
+    miniatures.write_folder(tmp_path / "listed", each=6)
+    as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
+    for place in list((tmp_path / "tree" / "train").iterdir()):
+        place.rename(tmp_path / "tree" / place.name)
+    (tmp_path / "tree" / "train").rmdir()
+    with pytest.raises(DataError, match="malformed tree: test/: a split without train/ beside it"):
+        registry.load("folder", tmp_path / "tree")
+
+
 def test_a_tree_of_other_classes_than_classes_txt_is_refused(tmp_path: Path) -> None:
     miniatures.write_folder(tmp_path / "listed", each=4)
     as_tree(tmp_path / "listed", tmp_path / "tree", split=True)
@@ -121,6 +144,16 @@ def test_arrays_become_a_folder_with_the_same_pixels_and_labels(tmp_path: Path, 
     assert np.array_equal(np.asarray(Image.open(paths(found.train)[7])), held["train_images"][7])
     ended = command("data", "check", "folder", "--data", str(tmp_path / "digits"))
     assert ended.status == 0 and "clean_label: there for 40 of 50 images, other than label for 40" in ended.out
+
+
+def test_a_number_is_a_place_among_names_that_are_numbers_themselves(tmp_path: Path) -> None:
+    names = ["0", "1", "10", "11", "2"]  # in the order of letters, as folders are
+    pixels, labels = np.zeros((10, 4, 4), np.uint8), np.arange(10) % 5
+    np.savez(tmp_path / "numbers.npz", images=pixels, labels=labels, class_names=names)
+    np.savez(tmp_path / "texts.npz", images=pixels, labels=np.array(names * 2), class_names=names)
+    for form in ("numbers", "texts"):
+        own_import.write(tmp_path / form, own_arrays.read(tmp_path / f"{form}.npz"))
+        assert [row["label"] for row in rows(tmp_path / form / "labels.csv")] == names * 2
 
 
 def test_a_folder_of_npy_files_with_floats_channels_first(tmp_path: Path) -> None:
@@ -243,6 +276,12 @@ def test_one_of_several_labels_and_a_second_by_people(tmp_path: Path, command: C
     assert ended.status == 2 and "a file that this command has not written" in ended.err
     with pytest.raises(UserError, match=r"name a \.csv file beside it"):
         data_import.import_images(tmp_path / "answers.csv", tmp_path / "below" / "worst.csv")
+
+
+def test_a_row_of_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,worst,best\na.png,cat,cat\nb, c.png,dog,cat\n")
+    with pytest.raises(DataError, match=r"t\.csv: rows of unequal length"):
+        own_columns.rewritten(tmp_path / "t.csv", Columns("file", "worst"))
 
 
 def test_what_is_none_of_these_forms_is_refused(tmp_path: Path) -> None:

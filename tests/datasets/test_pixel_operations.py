@@ -158,5 +158,8 @@ def test_a_part_that_never_fits_is_the_largest_in_the_middle() -> None:
     numbers[:, :20:2], numbers[:, 1:20:2] = 0.999, 0.999  # nearly all of the area at 4:3 does not fit a square
     first, length = part_of(numbers, (32, 32))
     assert first.tolist() == [[0, 0]] and length.tolist() == [[32, 32]]
-    first, length = part_of(numbers, (32, 16))
-    assert first.tolist() == [[round((32 - 21) / 2), 0]] and length.tolist() == [[21, 16]]
+    draw = import_torchvision("torchvision.transforms").RandomResizedCrop.get_params
+    for sides in ((32, 16), (32, 13), (13, 32)):
+        first, length = part_of(numbers, sides)
+        wanted = draw(torch.zeros(3, *sides), (50.0, 50.0), (3 / 4, 4 / 3))  # an area that never fits
+        assert (*first[0].tolist(), *length[0].tolist()) == wanted

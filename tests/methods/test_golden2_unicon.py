@@ -11,7 +11,7 @@ from golden2_support import agree, cases_of
 from golden_support import Case, Got, StubTask, gradients, leaf, make
 from torch import Tensor
 
-from methods.contrastive import contrastive_loss, same_image, same_label
+from methods.contrastive import apart, contrastive_loss, same_image
 from methods.divide_mix import co_refined, prior_penalty
 from methods.semi_supervised import linear_ramp, mean_probability, sharpened, soft_cross_entropy, squared_difference
 from methods.unicon import clean_share, evenly_selected, label_divergence, refinement_weights
@@ -72,7 +72,8 @@ def contrastive(case: Case, inputs: Inputs, dtype: torch.dtype) -> Got:
     features = leaf(inputs["features"], dtype)
     together = same_image(len(features))
     if case["settings"]["labels"]:
-        together = same_label(torch.tensor(inputs["labels"]).repeat(2))
+        labels = torch.tensor(inputs["labels"]).repeat(2)
+        together = (labels[:, None] == labels) & apart(len(labels))
     loss = contrastive_loss(torch.cat(features.unbind(1)), together, case["settings"]["temperature"])
     return {"loss": loss, "grad": gradients(loss, features=features)}
 

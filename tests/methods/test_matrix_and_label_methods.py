@@ -51,6 +51,14 @@ def test_joint_optimisation_renews_labels_from_its_window_and_starts_anew() -> N
     assert seen == pytest.approx([1, 1, 0.15, 0.25, 0.35, 0.35])
 
 
+def test_a_window_of_joint_optimisation_has_an_epoch_also_as_a_share_of_a_short_run() -> None:
+    method: Any = make("joint_optimization", StubTask([0, 1], 2, epochs=4), first=3, begin=1, window=0.01)
+    method.epoch_start(1)
+    method.predicted[0] = torch.tensor([0.25, 0.75])
+    method.epoch_start(2)
+    assert method.targets[0].tolist() == [0.25, 0.75]
+
+
 def test_joint_loss_without_penalties_is_cross_entropy() -> None:
     logits, labels = draw()
     targets = torch.nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype)

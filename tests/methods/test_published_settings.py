@@ -96,6 +96,20 @@ def test_a_built_in_method_keeps_the_contract_that_plug_ins_keep(name: str) -> N
     assert registry.info(name).sound.name == name
 
 
+def test_balanced_samples_of_clothing1m_stop_at_the_share_of_a_class() -> None:
+    entries = [entry for info in DECLARING for entry in info.published if entry["dataset"] == "clothing1m"]
+    drawn = [dict(entry["training"])["sampling"] for entry in entries if "sampling" in entry.get("training", {})]
+    assert len(drawn) > 3 and all(sampling["top_up"] is False for sampling in drawn), "as all their loaders do"
+
+
+def test_cal_on_cifar100_weighs_its_prior_tenfold() -> None:
+    entries = registry.info("cal").published
+    number = published.matching(entries, "cifar100", "instance_dependent", 0.4)
+    assert number is not None
+    hyper = entries[number].get("hyper", {})
+    assert (hyper["first_weight"], hyper["weight"]) == (10.0, 10.0), "the authors have the factor in the prior"
+
+
 WITHOUT = {
     "backward_correction", "backward_correction_estimated", "forward_correction", "forward_correction_estimated",
     "bootstrap_hard", "bootstrap_soft", "label_smoothing", "gce", "nce_mae", "sop", "cdr", "car", "cross_entropy",

@@ -154,7 +154,8 @@ def test_a_checkpoint_of_the_source_before_is_of_no_use(
 
 CHANGES = {
     "the file": ("mine.py", True), "a file beside": ("helper.py", True), "one that this imports": ("deeper.py", True),
-    "a package beside": ("more/part.py", True), "a file that nobody imports": ("other.py", False),
+    "a package beside": ("more/part.py", True), "one that only a package imports": ("base_two.py", True),
+    "a file that nobody imports": ("other.py", False),
 }  # fmt: skip
 
 
@@ -163,7 +164,11 @@ def test_what_counts_as_an_edit_of_a_file(case: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE.format(imported="from helper import FACTOR\n"))
     (tmp_path / "helper.py").write_text("import deeper\nimport more.part\n\nFACTOR = deeper.HALF * more.part.TWO\n")
     (tmp_path / "more").mkdir()
-    for name, text in {"deeper.py": "HALF = 0.5\n", "more/part.py": "TWO = 2\n", "other.py": "X = 1\n"}.items():
+    texts = {
+        "deeper.py": "HALF = 0.5\n", "more/part.py": "from base_two import TWO\n", "base_two.py": "TWO = 2\n",
+        "other.py": "X = 1\n",
+    }  # fmt: skip
+    for name, text in texts.items():
         (tmp_path / name).write_text(text)
     plugins.add_file(tmp_path / "mine.py")
     before = source_hash("mine")
