@@ -389,6 +389,8 @@ def test_markdown_escapes() -> None:
     )
     text = markdown(table)
     assert "| x\\|y \\*z\\* | 1 ± 2 |" in text and "&lt;b>" in text
+    table = Table("t", "t", (Column("a", False),), ((words(r"\|x \[a\](b) &lt;"),),))
+    assert r"| \\\|x \\\[a\\\](b) &amp;lt; |" in markdown(table)
 
 
 def test_csv_has_full_numbers(tmp_path: Path) -> None:
