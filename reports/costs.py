@@ -38,7 +38,7 @@ def cost_note(section: Section) -> str:
         by = f"runs on several devices ({'; '.join(sorted(devices))})"
     elif len(hosts) > 1:
         by = f"runs on {len(hosts)} machines"
-    elif len(hosts) < 1 and len(runs) > 1:
+    elif len(runs) > 1 and not all(run.get("host") for run in runs):
         return "Cost figures are means and depend on the machine, which the records do not name: it may be several."
     else:
         return "Cost figures are means and depend on the machine."

@@ -35,6 +35,12 @@ def selection_notes(section: Section, dataset: str) -> list[str]:
     ]
 
 
+def selection_words(section: Section) -> str:
+    """The same as sentences, for the caption of a figure over all data sets; empty where no row has its own."""
+    notes = [note for dataset in section.datasets for note in selection_notes(section, dataset)]
+    return "".join(f" {note}" for note in dict.fromkeys(notes))
+
+
 def _cells(section: Section, dataset: str, method: str) -> list[PlanCell]:
     return [cell for place, cell in section.first_cells.items() if (place[0], place[2]) == (dataset, method)]
 

@@ -69,10 +69,14 @@ def noisy_place(section: Section, dataset: str) -> tuple[str, str] | None:
     return None
 
 
-def detection_curves(section: Section, scores: Scores) -> Drawn | None:
-    """ROC (above) and precision-recall curves (below) of the probability of the given label, mean over epochs."""
-    lines: dict[tuple[tuple[str, str], str], tuple[Floats, Floats]] = {}
-    bases: dict[tuple[str, str], float] = {}
+_Row = tuple[tuple[str, str], str]
+"""Place (data set and setting) and method."""
+
+
+def _measured(section: Section, scores: Scores) -> tuple[dict[_Row, tuple[Floats, Floats]], dict[_Row, float]]:
+    """The curves of each row in each place, and its share of wrong labels, both means over its first few seeds."""
+    lines: dict[_Row, tuple[Floats, Floats]] = {}
+    bases: dict[_Row, float] = {}
     for place in section.places:
         for method in section.methods:
             pairs, rates = [], []
@@ -84,10 +88,16 @@ def detection_curves(section: Section, scores: Scores) -> Drawn | None:
             if pairs:
                 roc, precision = (np.mean(part, axis=0) for part in zip(*pairs, strict=True))
                 lines[place, method] = roc, precision
-                bases[place] = float(np.mean(rates))
+                bases[place, method] = float(np.mean(rates))
+    return lines, bases
+
+
+def detection_curves(section: Section, scores: Scores) -> Drawn | None:
+    """ROC (above) and precision-recall curves (below) of the probability of the given label, mean over epochs."""
+    lines, bases = _measured(section, scores)
     if not lines:
         return None
-    places, used = list(bases), list(dict.fromkeys(method for _, method in lines))
+    places, used = list(dict.fromkeys(place for place, _ in lines)), list(dict.fromkeys(method for _, method in lines))
     headings = [section.place_title(*place) for place in places]
     looks, names = styles_of(tuple(section.methods)), labels_of(section.methods)
     labels = [names[method] for method in used]
@@ -98,7 +108,10 @@ def detection_curves(section: Section, scores: Scores) -> Drawn | None:
     for position, place in enumerate(places):
         roc_axis, pr_axis = drawn.axes[2 * position : 2 * position + 2]
         roc_axis.plot([0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
-        pr_axis.axhline(bases[place], color=INK, linewidth=0.7, linestyle=(0, (6, 3)))
+        levels = {method: base for (there, method), base in bases.items() if there == place}
+        one = len(set(levels.values())) == 1
+        for base, color in {base: INK if one else looks[method].color for method, base in levels.items()}.items():
+            pr_axis.axhline(base, color=color, linewidth=0.7, linestyle=(0, (6, 3)))
         for number, method in enumerate(used):
             if (place, method) in lines:
                 style, first = looks[method], 3 * number % _APART
@@ -112,9 +125,10 @@ def detection_curves(section: Section, scores: Scores) -> Drawn | None:
     drawn.legend([handle(names[method], looks[method], marker=True) for method in used])
     caption = (
         "Finding the mislabelled samples by the probability of the given label, mean over epochs; positive means "
-        f"mislabelled. Mean over up to {SEEDS} seeds; dashed: chance (precision: the share of wrong labels)."
+        f"mislabelled. Mean over up to {SEEDS} seeds; dashed: chance (precision: the share of wrong labels, in a "
+        "row's colour where rows differ)."
     )
-    parts = [_curve_data(section, *key, *pair, bases[key[0]]) for key, pair in lines.items()]
+    parts = [_curve_data(section, *key, *pair, bases[key]) for key, pair in lines.items()]
     data = pd.concat(parts, ignore_index=True)
     return Drawn(f"{section.name}-detection", "Finding the wrong labels", caption, drawn.figure, data)
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from reports.deviations import selection_words
 from reports.figure_looks import styles_of
 from reports.figure_overview import cell_means, keys_of, means_data, spread
 from reports.figure_panels import panels
@@ -78,7 +79,7 @@ def noise_rate(section: Section) -> Drawn | None:
     drawn.legend([handle(names[name], looks[name], marker=True) for name in used])
     caption = (
         f"Test accuracy by {RULES[section.select].title}, mean over seeds; bars: sample standard deviation, which one "
-        "run does not have."
+        f"run does not have.{selection_words(section)}"
     )
     data = pd.concat([_family_data(section, family, rates, used, found) for family, rates in shown.items()])
     return Drawn(f"{section.name}-noise-rate", "Accuracy against noise rate", caption, drawn.figure, data)

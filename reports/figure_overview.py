@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from reports.costs import cost_note
+from reports.deviations import selection_words
 from reports.figure_looks import styles_of
 from reports.figure_panels import panels
 from reports.figure_style import INK, PAPER, Drawn
@@ -80,6 +81,7 @@ def accuracy(section: Section) -> Drawn | None:
     caption = (
         f"Test accuracy by {rules[0]}, mean over seeds; bars: sample standard deviation, which one run does not have."
     )
+    caption += selection_words(section)
     if len(rules) > 1:
         caption += " Open circles: the best test epoch, an oracle that no one could have chosen without test labels."
     data = means_data(section, [(*place, name) for place in places for name in used], found)
@@ -131,7 +133,7 @@ def cost(section: Section) -> Drawn | None:
     ])  # fmt: skip
     caption = (
         f"Test accuracy by {RULES[section.select].title}; mean time of a run on the machine that executed it; bars: "
-        f"sample standard deviation over seeds. {cost_note(section)}"
+        f"sample standard deviation over seeds.{selection_words(section)} {cost_note(section)}"
     )
     data = means_data(section, [(*place, name) for place in places for name in used], found)
     data["run_seconds"] = [seconds[key] for key in keys_of(data)]

@@ -44,6 +44,9 @@ _ACCENTS = {
     "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c", "\u0323": "d", "\u0331": "b",
 }  # fmt: skip
 
+_JOINED = ("--", "''", "``", ",,", "?`", "!`")
+"""Letters of which TeX's fonts make another one where they stand side by side."""
+
 
 def _letter_named(kind: str, name: str) -> str:
     return unicodedata.lookup(f"GREEK {kind} LETTER {'LAMDA' if name.lower() == 'lambda' else name.upper()}")
@@ -72,7 +75,11 @@ def escape(text: str) -> str:
     A letter without a command becomes `\\nlbletter{65B9}` (GUARD defines it, and `unset_letters` names these): the
     letter where the engine and the document's font have it, else its code point in words; never another letter.
     """
-    return "".join(map(_letter, re.findall(r".[\u0300-\u036f]*", unicodedata.normalize("NFC", text), re.DOTALL)))
+    found = ""
+    for cluster in re.findall(r".[\u0300-\u036f]*", unicodedata.normalize("NFC", text), re.DOTALL):
+        letter = _letter(cluster)
+        found += ("{}" if found[-1:] + letter[:1] in _JOINED else "") + letter
+    return found
 
 
 def _letter(cluster: str) -> str:

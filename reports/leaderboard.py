@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports import competition, health
 from reports.badges import Badge, badges_of
-from reports.deviations import deviation_notes
+from reports.deviations import deviation_notes, selection_notes
 from reports.gather import Section
 from reports.model import HOLE, TableCell, mean_std, number
 from reports.tables import value_cell
@@ -137,7 +137,8 @@ def _cell(section: Section, row: str, place: tuple[str, str], cell: pd.Series | 
     runs = section.done(*place, row)["address"]
     whole = value_cell(cell, runs)
     if cell["n"] == cell["planned"]:  # the board has a column of runs
-        whole = replace(whole, text=whole.text.replace(f" ({cell['n']})", "", 1), hint=f"{cell['n']} runs")
+        told = "1 run" if cell["n"] == 1 else f"{cell['n']} runs"
+        whole = replace(whole, text=whole.text.replace(f" ({cell['n']})", "", 1), hint=told)
     return health.marked_cell(whole, health.collapsed_runs(section))
 
 
@@ -161,7 +162,8 @@ def _notes(
     runs = section.frame.loc[section.frame["dataset"].isin(shown), "address"]
     notes += health.collapse_notes([section], runs)
     for name in shown:
-        notes += [*health.diverged_notes(section, name), *deviation_notes(section, name)]
+        notes += [*health.diverged_notes(section, name), *selection_notes(section, name)]
+        notes += deviation_notes(section, name)
     return list(dict.fromkeys(notes))
 
 

@@ -31,7 +31,7 @@ def legible_plan(plan: Plan) -> Plan:
 
 
 def _legible_cell(cell: PlanCell) -> PlanCell:
-    texts = {key: legible(text) for key, text in cell.items() if key in ("method", "title", "setting")}
+    texts = {key: legible(text) for key, text in cell.items() if key in ("method", "title", "setting", "deviations")}
     return cast(PlanCell, {**cell, **texts})
 
 

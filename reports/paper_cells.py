@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -84,7 +84,8 @@ def paper_cell(pair: Pair, hours: float | None, marks: Marks) -> TableCell:
     row, partner, figures = pair.row, pair.partner, pair.figures
     theirs = _published_text(row)
     if partner is None or figures is None or figures["n"] == 0:
-        return _hole(figures, theirs, hours, marks.of(pair.declared) if pair.declared else "")
+        hole = _hole(figures, theirs, hours, marks.of(pair.declared) if pair.declared else "")
+        return replace(hole, fractions=(float(row["mean"]), float(row["std"])))
     mine = mean_text(figures["mean"], figures["std"], int(figures["n"]), int(figures["planned"])) + mark_of(figures)
     gap = figures["mean"] - row["mean"]
     mark = f" ({marks.of(pair.differs)})" if pair.differs and not pd.isna(gap) else ""
@@ -93,7 +94,7 @@ def paper_cell(pair: Pair, hours: float | None, marks: Marks) -> TableCell:
     hint = "; ".join(pair.differs) or f"combined standard error {percent(error)} points"
     runs = tuple(partner.section.done(partner.dataset, partner.setting, partner.method)["address"])
     parts = (mine, theirs) if pd.isna(gap) else (mine, theirs, percent(gap, sign=True) + mark)
-    fractions = (float(figures["mean"]), float(figures["std"]))
+    fractions = tuple(map(float, (figures["mean"], figures["std"], row["mean"], row["std"], gap)))
     return TableCell(BETWEEN.join(parts), fractions[0], False, tone, hint, True, runs, fractions)
 
 

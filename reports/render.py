@@ -12,7 +12,7 @@ from reports.model import TONE_MARKS, Table, TableCell
 from results.csv_text import formula_free
 
 _MARKDOWN = str.maketrans({"|": "\\|", "\n": " ", "*": "\\*", "_": "\\_", "`": "\\`", "<": "&lt;", "[": "\\[",
-                           "]": "\\]", "~": "\\~", "$": "\\$"})  # fmt: skip
+                           "]": "\\]", "~": "\\~", "$": "\\$", "\\": "\\\\", "&": "&amp;"})  # fmt: skip
 
 
 def markdown(table: Table) -> str:

@@ -11,6 +11,7 @@ from common.record import Record
 from common.specification import Specification, read
 from results.plain import is_name, shown
 from results.record import StoreError, address, canonical, configuration, noise_specification
+from results.record_checks import is_share
 
 PURPOSES = ("compare", "reproduce")
 _TEXTS = ("title", "description", "remark", "paper", "selection")
@@ -74,6 +75,27 @@ def _check_cell(cell: Any, where: str, file: str) -> None:
         raise StoreError(f"{file}: {fault}") from None
     if cell["address"] != expected:
         raise StoreError(f"{where}.address' is {shown(cell['address'])}, not its specification's")
+    try:
+        read(spec)
+    except KeyError as lacking:
+        raise StoreError(f"{where}.spec' lacks {shown(lacking.args[0])}") from None
+    _check_noise(spec["noise"], f"{where}.spec.noise")
+    if "noise" in cell:
+        _check_noise(cell["noise"], f"{where}.noise")
+    if not isinstance(cell.get("selection", ""), str):
+        raise StoreError(f"{where}.selection' is {shown(cell['selection'])}, not text")
+    told = cell.get("deviations", [])
+    if not isinstance(told, list) or not all(isinstance(text, str) for text in told):
+        raise StoreError(f"{where}.deviations' is {shown(told)}, not a list of texts")
+
+
+def _check_noise(noise: Any, where: str) -> None:
+    if not isinstance(noise, dict) or not is_name(noise.get("model")):
+        raise StoreError(f"{where}' is {shown(noise)}, not a noise model with its rate")
+    if not is_share(noise.get("rate")):
+        raise StoreError(f"{where}.rate' is {shown(noise.get('rate'))} (accepted: in [0, 1])")
+    if not isinstance(noise.get("options", {}), (dict, type(None))):
+        raise StoreError(f"{where}.options' is {shown(noise['options'])}, not a table")
 
 
 def cell_key(cell: PlanCell) -> tuple[str, str, str, int]:

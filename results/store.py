@@ -135,7 +135,7 @@ class Store:
         content, packed = dumps(record).encode("ascii"), None if arrays is None else npz_bytes(arrays)
         address = record["address"]
         if self.has(address):
-            if replace and packed is not None:
+            if replace:
                 self._replace(address, content, packed)
             return replace
         if packed is not None:
@@ -147,12 +147,16 @@ class Store:
         self.clear_failure(address)
         return published
 
-    def _replace(self, address: str, content: bytes, packed: bytes) -> None:
+    def _replace(self, address: str, content: bytes, packed: bytes | None) -> None:
         arrays, target = self.arrays_path(address), self.record_path(address)
         with storage(target, "write"), files.temporary(arrays) as one, files.temporary(target) as other:
-            files.write(one, packed)
+            if packed is not None:
+                files.write(one, packed)
             files.write(other, content)
-            one.replace(arrays)
+            if packed is None:
+                arrays.unlink(missing_ok=True)
+            else:
+                one.replace(arrays)
             other.replace(target)
 
     def has(self, address: str) -> bool:

@@ -27,6 +27,7 @@ MODULES = (
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _TAG = re.compile(r"((?:src|href)=\")([^\"#:]+)((?:#[^\"]*)?\")")
 _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2\s*$", re.MULTILINE | re.DOTALL)
+_DRAWING = re.compile(r"^```mermaid\nflowchart BT\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 made: dict[str, str] = {}
 """Address of a generated page -> the path in the repository that it shows."""
 
@@ -59,6 +60,20 @@ def rewritten(text: str, path: str) -> tuple[str, set[str]]:
         last = fence.end()
     parts.append(_TAG.sub(link, _LINK.sub(link, text[last:])))
     return "".join(parts), found
+
+
+def without_drawings(text: str) -> str:
+    """Markdown whose drawings of arrows (Mermaid) are tables: what draws them a browser would fetch from elsewhere."""
+
+    def table(match: re.Match[str]) -> str:
+        uses: dict[str, list[str]] = {}
+        for line in match[1].splitlines():
+            one, other = line.strip().split(" --> ")
+            uses.setdefault(one, []).append(f"`{other}`")
+        rows = [f"| `{one}` | {', '.join(others)} |" for one, others in uses.items()]
+        return "\n".join(["| | uses |", "|---|---|", *rows])
+
+    return _DRAWING.sub(table, text)
 
 
 def shown(path: str) -> tuple[str, set[str]]:
@@ -105,8 +120,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The links of a page of docs/ as the site has them."""
+    """A page of docs/ with its links as the site has them, and nothing that a browser would ask a network for."""
     uri = page.file.src_uri
     if uri in made or uri == "api.md" or not uri.endswith(".md"):
         return markdown
-    return rewritten(markdown, f"docs/{uri}")[0]
+    return rewritten(without_drawings(markdown), f"docs/{uri}")[0]

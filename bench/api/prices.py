@@ -24,7 +24,7 @@ from results.store import Store
 
 MEASURED = ("preact_resnet18", 8300.0)
 """Training images a second of one run on an H200 (bf16, step by step), by which a store without records of an
-accelerator is priced; docs/accelerator.md has the measurement."""
+accelerator is priced; docs/reproduce-a-table.md tells of it, no record of that run is kept."""
 
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp32")
 

@@ -226,6 +226,26 @@ def test_detection_curves_agree_with_scikit_learn() -> None:
         assert found == pytest.approx(expected[recall == first].max())
 
 
+def test_chance_of_the_precision_is_each_rows_own(tmp_path: Path) -> None:
+    specs = [make_spec(method, "symmetric", 0.5, 0, epochs=2) for method in ("cross_entropy", "elr", "car")]
+    store = Store(tmp_path)
+    store.write_plan(make_plan(specs))
+    for spec, wrong in zip(specs, (12, 24, 24), strict=True):  # as where a row has made its own noise
+        record, arrays = make_record(spec, size=60)
+        arrays["true"] = np.zeros(60, dtype=arrays["true"].dtype)
+        arrays["given"] = (np.arange(60) < wrong).astype(arrays["given"].dtype)
+        store.publish(record, arrays)
+    found = next(sections(gather(tmp_path)))
+    with house_style():
+        picture = figure_detection.detection_curves(found, figure_detection.Scores(found))
+    assert picture is not None
+    _, axis = picture.figure.axes
+    dashed = {float(line.get_ydata()[0]) for line in axis.lines if len(line.get_ydata()) == 2}  # type: ignore[arg-type]
+    assert dashed == {0.2, 0.4}
+    told = picture.data[picture.data["curve"] == "precision by recall"].groupby("method")["chance"].first()
+    assert dict(told) == {"cross_entropy": 0.2, "elr": 0.4, "car": 0.4}
+
+
 def test_purity_of_a_selection(tmp_path: Path) -> None:
     record, arrays = make_record(make_spec("co_teaching", "symmetric", 0.5, 0, epochs=2), size=60)
     record["noise"]["train_rate"] = 0.4

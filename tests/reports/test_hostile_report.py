@@ -44,6 +44,7 @@ def hostile_store(root: Path) -> None:
     plan = make_plan(specs, titles={"elr": f"{SCRIPT}\x0b one", "car": f"{SCRIPT}\0 two"})
     for cell in plan["cells"]:
         cell["setting"] = f"{SCRIPT} \x07 setting"
+        cell["deviations"] = [f"{SCRIPT} \x1b[31m \u202e deviation"]
     texts = {key: f"{SCRIPT}\x1b {key}" for key in ("title", "description", "remark")}
     store.write_plan({**plan, **texts})
     put(root, strange(at("curves.observed", {SCRIPT: {"epoch": [1], "clean": [0.5], "mislabelled": [0.5]}})))

@@ -93,6 +93,8 @@ def test_a_row_may_begin_with_a_bracket() -> None:
         ("Café, Łódź", r"Caf\'{e}, \L{}\'{o}d\'{z}"),
         ("50% & $x_1$ ~ ± − “é”", r"50\% \& \$x\_1\$ \textasciitilde{} $\pm$ $-$ ``\'{e}''"),
         ("方 Α", r"\nlbletter{65B9} \nlbletter{0391}"),
+        ("--epochs, 1–2", "-{}-epochs, 1--2"),
+        ("it''s ,, ?‘", "it'{}'s ,{}, ?{}`"),
     ],
 )
 def test_no_letter_becomes_another(text: str, told: str) -> None:

@@ -20,7 +20,7 @@ from reports.page_runs import packed
 from results.store import Store
 from tests.browser import Browser, browser, missing
 from tests.results.test_health import MEASURED
-from tests.synthetic_records import make_plan, make_record, make_specs
+from tests.synthetic_records import make_plan, make_record, make_specs, make_store
 
 METHODS = ("cross_entropy", "co_teaching", "elr", "mixup")
 FACTS = {
@@ -73,6 +73,12 @@ def section(store: Path) -> Section:
 def found(section: Section) -> list[Board]:
     """The suite's boards: of all data sets, and of each."""
     return boards(section, "suite-quick", FACTS)
+
+
+def test_one_run_is_one_run(tmp_path: Path) -> None:
+    make_store(tmp_path, ["elr"], seeds=range(1), size=40, epochs=2)
+    (section,) = sections(gather(tmp_path))
+    assert {cell.hint for cell in boards(section, "suite-quick", {})[0].entries[0].cells} == {"1 run"}
 
 
 def test_a_board_says_what_is_known_of_each_row(section: Section, found: list[Board]) -> None:

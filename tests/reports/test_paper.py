@@ -11,7 +11,7 @@ from bench import report
 from reports.build import build_report
 from reports.gather import Section, gather, sections
 from reports.latex import latex
-from reports.model import Table, TableCell
+from reports.model import Table, TableCell, with_decimals
 from reports.paper import paper_tables
 from reports.paper_cells import Prices
 from reports.render import markdown
@@ -71,6 +71,8 @@ def test_matching_protocols_are_coloured(tmp_path: Path, mean: str, std: str, to
     assert (marks[tone] + "}") in row
     assert cell.text.endswith(f"{91.2 - float(mean):+.2f}".replace("-", "−"))
     assert len(cell.runs) == 3
+    theirs, gap = f"{float(mean):.1f} ± {float(std):.1f}" if std else mean, f"{91.2 - float(mean):+.1f}"
+    assert with_decimals(cell, 1).text == f"91.2 ± 0.2 (3) | {theirs} (3) | {gap.replace('-', '−')}"
 
 
 def test_a_differing_protocol_is_grey_and_named(tmp_path: Path) -> None:
@@ -107,6 +109,7 @@ def test_cells_without_runs_say_why(tmp_path: Path) -> None:
     assert [table.name for table in tables] == ["paper-elr-table1", "paper-elr-table1-2"]
     assert _cell(tables[0], "ELR").text == "– (3 not started) | 91.16 ± 0.08 (5)"
     assert _cell(tables[0], "Bootstrap").text.startswith("– (not planned) | 86.23")
+    assert with_decimals(_cell(tables[0], "ELR"), 1).text == "– (3 not started) | 91.2 ± 0.1 (5)"
     assert [column.label for column in tables[0].columns][1:5] == [f"symmetric {rate}%" for rate in (20, 40, 60, 80)]
     assert not any(cell.tone for table in tables for row in table.rows for cell in row)
 

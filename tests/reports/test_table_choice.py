@@ -73,6 +73,12 @@ def test_decimals_are_rounded_from_the_number_itself() -> None:
     assert _first(chosen([_accuracy()], TableChoice(decimals=0), TITLES)[0], 1)[0] == "38"
 
 
+def test_a_deviation_is_not_taken_for_the_difference_behind_it() -> None:
+    text = "86.42 ± 0.31 (3) | 86.11 ± 0.20 (5) | +0.31"
+    cell = TableCell(text, stacked=True, fractions=(0.8642, 0.0031, 0.8611, 0.002, 0.0031))
+    assert with_decimals(cell, 1).text == "86.4 ± 0.3 (3) | 86.1 ± 0.2 (5) | +0.3"
+
+
 @pytest.mark.parametrize("digits", [0, 1, 3, 4])
 @pytest.mark.parametrize("fraction", [0.0, 0.123456, -0.00004, 1.0, math.nan])
 def test_cells_of_one_number_are_as_if_written_so(fraction: float, digits: int) -> None:

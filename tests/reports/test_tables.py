@@ -18,9 +18,11 @@ from reports import (
     competition,
     curve_means,
     figure_matrices,
+    figure_noise_rate,
     figure_overview,
     figure_selection,
     figures,
+    leaderboard,
     measures,
     provenance,
     rule_tables,
@@ -147,6 +149,27 @@ def test_a_reproduction_is_not_ranked(tmp_path: Path) -> None:
     assert not any(cell.bold for row in table.rows for cell in row)
     with pytest.raises(StoreError, match="nothing is ranked"):
         competition.competitors(section)
+
+
+def test_a_row_with_a_rule_of_its_own_is_told_wherever_its_number_stands(tmp_path: Path) -> None:
+    specs = make_specs(["cross_entropy", "elr"], [("symmetric", 0.4), ("symmetric", 0.5)], [0], epochs=12)
+    plan = make_plan(specs, purpose="reproduce")
+    for cell in plan["cells"][1::2]:
+        cell["selection"] = "last_mean"
+    store = Store(tmp_path)
+    store.write_plan(plan)
+    for spec in specs:
+        store.publish(*make_record(spec, size=40))
+    section, told = _section(tmp_path), "ELR: mean of the last 10 epochs, as its paper reports it."
+    with house_style():
+        drawn = [
+            draw(section) for draw in (figure_overview.accuracy, figure_overview.cost, figure_noise_rate.noise_rate)
+        ]
+    assert [each is not None and told in each.caption for each in drawn] == [True] * 3
+    assert told in leaderboard.boards(section, "suite-quick", {})[0].notes
+    assert told in _accuracy(section).notes
+    whole = _section(tmp_path, "last")  # asked for, it holds for every row
+    assert told not in _accuracy(whole).notes + leaderboard.boards(whole, "suite-quick", {})[0].notes
 
 
 def test_bounds_do_not_compete(tmp_path: Path) -> None:
@@ -389,6 +412,8 @@ def test_markdown_escapes() -> None:
     )
     text = markdown(table)
     assert "| x\\|y \\*z\\* | 1 ± 2 |" in text and "&lt;b>" in text
+    table = Table("t", "t", (Column("a", False),), ((words(r"\|x \[a\](b) &lt;"),),))
+    assert r"| \\\|x \\\[a\\\](b) &amp;lt; |" in markdown(table)
 
 
 def test_csv_has_full_numbers(tmp_path: Path) -> None:
@@ -503,6 +528,10 @@ def test_costs_of_several_machines_never_stand_without_a_word(tmp_path: Path) ->
     one = _accuracy(_records(tmp_path / "one", {name: {**made[name], "host": "attic"} for name in made}))
     (note,) = (note for note in one.notes if "Cost figures" in note)
     assert note.endswith("Cost figures are means and depend on the machine.")
+
+    half = _accuracy(_records(tmp_path / "half", {"elr": {"host": "attic"}, "gce": {"host": None}}))
+    (note,) = (note for note in half.notes if "Cost figures" in note)
+    assert note.endswith("which the records do not name: it may be several.")
 
 
 def test_every_mean_over_rows_says_which_rows_are_in(tmp_path: Path) -> None:

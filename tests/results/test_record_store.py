@@ -196,6 +196,17 @@ def test_without_hard_links_the_first_record_wins_too(tmp_path: Path, monkeypatc
     assert not [path for path in (tmp_path / "records").iterdir() if path.name.endswith(".tmp")]
 
 
+@pytest.mark.parametrize("lacking", [False, True])
+def test_a_record_that_takes_anothers_place_takes_that_of_its_arrays(tmp_path: Path, lacking: bool) -> None:
+    record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
+    later = {**record, "execution": {**record["execution"], "resumes": 3}}
+    store = Store(tmp_path)
+    store.publish(record, arrays)
+    assert store.publish(later, None if lacking else arrays, replace=True)
+    assert store.load(record["address"]) == later
+    assert store.arrays_path(record["address"]).exists() != lacking
+
+
 @pytest.mark.parametrize("keep", [0, 1, 0.5, -1, -2])
 def test_a_truncated_record_is_reported_not_done_and_replaced(tmp_path: Path, keep: float) -> None:
     record, arrays = make_record(make_spec("elr", "symmetric", 0.5, 0))
