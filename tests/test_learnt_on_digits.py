@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from command_line import HOME, Command
 
+from results.store import Store
+
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
@@ -29,13 +31,18 @@ def test_methods_are_set_beside_chance_and_cross_entropy(
     status = tool.main([str(tmp_path / "output")])
     lines = capsys.readouterr().out.splitlines()
     assert status == 0 and len(lines) == 4 and lines[0].startswith("| method | first epoch |")
-    store = tool.Store(tmp_path / "output")
-    learnt = tool.learnt(store)
+    store = Store(tmp_path / "output")
+    learnt = tool.learnt(store.root)
     assert learnt.keys() == {"cross_entropy", "anl_ce"}
     curves = [store.load(address)["curves"]["test_accuracy"] for address in store.addresses()]
     told = sorted((100 * curve[0], 100 * curve[-1]) for curve in curves)
     assert sorted((one.first, one.last) for one in learnt.values()) == [pytest.approx(pair) for pair in told]
     assert next(line for line in lines if "Cross-entropy" in line).endswith("| +0.0 | 1 |")
+
+
+def test_findings_have_the_table_of_the_records(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main([str(HOME / "results" / "reference" / "digits")]) == 0
+    assert capsys.readouterr().out in (HOME / "docs" / "findings.md").read_text("utf-8")
 
 
 def test_what_has_not_learnt_is_named(

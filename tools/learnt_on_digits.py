@@ -1,4 +1,4 @@
-"""What each method has learnt on digits: `python tools/learnt_on_digits.py STORE`, a store with runs of `all-methods`.
+"""What each method has learnt on digits: `python tools/learnt_on_digits.py STORE`, a store or records of `all-methods`.
 
 Prints a table: test accuracy in percent after the first epoch and after the last, means over the seeds that are there,
 the points by which the last is over chance, and over cross-entropy. Exit status 1 where a method ends less than 15
@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from results.record import StoreError
-from results.store import Store
+from results.sources import find
 
 SUITE, BESIDE = "all-methods", "cross_entropy"
 CHANCE, LEAST = 10.0, 15.0  # percent of ten classes; points
@@ -35,13 +35,17 @@ class Learnt:
     seeds: int
 
 
-def learnt(store: Store) -> dict[str, Learnt]:
-    """By row of the suite. Raises StoreError where the store has no plan of the suite."""
+def learnt(path: Path) -> dict[str, Learnt]:
+    """By row of the suite; path: a store or exported records. Raises StoreError where no plan of the suite is there."""
+    source = find(path)
+    if SUITE not in (plans := source.plans()):
+        raise StoreError(f"{path}: has no plan of {SUITE}")
+    done = {record["address"]: record["curves"]["test_accuracy"] for record in source.records()}
     curves: dict[str, list[Any]] = defaultdict(list)
     titles: dict[str, str] = {}
-    for cell in store.plan(SUITE)["cells"]:
-        if store.has(cell["address"]):
-            curves[cell["method"]].append(store.load(cell["address"])["curves"]["test_accuracy"])
+    for cell in plans[SUITE]["cells"]:
+        if cell["address"] in done:
+            curves[cell["method"]].append(done[cell["address"]])
             titles[cell["method"]] = cell["title"]
     return {
         name: Learnt(titles[name], 100 * mean(one[0] for one in runs), 100 * mean(one[-1] for one in runs), len(runs))
@@ -65,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path, nargs="?", default=Path("output"))
     try:
-        found = learnt(Store(parser.parse_args(arguments).store))
+        found = learnt(parser.parse_args(arguments).store)
     except StoreError as fault:
         parser.error(str(fault))
     beside = found[BESIDE].last if BESIDE in found else None
