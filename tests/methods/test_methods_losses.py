@@ -21,6 +21,7 @@ from methods.elr import elr_loss, elr_targets
 from methods.gce import gce_losses
 from methods.jocor import jocor_loss
 from methods.label_smoothing import label_smoothing_loss
+from methods.logit_clip import clipped_logits
 from methods.loss_correction import backward_losses, forward_losses, invert
 from methods.mixup import mixup_loss
 from methods.nlnl import negative_loss, positive_loss
@@ -96,6 +97,8 @@ ANYWHERE: dict[str, Loss] = {
     "car, exact zeros": lambda z, y: car_loss(z, onehot(y, z.dtype), z[:, 0], 10.0, 0.1),
     "car, authors": lambda z, y: car_loss(z, onehot(y, z.dtype).clamp_min(1e-4), z[:, 0], 10.0, 0.1, True),
     "label smoothing": lambda z, y: label_smoothing_loss(z, y, -4.0),
+    "logit clip": lambda z, y: F.cross_entropy(clipped_logits(z, 1.5), y),
+    "logit clip, highest order": lambda z, y: F.cross_entropy(clipped_logits(z, 1.5, 100.0), y),
     "sce": lambda z, y: sce_loss(z, y, 0.1, 1.0),
     "gce": lambda z, y: gce_losses(z, y, 0.7).mean(),
     "nce": lambda z, y: normalized_cross_entropy(z, y).mean(),
