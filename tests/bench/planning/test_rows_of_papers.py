@@ -116,6 +116,21 @@ def test_rows_are_listed_with_the_source_of_each_value(command: Command, tmp_pat
     assert "hyper.momentum 0.7 the method's default" in lines[row:]
 
 
+def test_a_value_that_a_condition_sets_has_the_rows_source_where_it_holds_alone(
+    command: Command, tmp_path: Path
+) -> None:
+    further = "hyper = { momentum = 0.9 }\ntraining = { epochs = 5, optimizer = { lr = 0.5 } }\n"
+    (tmp_path / "papers.toml").write_text(HEAD + further)
+    entries = json.loads(command("list", "rows", str(tmp_path / "papers.toml"), "--json").out)
+    found = {entry["setting"]: entry["values"] for entry in entries if entry["row"] == "elr"}
+    for key, of_others in (("epochs", "the suite's"), ("optimizer.lr", "the suite's"),
+                           ("hyper.momentum", "the method's default")):  # fmt: skip
+        sources = {setting: values[key]["source"] for setting, values in found.items()}
+        assert sources == {
+            "symmetric 20%": of_others, "symmetric 40%": of_others, "asymmetric 40%": "the second paper"
+        }, key  # fmt: skip
+
+
 def test_rows_are_listed_as_json_for_every_setting(command: Command, tmp_path: Path) -> None:
     (tmp_path / "papers.toml").write_text(HEAD)
     found = json.loads(command("list", "rows", str(tmp_path / "papers.toml"), "--json").out)
