@@ -12,6 +12,7 @@ from command_line import Command
 from bench.api.planned import plan_suite
 from bench.planning import spec
 from bench.planning import suite as suites
+from tests.user_files.case import write_images, write_list
 
 HEAD = """
 title = "Two papers"
@@ -145,6 +146,17 @@ def test_a_suite_is_named_for_rows_and_for_nothing_else(command: Command, argume
     ended = command("list", *arguments)
     assert ended.status == 2
     assert ended.err.count("\n") == 1
+
+
+def test_rows_of_own_images_are_listed_from_their_folder(command: Command, tmp_path: Path) -> None:
+    write_list(tmp_path / "data", write_images(tmp_path / "data"))
+    absent = command("list", "rows", "own-images", "--data", tmp_path / "other")
+    assert absent.status == 2 and absent.err.count("\n") == 1
+    ended = command("list", "rows", "own-images", "--data", tmp_path / "data")
+    assert ended.status == 0 and "(cross_entropy)" in ended.out
+    ended = command("list", "suites", "--data", tmp_path / "data")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == "error: --data: for `list rows SUITE` alone: list suites reads no data\n"
 
 
 def test_a_dry_run_says_what_each_row_has_of_its_own_at_each_level(command: Command) -> None:
