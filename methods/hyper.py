@@ -119,13 +119,6 @@ def check_is_dictionary(hyper: Any, where: str) -> None:
         raise MethodError(f"{where}: `hyper` must be a dictionary")
 
 
-def check_declarations(hyper: Any, where: str) -> None:
-    """Raise MethodError unless `hyper` is a dictionary of well-formed declarations with defaults that they accept."""
-    check_is_dictionary(hyper, where)
-    for name, declared in hyper.items():
-        check_declaration(name, declared, hyper, where)
-
-
 def check_declaration(name: Any, declared: Any, hyper: Mapping[str, Any], where: str) -> None:
     """Raise MethodError unless one declaration of `hyper` is well-formed, with defaults that it accepts."""
     here = f"{where}: hyper-parameter {name!r}"

@@ -9,10 +9,15 @@ import pytest
 from command_line import HOME
 
 from methods import registry
-from methods.hyper import HyperParameter, MethodError, check_declarations, resolve_hyper, with_epochs, without_later
+from methods.hyper import HyperParameter, MethodError, check_declaration, resolve_hyper, with_epochs, without_later
 from methods.registry import resolve
 
 SHARE: HyperParameter = {"default": 0.1, "unit": "epochs", "bounds": (0, 1000), "source": "test"}
+
+
+def check_declarations(hyper: dict[str, Any], where: str) -> None:
+    for name, declared in hyper.items():
+        check_declaration(name, declared, hyper, where)
 
 
 @pytest.mark.parametrize(("value", "epochs"), [(5, 5), (1, 1), (1.0, 30), (0.5, 15), (0, 0)])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_inputs import CLASSES, SIZE, draw, eye, onehot
+from loss_inputs import CLASSES, SIZE, draw, elr_loss, eye, onehot
 from torch import Tensor
 
 from methods.active_passive import mean_absolute_error, normalized_cross_entropy
@@ -17,7 +17,7 @@ from methods.co_teaching import co_teaching_loss, kept_count
 from methods.co_teaching_plus import co_teaching_plus_loss
 from methods.cores import cores_loss, cores_losses
 from methods.divide_mix import confidence_penalty, prior_penalty, semi_loss
-from methods.elr import elr_loss, elr_targets
+from methods.elr import elr_targets
 from methods.gce import gce_losses
 from methods.jocor import jocor_loss
 from methods.label_smoothing import label_smoothing_loss
