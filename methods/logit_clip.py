@@ -24,9 +24,11 @@ def _norm(logits: Tensor, order: float) -> Tensor:
     times this one, as in float32 already 3 to the 100th is infinite, and the gradient then no number.
     """
     if order == 2.0:  # scaled it would differ in its last bits from what records were made with
-        return logits.norm(order, dim=1, keepdim=True)
+        norm: Tensor = logits.norm(order, dim=1, keepdim=True)
+        return norm
     largest = logits.detach().abs().amax(1, keepdim=True).clamp_min(torch.finfo(logits.dtype).tiny)
-    return largest * (logits / largest).norm(order, dim=1, keepdim=True)
+    scaled: Tensor = (logits / largest).norm(order, dim=1, keepdim=True)
+    return largest * scaled
 
 
 class LogitClip(Method):
