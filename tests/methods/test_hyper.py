@@ -34,6 +34,10 @@ def test_epochs_are_whole_numbers_or_shares_whatever_the_default_is(value: float
         ({"default": 1.5}, r"m: hyper-parameter 'start' = 1\.5: a share of the run must lie in \[0, 1\]"),
         ({"unit": "steps"}, r"m: hyper-parameter 'start': `unit` = 'steps' \(accepted: epochs\)"),
         ({"later": 2}, r"m: hyper-parameter 'start': `later` = 2 \(accepted: True, False\)"),
+        (
+            {"headless": {"end": 1}},
+            r"m: hyper-parameter 'start': `headless` must be a dictionary of values of other hyper",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_refused(changed: dict[str, Any], told: str) -> None:
