@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from common import files
 from datasets.base import DataError
+from datasets.listing import LONGEST
 from datasets.text_files import has_controls
 
 HEADER = ("path", "label", "clean_label", "split")
@@ -44,10 +45,20 @@ class Imported:
         """
         if not self.class_names or label in self.class_names or label == "":
             return str(label)
-        number = int(label) if isinstance(label, int) or label.removeprefix("-").isdecimal() else -1
+        number = label if isinstance(label, int) else _number(label)
         if not 0 <= number < len(self.class_names):
-            raise DataError(f"label {str(label)!r} is no class: there are {len(self.class_names)}, numbered from 0")
+            text = str(label)
+            told = text if len(text) <= LONGEST else text[:LONGEST] + "..."
+            raise DataError(f"label {told!r} is no class: there are {len(self.class_names)}, numbered from 0")
         return self.class_names[number]
+
+
+def _number(text: str) -> int:
+    """The whole number that a label is; -1 where it is none, or has more digits than Python's int takes."""
+    try:
+        return int(text) if text.removeprefix("-").isdecimal() else -1
+    except ValueError:
+        return -1
 
 
 def table(rows: list[tuple[str, ...]], header: tuple[str, ...] = HEADER) -> bytes:

@@ -163,6 +163,7 @@ class ConfidenceAdaptiveRegularization(Method):
             "unit",
             "plain",
             authors="plain",
+            headless={"branch": "deep", "confidence": "learned"},
             source="this suite, because features of any length let one step saturate h; authors: plain",
         ),
         "branch_gradient": flag(

@@ -29,12 +29,15 @@ def elr_regulariser(logits: Tensor, targets: Tensor, penalty: float) -> Tensor:
     return penalty * torch.log1p(-agreement).mean()
 
 
-def elr_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float) -> Tensor:
-    """L = CE(z, y) + lambda mean_i log(1 - <p_i, t_i>), a scalar.
+def elr_terms(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float) -> dict[str, Tensor]:
+    """The terms of L = CE(z, y) + lambda mean_i log(1 - <p_i, t_i>), which is their sum; a scalar each.
 
     logits, targets: [B, K] float; labels: [B] int64. `targets` are those after this step's update.
     """
-    return F.cross_entropy(logits, labels) + elr_regulariser(logits, targets, penalty)
+    return {
+        "cross_entropy": F.cross_entropy(logits, labels),
+        "regulariser": elr_regulariser(logits, targets, penalty),
+    }
 
 
 class EarlyLearningRegularization(Method):
@@ -69,6 +72,6 @@ class EarlyLearningRegularization(Method):
         batch.observe(logits)
         targets = elr_targets(self.targets[batch.index], logits, self.momentum)
         self.targets[batch.index] = targets
-        entropy, regulariser = F.cross_entropy(logits, batch.labels), elr_regulariser(logits, targets, self.penalty)
-        batch.terms(cross_entropy=entropy, regulariser=regulariser)
-        return entropy + regulariser
+        terms = elr_terms(logits, batch.labels, targets, self.penalty)
+        batch.terms(**terms)
+        return terms["cross_entropy"] + terms["regulariser"]

@@ -31,6 +31,8 @@ class HyperParameter(TypedDict):
     `authors`: the default in place of `default` where `authors_behaviour`, a switch of the same method, is on.
     `later`: it came when the method had records already. Left at its default it is no part of a specification, so that
     their addresses stay (`without_later`); with the default the method must do what it did before.
+    `headless`: values of others with which it counts only where the network has no head of its own for a sample's
+    confidence; elsewhere a value that is not the default is refused (`idle`).
     """
 
     default: Value
@@ -43,6 +45,7 @@ class HyperParameter(TypedDict):
     search: NotRequired[tuple[float, float] | None]
     authors: NotRequired[Value]
     later: NotRequired[bool]
+    headless: NotRequired[Mapping[str, Value]]
 
 
 class Further(TypedDict, total=False):
@@ -52,6 +55,7 @@ class Further(TypedDict, total=False):
     search: tuple[float, float] | None
     authors: Value
     later: bool
+    headless: Mapping[str, Value]
 
 
 def _declared(further: Further, **said: Any) -> HyperParameter:
@@ -119,13 +123,6 @@ def check_is_dictionary(hyper: Any, where: str) -> None:
         raise MethodError(f"{where}: `hyper` must be a dictionary")
 
 
-def check_declarations(hyper: Any, where: str) -> None:
-    """Raise MethodError unless `hyper` is a dictionary of well-formed declarations with defaults that they accept."""
-    check_is_dictionary(hyper, where)
-    for name, declared in hyper.items():
-        check_declaration(name, declared, hyper, where)
-
-
 def check_declaration(name: Any, declared: Any, hyper: Mapping[str, Any], where: str) -> None:
     """Raise MethodError unless one declaration of `hyper` is well-formed, with defaults that it accepts."""
     here = f"{where}: hyper-parameter {name!r}"
@@ -148,6 +145,9 @@ def check_declaration(name: Any, declared: Any, hyper: Mapping[str, Any], where:
         raise MethodError(f"{here}: epochs are whole numbers or shares of the run: `type` is int, or left out")
     if type(declared.get("later", True)) is not bool:
         raise MethodError(f"{here}: `later` = {declared['later']!r} (accepted: True, False)")
+    headless = declared.get("headless", {})
+    if not (isinstance(headless, dict) and headless.keys() <= hyper.keys()):
+        raise MethodError(f"{here}: `headless` must be a dictionary of values of other hyper-parameters")
     if not isinstance(declared.get("choices", ()), tuple | list):
         raise MethodError(f"{here}: `choices` must be a tuple")
     if _is_whole_among_reals(declared):
@@ -209,6 +209,17 @@ def _usual(declared: HyperParameter, given: Mapping[str, Any]) -> Value:
     """What stands for a value that is not given beside the others `given`."""
     authors = given.get(AUTHORS) is True and "authors" in declared
     return declared["authors"] if authors else declared["default"]
+
+
+def idle(declared: Mapping[str, HyperParameter], values: Mapping[str, Value]) -> list[str]:
+    """Those of `values` that are not what would stand for them anyway, and do not count beside a network's own head."""
+    return [
+        key
+        for key, each in declared.items()
+        if "headless" in each
+        and all(values[other] == value for other, value in each["headless"].items())
+        and values[key] != _usual(each, values)
+    ]
 
 
 def without_later(declared: Mapping[str, HyperParameter], values: Mapping[str, Value]) -> dict[str, Value]:

@@ -15,8 +15,20 @@ EPSILON = 1e-7  # added to the norm, as in the authors' code
 
 def clipped_logits(logits: Tensor, threshold: float, order: float = 2.0) -> Tensor:
     """[B, K]: z, but z / (threshold |z|) where its norm of that order is over `threshold`. logits: [B, K] float."""
-    norm = logits.norm(order, dim=1, keepdim=True) + EPSILON
+    norm = _norm(logits, order) + EPSILON
     return torch.where(norm > threshold, logits / (norm * threshold), logits)
+
+
+def _norm(logits: Tensor, order: float) -> Tensor:
+    """[B, 1]: the norm of each row. Of an order other than 2 it is that of the row over its largest absolute value,
+    times this one, as in float32 already 3 to the 100th is infinite, and the gradient then no number.
+    """
+    if order == 2.0:  # scaled it would differ in its last bits from what records were made with
+        norm: Tensor = logits.norm(order, dim=1, keepdim=True)
+        return norm
+    largest = logits.detach().abs().amax(1, keepdim=True).clamp_min(torch.finfo(logits.dtype).tiny)
+    scaled: Tensor = (logits / largest).norm(order, dim=1, keepdim=True)
+    return largest * scaled
 
 
 class LogitClip(Method):

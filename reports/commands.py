@@ -61,11 +61,7 @@ class Commands:
             if not name or name == OTHERS:
                 return Command("", "no suite has this run")
             behind[name].append(self._cells[name][address])
-        found = [self._one(name, cells) for name, cells in behind.items()]
-        if any(not each.text for each in found):
-            return Command("", "; ".join(dict.fromkeys(each.differs for each in found if not each.text)))
-        told = [part for each in found for part in each.differs.split("; ") if part]
-        return Command(" && ".join(each.text for each in found), "; ".join(dict.fromkeys(told)))
+        return _together([self._one(name, cells) for name, cells in behind.items()])
 
     def _one(self, suite: str, cells: Sequence[PlanCell]) -> Command:
         """The runs of one suite: a command for each number of seeds that its cells have."""
@@ -75,6 +71,11 @@ class Commands:
         differs = _differing(cells, now) if now is not None else []
         if differs is None:
             return Command("", "the suite no longer has this cell")
+        by_precision: dict[str, list[PlanCell]] = defaultdict(list)
+        for cell in cells:
+            by_precision[str(cell["spec"].get("precision"))].append(cell)
+        if "precision" in differs and len(by_precision) > 1:  # of several machines: no command makes both
+            return _together([self._one(suite, group) for group in by_precision.values()])
         seeds: dict[tuple[str, str, str], set[int]] = defaultdict(set)
         for cell in cells:
             seeds[cell["dataset"], cell["setting"], cell["method"]].add(cell["seed"])
@@ -87,6 +88,9 @@ class Commands:
         if "epochs" in differs and len(epochs) == 1:
             texts = [f"{text} --epochs {min(epochs)}" for text in texts]
             differs = [key for key in differs if key != "epochs"]
+        if "precision" in differs and (own := next(iter(by_precision))) in ("fp32", "bf16"):
+            texts = [f"{text} --precision {own}" for text in texts]
+            differs = [key for key in differs if key != "precision"]
         return Command(" && ".join(texts), "; ".join(differs))
 
     def _text(self, suite: str, name: str, places: Sequence[tuple[str, str, str]], seeds: Sequence[int]) -> str:
@@ -104,6 +108,14 @@ class Commands:
             seeds = {cell["seed"] for cell in self._cells[suite].values()}
             self._now[suite] = None if self.planned is None else self.planned(suite, sorted(seeds))
         return self._now[suite]
+
+
+def _together(found: Sequence[Command]) -> Command:
+    """One after the other; none where one of them is none."""
+    if any(not each.text for each in found):
+        return Command("", "; ".join(dict.fromkeys(each.differs for each in found if not each.text)))
+    told = [part for each in found for part in each.differs.split("; ") if part]
+    return Command(" && ".join(each.text for each in found), "; ".join(dict.fromkeys(told)))
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -37,7 +37,9 @@ def cost_note(section: Section) -> str:
     if len(devices) > 1:
         by = f"runs on several devices ({'; '.join(sorted(devices))})"
     elif len(hosts) > 1:
-        by = f"runs on {len(hosts)} machines"
+        unnamed = sum(not run.get("host") for run in runs)
+        others = f" and on unknown ones ({unnamed} run{'s' * (unnamed > 1)} of records that name none)"
+        by = f"runs on {len(hosts)} machines{others if unnamed else ''}"
     elif len(runs) > 1 and not all(run.get("host") for run in runs):
         return "Cost figures are means and depend on the machine, which the records do not name: it may be several."
     else:

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from golden_support import Case, Got, StubTask, gradients, leaf, make, make_batch
+from loss_inputs import elr_loss
 from torch import Tensor, nn
 
 from methods.base import Method
 from methods.car import car_loss, car_targets
 from methods.cores import cores_loss, cores_losses
-from methods.elr import elr_loss, elr_targets
+from methods.elr import elr_targets
 from methods.gce import truncated_gce_loss, unpruned
 from methods.selc import selc_loss, selc_targets
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.elr import elr_terms
+
 CLASSES = 7
 SIZE = 12
 
@@ -22,3 +24,9 @@ def onehot(labels: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
 
 def eye(logits: Tensor) -> Tensor:
     return torch.eye(CLASSES, dtype=logits.dtype)
+
+
+def elr_loss(logits: Tensor, labels: Tensor, targets: Tensor, penalty: float) -> Tensor:
+    """The sum of the terms that the method is made of."""
+    terms = elr_terms(logits, labels, targets, penalty)
+    return terms["cross_entropy"] + terms["regulariser"]

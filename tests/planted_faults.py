@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from methods.base import Method, Phase, initialised_linear
 from methods.co_teaching import CoTeaching, forget_rate, kept_count
-from methods.elr import EarlyLearningRegularization, elr_loss, elr_targets
+from methods.elr import EarlyLearningRegularization, elr_targets, elr_terms
 
 class Plain(Method):
     def loss(self, batch):
@@ -37,8 +37,8 @@ TEXT = """
         logits = self.network(batch.views[0])
         targets = elr_targets(self.targets[batch.index], logits, self.momentum)
         self.targets[batch.index] = targets
--        return elr_loss(logits, batch.labels, targets, self.penalty)
-+        return elr_loss(logits, batch.labels, targets, -self.penalty)
+-        return sum(elr_terms(logits, batch.labels, targets, self.penalty).values())
++        return sum(elr_terms(logits, batch.labels, targets, -self.penalty).values())
 
 ## target not detached: EarlyLearningRegularization: trajectory of elr
     def loss(self, batch):
@@ -78,7 +78,7 @@ TEXT = """
 -        used = targets
 +        used = self.targets[batch.index]
         self.targets[batch.index] = targets
-        return elr_loss(logits, batch.labels, used, self.penalty)
+        return sum(elr_terms(logits, batch.labels, used, self.penalty).values())
 
 ## wrong peer in co-teaching: CoTeaching: trajectory of co_teaching
     needs = frozenset({"noise_rate"})

@@ -146,6 +146,27 @@ def test_rooms_are_small() -> None:
     assert functions == [] and len(long) <= 2, long
 
 
+def called_by_name(text: str) -> str:
+    """The function that a text without blanks names, such as `module:function` or a command; else nothing."""
+    return text.rpartition(":")[2].replace("-", "_") if re.fullmatch(r"[\w.:-]+", text) else ""
+
+
+def test_no_function_lives_for_tests_alone() -> None:
+    used, made = set(), {}
+    for file in [*modules(), *(HOME / "tools").rglob("*.py"), HOME / "run_benchmark.py"]:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            used |= {
+                getattr(node, "id", ""), getattr(node, "attr", ""),
+                str(node.name) if isinstance(node, ast.alias) and node.asname else "",
+                called_by_name(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else "",
+            }  # fmt: skip
+        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
+        if file.relative_to(HOME).parts[0] in PACKAGES:
+            made |= {node.name: f"{file}: {node.name}" for node in functions if not node.name.startswith("__")}
+    assert [made[name] for name in made.keys() - used] == []
+
+
 def lines_of_code(file: Path) -> int:
     """Lines of a file that are neither blank nor a comment nor of a docstring."""
     text = file.read_text(encoding="utf-8")

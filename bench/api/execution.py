@@ -26,6 +26,7 @@ from bench.sweep.worker import Outcome
 from bench.tracking.option import Tracking, chosen
 from bench.training.environment import Environment, remove_checkpoint
 from common import allotment, job
+from results.layout import Layout
 from results.store import Store
 
 EXPECTED_RUNS = 2  # on an accelerator where the number is measured, to share its host's cores among reading processes
@@ -145,7 +146,13 @@ def followed(
     def tell(line: str) -> None:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
-    follower = Follower(trackers, suite, cells, store, tell)
+    observer, layout = lease.Observer(), Layout(store)
+
+    def is_live(address: str) -> bool:
+        holder = lease.read(layout.lease(address))
+        return holder is not None and not observer.is_dead(holder)
+
+    follower = Follower(trackers, suite, cells, store, tell, is_live)
     with follower.following():
         yield follower.finished
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from bench.planning import spec, suite
+from bench.planning import rows, spec, suite
 from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
@@ -16,7 +16,9 @@ from reports.commands import CellKey
 
 def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[str, Any]] | None:
     """(data set, setting, row, seed) -> the specification that `run NAME` plans on a processor, its data being here or
-    not; None where no suite of that name is bundled, or a plug-in that it needs is not here."""
+    not; None where no suite of that name is bundled, or a plug-in that it needs is not here.
+
+    A precision that the suite leaves to the device is "auto", so that this says the same on every machine."""
     if name not in suite.names():
         return None
     path = suite.locate(name)
@@ -26,7 +28,9 @@ def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[s
             described = Described(datasets.info(part.data.name), None, "")
             cells, _ = spec.cells(part, str(path), "cpu", tuple(seeds), described)
             for cell in cells:
-                found[part.data.name, cell.setting, cell.row, cell.seed] = cell.spec.as_json()
+                key = part.data.name, cell.setting, cell.row, cell.seed
+                row = rows.resolve(part, cell.row, cell.column or cell.spec.noise, described.info, str(path))
+                found[key] = {**cell.spec.as_json(), "precision": row.training.precision}
     except (UserError, DataError, MethodError):
         return None
     return found

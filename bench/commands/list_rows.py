@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -30,12 +31,15 @@ class SuiteRow:
         return self.cells[0][0].title
 
 
-def rows_of(name: str) -> list[SuiteRow]:
-    """The rows of a suite, its data being there or not, but own images. Raises UserError and its kin."""
+def rows_of(name: str, root: Path | None = None) -> list[SuiteRow]:
+    """The rows of a suite, its data being there or not, but own images. root: the data directory; None: the default.
+
+    Raises UserError and its kin.
+    """
     path = suites.locate(name)
     cells: dict[str, list[tuple[spec.Cell, Suite]]] = {}
     for part in suites.parts(suites.read(path), str(path)):
-        described = spec_data.describe(part, str(path))
+        described = spec_data.describe(part, str(path), root)
         for cell in spec.cells(part, str(path), "cpu", 1, described)[0]:
             cells.setdefault(cell.row, []).append((cell, part))
     return [SuiteRow(row, tuple(found)) for row, found in cells.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from bench import networks, plugins
 from bench.commands import completion
-from bench.commands.options import Plugin
+from bench.commands.options import Data, Plugin
 from bench.recipe.optimizers import OPTIMIZERS, OptimizerKind
 from bench.recipe.schedules import SCHEDULES, ScheduleKind
 from bench.sweep import terminal
@@ -160,6 +161,7 @@ def list_registered(
             autocompletion=completion.suites,
         ),
     ] = None,
+    data: Data = None,
 ) -> None:
     """List methods, data sets, noise models, view policies, optimisers, schedules, networks,
     selection rules or suites.
@@ -171,6 +173,7 @@ def list_registered(
     - `list methods`
     - `list suites --json`
     - `list rows cifar10n`
+    - `list rows own-images --data flowers`
     """
     plugins.register(plugin)
     if (kind is Kind.rows) != (of is not None):
@@ -178,8 +181,10 @@ def list_registered(
             "list rows SUITE: name a suite (`list suites`)" if of is None else f"list {kind}: takes no suite"
         )
     if of is not None:
-        _list_rows(of, as_json)
+        _list_rows(of, data, as_json)
         return
+    if data is not None:
+        raise UserError(f"--data: for `list rows SUITE` alone: list {kind} reads no data")
     rows = _ROWS[kind]()
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -204,10 +209,10 @@ def _table(rows: Rows) -> Table:
     return table
 
 
-def _list_rows(name: str, as_json: bool) -> None:
+def _list_rows(name: str, data: Path | None, as_json: bool) -> None:
     from bench.commands import list_rows
 
-    rows = list_rows.rows_of(name)
+    rows = list_rows.rows_of(name, data)
     if as_json:
         typer.echo(json.dumps(list_rows.as_json(rows), indent=1))
     else:

@@ -95,6 +95,10 @@ def read(system: str, path: Path, option: str = "--cluster") -> JobFile:
         raise UserError(f"{option} {named}: {fault.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise UserError(f"{path}: not TOML: {fault}") from None
+    except ValueError:  # a limit of Python's int
+        raise UserError(f"{path}: a number in it has too many digits") from None
+    except RecursionError:
+        raise UserError(f"{path}: lists or tables are nested too deeply") from None
     found = validate_part(JobFile, tables, str(path))
     if option == "--cluster" and found.time is None:
         raise UserError(f"{path}: key 'time' is missing: how long a job may last, such as \"08:00:00\"")

@@ -54,7 +54,7 @@ def choose(device: str) -> str:
     if device == "mps":
         return apple.choose()
     number = device[5:] if device.startswith("cuda:") else "0" if device == "cuda" else ""
-    if not (number.isascii() and number.isdigit()):
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise UserError(f"--device {device!r} is unknown (accepted: auto, cpu, cuda, cuda:N, mps)")
     there = count()
     if not there:

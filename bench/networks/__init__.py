@@ -30,6 +30,7 @@ class NetworkInfo:
         plug-in's network they need not be known; `products` then stand for nothing but the order in which runs are
         started.
     pretrained: whether ImageNet weights can be loaded; `function` then takes `pretrained` and `weights`.
+    confidence_head: whether it has a head of its own for a sample's confidence (`has_confidence`).
     """
 
     name: str
@@ -44,6 +45,7 @@ class NetworkInfo:
     smallest: int = 8
     channels: int | None = None
     pretrained: bool = False
+    confidence_head: bool = False
 
 
 _TABLE = (
@@ -151,7 +153,7 @@ _TABLE = (
         "vgg19_bn_two_heads", "VGG-19-BN (two heads)", "vgg19_bn with a second head of three layers for a sample's "
         "confidence; of NAL on ANIMAL-10N", "bench.networks.imagenet:vgg19_bn_two_heads", (3, 224, 224), 263_228_201,
         19628.01, "counted by hand: vgg19_bn and a head of 25088, 4096, 4096 and 1 units (MacLLL/NAL)",
-        parameter_classes=1000, smallest=32, channels=3,
+        parameter_classes=1000, smallest=32, channels=3, confidence_head=True,
     ),
     NetworkInfo(
         "inception_resnet_v2", "Inception-ResNet-v2", "for images of about 299 x 299; usual for mini-WebVision",

@@ -85,7 +85,8 @@ def source_of(key: str, cell: Cell, row: MethodRow) -> str:
     for named, source in cell.claim.sources:
         if key == named or key.startswith(f"{named}."):
             return source
-    parts: tuple[MethodRow | When, ...] = (row, *row.when)
+    number = cell.claim.when
+    parts: tuple[MethodRow | When, ...] = (row,) if number is None else (row, row.when[number])
     if any(_sets(part, key) for part in parts):
         return cell.claim.source or "the suite's file"
     return OF_THE_METHOD if key.startswith("hyper.") else OF_THE_SUITE

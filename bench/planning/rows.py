@@ -30,12 +30,14 @@ class Claim:
     """Whose procedure a row is. selection: its own rule, None: the suite's. deviations: in what it is not its paper's.
 
     source: of the row's settings; sources: of single values, by their key in `bench.planning.procedure`.
+    when: the number of the row's condition that holds; None: none does.
     """
 
     selection: str | None = None
     deviations: tuple[str, ...] = ()
     source: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    when: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def resolve(suite: Suite, name: str, noise: Noise, info: DataSetInfo, where: str
         training=_training(suite, name, number, where, noise),
         noise=own,
         validation=_own("validation", row, when) or suite.data.validation,
-        claim=_claim(row, when, entry),
+        claim=_claim(row, number, entry),
         warnings=warnings,
     )
 
@@ -100,7 +102,8 @@ def _keys(training: Mapping[str, Any], hyper: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _claim(row: MethodRow, when: When | None, entry: Mapping[str, Any]) -> Claim:
+def _claim(row: MethodRow, number: int | None, entry: Mapping[str, Any]) -> Claim:
+    when = None if number is None else row.when[number]
     further = when or When()
     stated = [_keys(part.training.model_dump(exclude_unset=True), part.hyper) for part in (row, further)]
     left = _keys(entry.get("training", {}), entry.get("hyper", {})) - set().union(*stated)
@@ -110,6 +113,7 @@ def _claim(row: MethodRow, when: When | None, entry: Mapping[str, Any]) -> Claim
         deviations=(*entry.get("deviations", ()), *row.deviations, *further.deviations),
         source=row.source,
         sources=tuple(sources.items()),
+        when=number,
     )
 
 

@@ -31,6 +31,7 @@ from datasets import noise as noise_models
 from datasets.base import DataSetInfo
 from datasets.registry import Described
 from methods import registry as methods
+from methods.hyper import idle
 from results.record import PROTOCOL, address
 
 
@@ -123,6 +124,7 @@ def _specification(suite: Suite, data: Described, name: str, row: RowSetting, wh
     except methods.MethodError as fault:
         raise methods.MethodError(f"{where}: {fault}") from None
     place = f"{where}: methods.{name}"
+    _refuse_idle(row, place)
     if "noisy_validation" in info.needs and row.validation.source not in ("inside", "outside"):
         raise UserError(
             f"{place}: the method selects by noisy validation: key 'data.validation.source' = "
@@ -152,6 +154,19 @@ def _specification(suite: Suite, data: Described, name: str, row: RowSetting, wh
         compile=training.compile,
         noise_rate=told_rate(suite, data.info, place) if "noise_rate" in info.needs else None,
     )
+
+
+def _refuse_idle(row: RowSetting, place: str) -> None:
+    """Raise MethodError for a hyper-parameter that would not count on the row's network."""
+    if not networks.NETWORKS[row.training.network].confidence_head:
+        return
+    declared, values = methods.info(row.method).hyper, methods.resolve(row.method, row.hyper)
+    for key in idle(declared, values):
+        others = ", ".join(f"{other} = {value!r}" for other, value in declared[key]["headless"].items())
+        raise methods.MethodError(
+            f"{place}: hyper-parameter {key!r} = {values[key]!r}: does not count with {others}, as the network "
+            f"{row.training.network!r} has a head of its own for the confidence"
+        )
 
 
 def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False) -> Plan:

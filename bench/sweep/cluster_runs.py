@@ -14,7 +14,7 @@ from bench.planning.spec import Cell
 from bench.sweep import halt, lease, stall
 from bench.sweep.cluster import workers_of
 from bench.sweep.run_queue import TRIES, Finished, Queue, Rules, failure
-from bench.sweep.worker import work
+from bench.sweep.worker import Outcome, work
 from bench.training.environment import Environment
 from common import stop
 from results.layout import Layout
@@ -26,6 +26,7 @@ _RESTART_SECONDS = 10
 _WAIT_SECONDS = 0.5
 _COUNT_SECONDS = 2.0
 _SHARED_SECONDS = 30.0  # until a record that a worker wrote is seen here: network folders are cached
+_ANSWER_SECONDS = 10.0  # for how a run went: a worker that is lost just then never tells
 _GONE_SECONDS = 20.0  # without a connection: the scheduler is not coming back
 
 Flying = dict[Any, tuple[Cell, stall.Watch]]
@@ -61,6 +62,38 @@ class _Connection:
         return True
 
 
+class Landing:
+    """Runs that are done and whose records have not been seen in the driver's folder yet; nobody is kept waiting.
+
+    The workers that were there at first have proved that they share the folder, one that came later has not.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._late: list[tuple[Cell, Outcome, float]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._late)
+
+    def settle(self, cell: Cell, outcome: Outcome) -> None:
+        """Settle a run that is done, at once or once its record is there."""
+        self._late.append((cell, outcome, time.monotonic() + _SHARED_SECONDS))
+        self.look()
+
+    def look(self) -> None:
+        """Settle those whose records have come, and as failed those whose have not for long."""
+        store, waiting = Store(self._queue.store), self._late
+        self._late = []
+        for cell, outcome, end in waiting:
+            if store.has(cell.address):
+                self._queue.settle(cell, outcome)
+            elif time.monotonic() > end:
+                told = "its worker has another folder at --out: the record is not here"
+                self._queue.settle(cell, failure(store.root, cell, told))
+            else:
+                self._late.append((cell, outcome, end))
+
+
 def run_cluster(
     client: Any,
     environment: Environment,
@@ -75,6 +108,7 @@ def run_cluster(
     """
     queue, connection = Queue(environment.store, cells, finished, rules), _Connection(client, tell)
     flying: Flying = {}
+    landing = Landing(queue)
     from bench.sweep.halt_plugin import HaltPlugin  # needs the extra
 
     client.register_plugin(HaltPlugin())
@@ -82,13 +116,14 @@ def run_cluster(
         while True:
             if connection.look():
                 _submit(client, queue, environment, flying)
-            if not flying and queue.is_empty():
+            landing.look()
+            if not flying and not landing and queue.is_empty():
                 return
             _wait(client, flying)
             stop.check()
             for future in [future for future in flying if future.done()]:
                 cell, _ = flying.pop(future)
-                _settle(queue, cell, future)
+                _settle(queue, landing, cell, future)
             for future in [future for future, (_, watch) in flying.items() if watch.is_stalled()]:
                 cell, watch = flying.pop(future)
                 _end(client, future, watch.path)
@@ -151,32 +186,20 @@ def _end(client: Any, future: Any, held: Path) -> None:
             lease.clear(held)
 
 
-def _is_here(root: Path, cell: Cell) -> bool:
-    """Whether the record of a run is in the driver's folder, or comes within a moment.
-
-    The workers that were there at first have proved that they share it, one that came later has not.
-    """
-    store, end = Store(root), time.monotonic() + _SHARED_SECONDS
-    while not store.has(cell.address):
-        if time.monotonic() > end:
-            return False
-        stop.check()
-        time.sleep(_WAIT_SECONDS)
-    return True
-
-
-def _settle(queue: Queue, cell: Cell, future: Any) -> None:
+def _settle(queue: Queue, landing: Landing, cell: Cell, future: Any) -> None:
     """Note how a run went; what was cut off goes on, unless it got no further each time."""
     if future.status == "finished":
-        outcome = future.result()
+        try:
+            outcome = future.result(timeout=_ANSWER_SECONDS)
+        except Exception:  # whatever became of worker or connection: what the run left in the store tells
+            queue.put_back(cell)
+            return
         if outcome.status == "stopped":  # its worker was told to end
             queue.lost_worker(cell, ENDED)
             return
         if outcome.status in ("out_of_memory", "device_fault"):  # here it is not known what else is on the device
             outcome = failure(queue.store, cell, outcome.message, outcome.traceback)
-        if outcome.status == "done" and not _is_here(queue.store, cell):
-            outcome = failure(queue.store, cell, "its worker has another folder at --out: the record is not here")
-        queue.settle(cell, outcome)
+        (landing if outcome.status == "done" else queue).settle(cell, outcome)
         return
     if future.status != "error":  # the connection was lost; its worker may go on, which the lease tells
         queue.put_back(cell)

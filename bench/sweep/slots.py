@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ def runs_per_device(text: str, device: str, cluster: str | None) -> int | None:
     """What --runs-per-device says: a number, or None for `auto`. Raises UserError where it is none or of no use."""
     if text == "auto":
         return None
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if re.fullmatch(r"0*[1-9][0-9]{0,8}", text) is None:  # int() raises for thousands of digits
         raise UserError(f"--runs-per-device {text!r} is unknown (accepted: auto, or a number from 1)")
     if int(text) > 1 and cluster is not None:
         raise UserError(f"--runs-per-device {text}: with --cluster every worker takes one run (accepted: auto, 1)")

@@ -27,6 +27,7 @@ from results.store import Store, StoreError
 LOOK_SECONDS = 1.0
 END_SECONDS = 120.0  # that a command waits for its trackers once all runs are over
 Tell = Callable[[str], None]
+IsLive = Callable[[str], bool]
 T = TypeVar("T")
 
 
@@ -63,9 +64,12 @@ def _made(tool: str, where: Tracking, run: Followed) -> dict[str, Tracker]:
 class Follower:
     """Tells the trackers of all runs of a suite. A tracker that fails is told nothing more, and a warning says so."""
 
-    def __init__(self, wanted: Sequence[Tracking], suite: str, cells: Sequence[Cell], store: Path, tell: Tell) -> None:
+    def __init__(
+        self, wanted: Sequence[Tracking], suite: str, cells: Sequence[Cell], store: Path, tell: Tell, is_live: IsLive
+    ) -> None:
+        """is_live: whether a run of this address goes on, here or by another command, which then needs its epochs."""
         self._tools, self._tell, self._layout = {one.tool: one for one in wanted}, tell, Layout(store)
-        self._suite, self._waiting = suite, {cell.address: cell for cell in cells}
+        self._suite, self._waiting, self._is_live = suite, {cell.address: cell for cell in cells}, is_live
         self._addresses, self._runs = tuple(self._waiting), dict[str, _Run]()
         self._over: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
 
@@ -87,7 +91,12 @@ class Follower:
                 left = ", ".join(self._tools)
                 self._tell(f"warning: --track: not through after {END_SECONDS:.0f} s, and given up: {left}")
             for address in self._addresses:
-                self._layout.epochs(address).unlink(missing_ok=True)
+                self._forget(address)
+
+    def _forget(self, address: str) -> None:
+        """Remove the epochs of a run, unless it goes on."""
+        if not self._is_live(address):
+            self._layout.epochs(address).unlink(missing_ok=True)
 
     def _follow(self) -> None:
         while self._tools:
@@ -156,4 +165,4 @@ class Follower:
         run = self._begun(address)
         self._each(run, lambda tracker: tracker.end(done, last, run.epoch))
         del self._runs[address]
-        self._layout.epochs(address).unlink(missing_ok=True)
+        self._forget(address)

@@ -182,6 +182,10 @@ def test_a_folder_of_npy_files_with_floats_channels_first(tmp_path: Path) -> Non
         ({"train_images": np.zeros((40, 3, 8, 3), np.uint8)}, "channels could be second or last"),
         ({"x_train": np.zeros((40, 8, 8), np.uint8)}, "are both the images"),
         ({"class_names": np.array(["only"])}, "label '1' is no class: there are 1"),
+        (
+            {"train_labels": np.array(["0"] * 39 + ["9" * 5000]), "class_names": np.array(["no", "yes"])},
+            r"label '9{120}\.\.\.' is no class: there are 2",
+        ),
         ({"class_names": np.array([1, 2])}, "class_names: expected a list of texts"),
     ],
 )

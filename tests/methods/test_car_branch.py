@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,36 @@ def test_a_deep_branch_is_the_networks_own_head_where_it_has_one(branch: str) ->
     assert hasattr(method, "indicator") == (branch == "linear")
     assert torch.equal(head[0].weight, before) == (branch == "linear")
     assert method.confidence_logits.unique().numel() > 1
+
+
+DEEP = "methods.car.hyper.branch=deep"
+PLAIN, UNIT = (f"methods.car.hyper.branch_features={word}" for word in ("plain", "unit"))
+AUTHORS, ONE = "methods.car.hyper.authors_behaviour=true", 'methods.car.hyper.confidence="one"'
+
+
+@pytest.mark.parametrize("network", ["two_heads", "digits_cnn"])
+@pytest.mark.parametrize(
+    ("settings", "counts"),
+    [((DEEP, PLAIN), False), ((DEEP, AUTHORS, UNIT), False), ((DEEP,), True), ((DEEP, UNIT), True),
+     ((DEEP, AUTHORS), True), ((DEEP, AUTHORS, PLAIN), True), ((PLAIN,), True), ((DEEP, PLAIN, ONE), True)],
+)  # fmt: skip
+def test_features_of_a_branch_that_is_the_networks_own_head_are_refused(
+    settings: tuple[str, ...], counts: bool, network: str
+) -> None:
+    with registries.as_before():
+        info = NetworkInfo("two_heads", "Two heads", "for a test", two_heads, (1, 8, 8), confidence_head=True)
+        NETWORKS.add(info, Path("two_heads.py"))
+        if counts or network == "digits_cnn":
+            specification("car", *settings, f'training.network="{network}"')
+            return
+        with pytest.raises(registry.MethodError, match=r"'branch_features' = '\w+': does not count with "):
+            specification("car", *settings, f'training.network="{network}"')
+
+
+def test_such_a_row_is_refused_before_anything_is_written(refused: Callable[..., str]) -> None:
+    line = refused("run", "animal10n", "--set", "methods.nal.hyper.branch_features=unit")
+    assert "methods.nal: hyper-parameter 'branch_features' = 'unit': does not count with branch = 'deep'" in line
+    assert "the network 'vgg19_bn_two_heads' has a head of its own" in line
 
 
 def test_the_branch_came_later_and_is_no_part_of_old_specifications() -> None:

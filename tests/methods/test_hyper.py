@@ -9,10 +9,15 @@ import pytest
 from command_line import HOME
 
 from methods import registry
-from methods.hyper import HyperParameter, MethodError, check_declarations, resolve_hyper, with_epochs, without_later
+from methods.hyper import HyperParameter, MethodError, check_declaration, resolve_hyper, with_epochs, without_later
 from methods.registry import resolve
 
 SHARE: HyperParameter = {"default": 0.1, "unit": "epochs", "bounds": (0, 1000), "source": "test"}
+
+
+def check_declarations(hyper: dict[str, Any], where: str) -> None:
+    for name, declared in hyper.items():
+        check_declaration(name, declared, hyper, where)
 
 
 @pytest.mark.parametrize(("value", "epochs"), [(5, 5), (1, 1), (1.0, 30), (0.5, 15), (0, 0)])
@@ -29,6 +34,10 @@ def test_epochs_are_whole_numbers_or_shares_whatever_the_default_is(value: float
         ({"default": 1.5}, r"m: hyper-parameter 'start' = 1\.5: a share of the run must lie in \[0, 1\]"),
         ({"unit": "steps"}, r"m: hyper-parameter 'start': `unit` = 'steps' \(accepted: epochs\)"),
         ({"later": 2}, r"m: hyper-parameter 'start': `later` = 2 \(accepted: True, False\)"),
+        (
+            {"headless": {"end": 1}},
+            r"m: hyper-parameter 'start': `headless` must be a dictionary of values of other hyper",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_refused(changed: dict[str, Any], told: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from golden_support import StubTask, make, make_batch
-from loss_inputs import CLASSES, SIZE, draw, eye, onehot
+from loss_inputs import CLASSES, SIZE, draw, elr_loss, eye, onehot
 from torch import Tensor
 
 from methods.active_passive import mean_absolute_error
@@ -18,7 +18,7 @@ from methods.co_teaching import co_teaching_loss, forget_rate, kept_count
 from methods.co_teaching_plus import co_teaching_plus_loss
 from methods.cores import cores_loss, cores_losses, cores_strength
 from methods.divide_mix import confidence_penalty, prior_penalty
-from methods.elr import elr_loss, elr_targets
+from methods.elr import elr_targets
 from methods.gce import gce_losses, truncated_gce_loss
 from methods.loss_correction import backward_losses, estimate_matrix, forward_losses, invert, outlier_percentile
 from methods.nlnl import class_weights, negative_loss, positive_loss, soft_loss

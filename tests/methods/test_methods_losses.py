@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_inputs import CLASSES, SIZE, draw, eye, onehot
+from loss_inputs import CLASSES, SIZE, draw, elr_loss, eye, onehot
 from torch import Tensor
 
 from methods.active_passive import mean_absolute_error, normalized_cross_entropy
@@ -17,10 +17,11 @@ from methods.co_teaching import co_teaching_loss, kept_count
 from methods.co_teaching_plus import co_teaching_plus_loss
 from methods.cores import cores_loss, cores_losses
 from methods.divide_mix import confidence_penalty, prior_penalty, semi_loss
-from methods.elr import elr_loss, elr_targets
+from methods.elr import elr_targets
 from methods.gce import gce_losses
 from methods.jocor import jocor_loss
 from methods.label_smoothing import label_smoothing_loss
+from methods.logit_clip import clipped_logits
 from methods.loss_correction import backward_losses, forward_losses, invert
 from methods.mixup import mixup_loss
 from methods.nlnl import negative_loss, positive_loss
@@ -96,6 +97,8 @@ ANYWHERE: dict[str, Loss] = {
     "car, exact zeros": lambda z, y: car_loss(z, onehot(y, z.dtype), z[:, 0], 10.0, 0.1),
     "car, authors": lambda z, y: car_loss(z, onehot(y, z.dtype).clamp_min(1e-4), z[:, 0], 10.0, 0.1, True),
     "label smoothing": lambda z, y: label_smoothing_loss(z, y, -4.0),
+    "logit clip": lambda z, y: F.cross_entropy(clipped_logits(z, 1.5), y),
+    "logit clip, highest order": lambda z, y: F.cross_entropy(clipped_logits(z, 1.5, 100.0), y),
     "sce": lambda z, y: sce_loss(z, y, 0.1, 1.0),
     "gce": lambda z, y: gce_losses(z, y, 0.7).mean(),
     "nce": lambda z, y: normalized_cross_entropy(z, y).mean(),

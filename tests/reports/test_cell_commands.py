@@ -14,6 +14,7 @@ import pytest
 from command_line import HOME, Command
 
 from bench.api.planned_now import planned_now
+from bench.machine import precision
 from reports.build import build_report
 from reports.commands import HEADER, Commands, seeds_text
 from reports.gather import gather, sections
@@ -67,6 +68,39 @@ def test_what_is_planned_otherwise_today_is_said() -> None:
     assert told.text.endswith("--seeds 0-2 --epochs 25") and told.differs == "batch_size"
     gone = Commands([section], lambda _name, _seeds: {}).of(addresses)
     assert gone.text == "" and gone.differs == "the suite no longer has this cell"
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_command_has_the_precision_of_its_record_on_every_machine(
+    fast: bool, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "cpu_has_fast_bfloat16", lambda: fast)
+    (section,) = sections(gather(QUICK.with_name("car-ablation.jsonl")))
+    addresses = section.frame["address"][section.frame["seed"] == 0].head(1)
+    told = Commands([section], planned_now).of(addresses)
+    assert told.text.endswith("--seeds 0, --precision bf16") and "precision" not in told.differs
+    ended = command(*shlex.split(told.text)[2:], "--dry-run", "--out", "none")
+    assert re.findall(r"^missing +([0-9a-f]{12})", ended.out, re.MULTILINE) == [addresses.iloc[0][:12]]
+
+
+def test_runs_of_two_precisions_have_two_commands() -> None:
+    (section,) = sections(gather(QUICK))
+    addresses = section.done("digits", "symmetric 50%", "elr")["address"]
+    for cell in section.plan["cells"]:
+        if cell["address"] == addresses.iloc[0]:
+            cell["spec"]["precision"] = "bf16"
+
+    def left(name: str, seeds: object) -> dict[object, object]:
+        now = planned_now(name, [0, 1, 2])
+        assert now is not None
+        return {key: {**spec, "precision": "auto"} for key, spec in now.items()}
+
+    told = Commands([section], left).of(addresses)  # type: ignore[arg-type]
+    ends = [part.partition("--seeds ")[2] for part in told.text.split(" && ")]
+    assert ends == ["0, --precision bf16", "1-2 --precision fp32"] and not told.differs
+    section.plan["cells"][0]["spec"]["precision"] = "$(x)"
+    told = Commands([section], left).of([section.plan["cells"][0]["address"]])  # type: ignore[arg-type]
+    assert told.text and "--precision" not in told.text and told.differs == "precision"
 
 
 def test_a_strangers_names_stay_words_of_the_command(tmp_path: Path) -> None:

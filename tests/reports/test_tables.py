@@ -533,6 +533,14 @@ def test_costs_of_several_machines_never_stand_without_a_word(tmp_path: Path) ->
     (note,) = (note for note in half.notes if "Cost figures" in note)
     assert note.endswith("which the records do not name: it may be several.")
 
+    unnamed = {name: {**made["elr"], "host": None} for name in ("sce", "selc")}
+    mixed = _accuracy(_records(tmp_path / "mixed", made | unnamed))
+    (note,) = (note for note in mixed.notes if "Cost figures" in note)
+    assert "means over runs on 2 machines and on unknown ones (2 runs of records that name none) and depend" in note
+    mixed = _accuracy(_records(tmp_path / "fewer", made | {"sce": unnamed["sce"]}))
+    (note,) = (note for note in mixed.notes if "Cost figures" in note)
+    assert "on 2 machines and on unknown ones (1 run of records that name none)" in note
+
 
 def test_every_mean_over_rows_says_which_rows_are_in(tmp_path: Path) -> None:
     store = Store(tmp_path)

@@ -226,9 +226,9 @@ def test_noise_files_of_one_name_are_refused_as_tables_could_not_tell_them_apart
     assert "s.toml: key 'noise': 'matrix m' stands in the suite twice" in refused("run", "s.toml")
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", ""])
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "", pytest.param("9" * 5000, id="digits")])
 @pytest.mark.parametrize("option", ["--seeds", "--epochs", "--jobs", "--runs-per-device"])
-def test_a_count_below_one_is_refused(option: str, value: str, refused: Callable[..., str]) -> None:
+def test_a_count_that_is_none_is_refused(option: str, value: str, refused: Callable[..., str]) -> None:
     assert option in refused("run", "quick", option, value)
 
 
@@ -245,6 +245,13 @@ def test_a_device_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setattr(accelerator, "count", lambda: 0)
     assert "--device" in refused("run", "quick", "--device", device)
+
+
+def test_a_device_of_thousands_of_digits_is_refused(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "count", lambda: 1)
+    assert "is unknown (accepted: auto, cpu, cuda" in refused("run", "quick", "--device", f"cuda:{'9' * 5000}")
 
 
 @pytest.mark.parametrize("arguments", [("run", "quick"), ("tune", "elr", "quick")])

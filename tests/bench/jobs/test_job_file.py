@@ -28,6 +28,8 @@ FAULTS = {
     "unknown key": ('jobs = 1\nmemory = "2GB"\npartitoin = "cpu"', "did you mean 'partition'"),
     "two lines": ('jobs = 1\nmemory = "2GB"\nsetup = ["a\\nb"]', "must be one line of text"),
     "no TOML": ("jobs == 1", "not TOML"),
+    "digits": (f"jobs = {'9' * 5000}", "a number in it has too many digits"),
+    "nested": (f"setup = {'[' * 5000}", "nested too deeply"),
 }
 
 

@@ -376,6 +376,12 @@ def test_two_heads_give_features_and_a_confidence_in_one_pass() -> None:
         make("digits_cnn").features_and_confidence(images_for("digits_cnn"))
 
 
+def test_a_network_is_declared_to_have_a_head_for_a_confidence_if_it_has_one() -> None:
+    for entry in networks.NETWORKS:
+        with torch.device("meta"):
+            assert networks.build(entry.name, 10, entry.image_shape).has_confidence == entry.confidence_head, entry.name
+
+
 def test_nals_vgg_has_both_heads_from_the_pooled_map() -> None:
     with torch.device("meta"):
         network = networks.build("vgg19_bn_two_heads", 10, (3, 64, 64)).eval()

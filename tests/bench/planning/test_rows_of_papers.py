@@ -12,6 +12,7 @@ from command_line import Command
 from bench.api.planned import plan_suite
 from bench.planning import spec
 from bench.planning import suite as suites
+from tests.user_files.case import write_images, write_list
 
 HEAD = """
 title = "Two papers"
@@ -116,6 +117,21 @@ def test_rows_are_listed_with_the_source_of_each_value(command: Command, tmp_pat
     assert "hyper.momentum 0.7 the method's default" in lines[row:]
 
 
+def test_a_value_that_a_condition_sets_has_the_rows_source_where_it_holds_alone(
+    command: Command, tmp_path: Path
+) -> None:
+    further = "hyper = { momentum = 0.9 }\ntraining = { epochs = 5, optimizer = { lr = 0.5 } }\n"
+    (tmp_path / "papers.toml").write_text(HEAD + further)
+    entries = json.loads(command("list", "rows", str(tmp_path / "papers.toml"), "--json").out)
+    found = {entry["setting"]: entry["values"] for entry in entries if entry["row"] == "elr"}
+    for key, of_others in (("epochs", "the suite's"), ("optimizer.lr", "the suite's"),
+                           ("hyper.momentum", "the method's default")):  # fmt: skip
+        sources = {setting: values[key]["source"] for setting, values in found.items()}
+        assert sources == {
+            "symmetric 20%": of_others, "symmetric 40%": of_others, "asymmetric 40%": "the second paper"
+        }, key  # fmt: skip
+
+
 def test_rows_are_listed_as_json_for_every_setting(command: Command, tmp_path: Path) -> None:
     (tmp_path / "papers.toml").write_text(HEAD)
     found = json.loads(command("list", "rows", str(tmp_path / "papers.toml"), "--json").out)
@@ -130,6 +146,17 @@ def test_a_suite_is_named_for_rows_and_for_nothing_else(command: Command, argume
     ended = command("list", *arguments)
     assert ended.status == 2
     assert ended.err.count("\n") == 1
+
+
+def test_rows_of_own_images_are_listed_from_their_folder(command: Command, tmp_path: Path) -> None:
+    write_list(tmp_path / "data", write_images(tmp_path / "data"))
+    absent = command("list", "rows", "own-images", "--data", tmp_path / "other")
+    assert absent.status == 2 and absent.err.count("\n") == 1
+    ended = command("list", "rows", "own-images", "--data", tmp_path / "data")
+    assert ended.status == 0 and "(cross_entropy)" in ended.out
+    ended = command("list", "suites", "--data", tmp_path / "data")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == "error: --data: for `list rows SUITE` alone: list suites reads no data\n"
 
 
 def test_a_dry_run_says_what_each_row_has_of_its_own_at_each_level(command: Command) -> None:

@@ -8,14 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from command_line import ENVIRONMENT, HOME, finish, kill_all, results, resumes, run, start, wait_for, write_suite
 from dask_cluster import Make, clusters, free_port
+from small_runs import specification
 
-from bench.sweep import lease
+from bench.planning.spec import Cell
+from bench.sweep import cluster_runs, lease
+from bench.sweep.cluster_runs import Landing
+from bench.sweep.run_queue import Queue
+from bench.sweep.worker import Outcome
 from results.store import Store
 
 pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
@@ -148,6 +154,30 @@ def test_a_cluster_without_a_worker_is_waited_for_and_loses_all_in_between(tmp_p
         assert finish(driver)[0] == 0, (tmp_path / "log").read_text()
     assert "1 workers again" in (tmp_path / "log").read_text()
     assert resumes(tmp_path / "out") == 1
+
+
+def test_a_worker_that_is_lost_with_its_answer_costs_a_look_into_the_store(
+    tmp_path: Path, make_cluster: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client, wait
+
+    cluster = make_cluster(workers=1)
+    one = Cell("cross_entropy", "cross_entropy", "symmetric 50%", specification("cross_entropy"))
+    queue = Queue(tmp_path / "out", [one], lambda settled, outcome: None)
+    assert queue.take_ready() == (one, "")
+    monkeypatch.setattr(cluster_runs, "_ANSWER_SECONDS", 0.5, raising=False)
+    with Client(cluster.address, set_as_default=False) as client:
+        future = client.submit(Outcome, "done")
+        with client.as_current():
+            wait([future], timeout=30)
+        os.kill(cluster.processes[-1].pid, signal.SIGSTOP)
+        settling = threading.Thread(target=cluster_runs._settle, args=(queue, Landing(queue), one, future), daemon=True)
+        settling.start()
+        settling.join(20)
+        hangs = settling.is_alive()
+        os.kill(cluster.processes[-1].pid, signal.SIGCONT)
+        settling.join(20)
+    assert not hangs and queue.take_ready() == (one, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["control c", "SIGTERM"])

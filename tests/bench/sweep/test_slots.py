@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -128,12 +129,12 @@ def test_a_run_in_a_cluster_that_is_out_of_memory_is_an_ordinary_failure(tmp_pat
     class Future:
         status = "finished"
 
-        def result(self) -> Outcome:
+        def result(self, timeout: float) -> Outcome:
             return Outcome("out_of_memory", "OutOfMemoryError: full", "Traceback: full\n")
 
     one, ended = cell(), []
     queue = Queue(tmp_path, [one], lambda settled, outcome: ended.append((settled, outcome)))
-    cluster_runs._settle(queue, one, Future())
+    cluster_runs._settle(queue, cluster_runs.Landing(queue), one, Future())
     assert ended == [(one, Outcome("failed", "OutOfMemoryError: full"))]
     assert Store(tmp_path).failures() == {one.address: "Traceback: full\n"}
 
@@ -145,14 +146,14 @@ def test_a_run_in_a_cluster_whose_jobs_are_too_short_is_told_as_that(tmp_path: P
     class Future:
         status = "finished"
 
-        def result(self) -> Outcome:
+        def result(self, timeout: float) -> Outcome:
             return Outcome("stopped")
 
     one, ended = cell(), list[Outcome]()
     queue = Queue(tmp_path, [one], lambda settled, outcome: ended.append(outcome))
     for _ in range(TRIES):
         assert queue.take_ready() == (one, "") and not ended
-        cluster_runs._settle(queue, one, Future())
+        cluster_runs._settle(queue, cluster_runs.Landing(queue), one, Future())
     assert [(outcome.status, outcome.message) for outcome in ended] == [("failed", cluster_runs.ENDED)]
     assert "killed" not in cluster_runs.ENDED
 
@@ -170,17 +171,26 @@ def test_a_worker_of_a_cluster_that_came_later_with_a_folder_of_its_own(
         def __init__(self, store: Path) -> None:
             self.store = store
 
-        def result(self) -> Outcome:
+        def result(self, timeout: float) -> Outcome:
             return work(cell().spec, Environment(self.store, None), None)
 
-    monkeypatch.setattr(cluster_runs, "_SHARED_SECONDS", 0.1)
     ended = list[Outcome]()
     queue = Queue(tmp_path / "ours", [cell()], lambda settled, outcome: ended.append(outcome))
-    cluster_runs._settle(queue, cell(), Future(tmp_path / "another"))
-    assert [(one.status, "another folder" in one.message) for one in ended] == [("failed", True)]
-    Store(tmp_path / "ours").clear_failure(cell().address)
-    cluster_runs._settle(queue, cell(), Future(tmp_path / "ours"))
-    assert ended[-1] == Outcome("done")
+    landing, begun = cluster_runs.Landing(queue), time.monotonic()
+    cluster_runs._settle(queue, landing, cell(), Future(tmp_path / "another"))
+    assert not ended and landing and time.monotonic() - begun < 0.9 * cluster_runs._SHARED_SECONDS, "nobody waits"
+    work(cell().spec, Environment(tmp_path / "ours", None), None)  # as if a network folder showed it now
+    landing.look()
+    assert ended == [Outcome("done")] and not landing
+    cluster_runs._settle(queue, landing, cell(), Future(tmp_path / "ours"))
+    assert ended[1:] == [Outcome("done", elsewhere=True)] and not landing
+    other = Queue(tmp_path / "theirs", [cell()], lambda settled, outcome: ended.append(outcome))
+    monkeypatch.setattr(cluster_runs, "_SHARED_SECONDS", 0.0)
+    landing = cluster_runs.Landing(other)
+    cluster_runs._settle(other, landing, cell(), Future(tmp_path / "another"))
+    time.sleep(0.01)
+    landing.look()
+    assert [(one.status, "another folder" in one.message) for one in ended[2:]] == [("failed", True)] and not landing
 
 
 def test_a_worker_says_what_kind_of_fault_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from command_line import Command, write_suite
 
-from bench.sweep import scheduler
+from bench.sweep import lease, scheduler
 from bench.sweep.worker import Outcome
 from bench.tracking import follow, option, tools
 from bench.tracking.option import Tracking
 from bench.training.told import Told
 from common.record import Record
 from results.epochs import values_of
+from results.layout import Layout
 from results.record import result
 from results.store import Store
 
@@ -104,6 +105,28 @@ def test_a_run_that_is_left_to_others_is_no_failure(
     ended = command("run", "tiny.toml", "--no-wait", "--track", "fake:there")
     assert ended.status == 0 and "left to others: 1" in ended.out, ended
     assert fake == []
+
+
+@pytest.mark.parametrize("ended", ["left", "failed"])
+@pytest.mark.parametrize("live", [True, False])
+def test_the_epochs_of_a_run_that_goes_on_elsewhere_stay(
+    live: bool, ended: Any, fake: list[Fake], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_suite(tmp_path / "tiny.toml", epochs=2)
+    layout, held = Layout(tmp_path / "output"), []
+
+    def elsewhere(cells: Any, places: Any, finished: Any, *more: Any) -> None:
+        for cell in cells:
+            Told(layout.epochs(cell.address)).epoch({"epoch": [1], "test_accuracy": [0.5]})
+            if live:  # of another command's worker
+                held.append(lease.acquire(layout.lease(cell.address), lambda holder: False))
+            finished(cell, Outcome(ended))
+
+    monkeypatch.setattr(scheduler, "run_local", elsewhere)
+    command("run", "tiny.toml", "--no-wait", "--track", "fake:there")
+    for one in held:
+        one.release()
+    assert len(list((tmp_path / "output" / "epochs").iterdir())) == live
 
 
 @pytest.mark.parametrize("when", ["begin", "log", "end"])

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from loss_inputs import draw, onehot
+from loss_inputs import draw, elr_loss, onehot
 from torch import Tensor, nn
 
 from methods.co_teaching import co_teaching_loss, kept_count
 from methods.co_teaching_plus import co_teaching_plus_loss, disagreement
 from methods.cores_star import consistency_loss
 from methods.divide_mix import clean_probability, co_refined, confidence_penalty, normalised_losses, prior_penalty
-from methods.elr import elr_loss
 from methods.elr_plus import average_weights, elr_plus_loss
 from methods.jocor import jocor_losses
 from methods.mixup import mixup_loss
