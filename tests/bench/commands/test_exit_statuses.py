@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,15 @@ def test_2_input_that_cannot_be_used(refused: Callable[..., str]) -> None:
     assert "--seeds" in refused("run", "quick", "--seedz", "1")
 
 
+@pytest.fixture
+def hears_control_c() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so would these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_control_c")
 @pytest.mark.parametrize("expected", BY_SIGNAL)
 def test_what_stops_a_command_gives_its_status(
     expected: int, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
