@@ -22,12 +22,12 @@ OWN_GROUPS = Path("/proc/self/cgroup")
 _UNLIMITED = 2**60  # version 1 writes no limit as a number near 2**63
 
 _PROCESSORS = (
-    ("SLURM_JOB_ID", ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")),
+    ("", ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")),  # which nobody else sets
     ("PBS_JOBID", ("NCPUS", "PBS_NUM_PPN")),
     ("LSB_JOBID", ("LSB_DJOB_NUMPROC",)),
     ("SGE_TASK_ID", ("NSLOTS",)),
 )
-"""What says that this is a job, and the variables that tell its processors, the first one that is set."""
+"""What says that this is a job, if the names do not, and the variables that tell its processors: the first that is set."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _processors(environment: Mapping[str, str]) -> Iterator[Part]:
         if quota > 0 and period > 0:
             yield Part(max(quota // period, 1), "the control group's quota")
     for job, names in _PROCESSORS:
-        told = [(name, _number(environment.get(name))) for name in names if job in environment]
+        told = [(name, _number(environment.get(name))) for name in names if not job or job in environment]
         for name, number in [pair for pair in told if pair[1]][:1]:
             yield Part(number, name)
 

@@ -92,7 +92,8 @@ def test_control_groups(given: Given, own: str, files: dict[str, str], processor
     [
         ({"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "8"}, Part(1, "SLURM_CPUS_PER_TASK")),
         ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "8"}, Part(8, "SLURM_CPUS_ON_NODE")),
-        ({"SLURM_CPUS_PER_TASK": "1"}, Part(64, "the machine")),  # of a shell that is no job
+        ({"SLURM_CPUS_PER_TASK": "1"}, Part(1, "SLURM_CPUS_PER_TASK")),
+        ({"NCPUS": "4", "NSLOTS": "2"}, Part(64, "the machine")),  # of a shell that is no job: others set such names
         ({"PBS_JOBID": "7.head", "NCPUS": "4"}, Part(4, "NCPUS")),
         ({"PBS_JOBID": "7.head", "PBS_NUM_PPN": "5"}, Part(5, "PBS_NUM_PPN")),
         ({"LSB_JOBID": "7", "LSB_DJOB_NUMPROC": "6"}, Part(6, "LSB_DJOB_NUMPROC")),
