@@ -27,7 +27,7 @@ _PROCESSORS = (
     ("LSB_JOBID", ("LSB_DJOB_NUMPROC",)),
     ("SGE_TASK_ID", ("NSLOTS",)),
 )
-"""What says that this is a job, if the names do not, and the variables that tell its processors: the first that is set."""
+"""What says that this is a job, if names do not, and the variables that tell its processors: the first that is set."""
 
 
 @dataclass(frozen=True)
