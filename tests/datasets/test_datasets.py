@@ -82,6 +82,16 @@ def test_digits_train_and_test_are_the_whole_table() -> None:
     assert np.abs(held.train.pixels[..., 0] / 255 * 16 - table.images[rest]).max() < 0.04
 
 
+def test_digits_do_not_import_the_package_but_where_its_file_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; from datasets import digits; digits.load(); print('sklearn' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, check=True).stdout
+    assert said == "False\n"
+    held = digits.load()
+    monkeypatch.setattr(digits, "_FILE", "absent")
+    again = digits.load()
+    assert np.array_equal(held.train.pixels, again.train.pixels) and np.array_equal(held.test.labels, again.test.labels)
+
+
 def test_digits_statistics_are_those_of_the_training_images() -> None:
     scaled = digits.load().train.pixels / 255.0
     assert scaled.mean() == pytest.approx(digits.INFO.mean[0], abs=1e-4)
