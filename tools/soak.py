@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,20 +116,29 @@ class Soak:
             while self.processes() and time.monotonic() < end:
                 time.sleep(0.1)
 
-    def check_stopped(self, command: subprocess.Popen[bytes], store: Path, said: str) -> None:
+    def check_stopped(
+        self, command: subprocess.Popen[bytes], store: Path, said: str, before: Mapping[Path, bytes]
+    ) -> None:
         """Take note of what a command left that SIGTERM stopped, and of what it said at its end.
 
-        Before it listens, SIGTERM ends it as it does any program.
+        Before it listens, SIGTERM ends it as it does any program. before: the leases of those that kill -9 had ended
+        when it started: it takes them over one by one, and may not have come to them.
         """
         status, lines = command.returncode, said.splitlines()
         if status == 143 and sum("SIGTERM" in line for line in lines) != 1:
             self.unclean.append(f"it did not say so in one line: {lines[-3:]}")
         if status not in (0, 143, -signal.SIGTERM):
             self.unclean.append(f"exit status {status} after SIGTERM: {lines[-3:]}")
-        left = [*(store / "leases").glob("*"), *SHARED_MEMORY.glob(f"sem.loky-{command.pid}-*")]
+        left = [path for path, held in leases(store).items() if held != before.get(path)]
+        left += [*SHARED_MEMORY.glob(f"sem.loky-{command.pid}-*")]
         left += [path for path in (self.folder / "tmp").iterdir() if path.name.startswith(("nlb-", "pymp-"))]
         self.unclean += [f"{path} after SIGTERM" for path in left]
         self.unclean += [f"{line} after SIGTERM" for line in lines if "Traceback" in line or "leaked" in line]
+
+
+def leases(store: Path) -> dict[Path, bytes]:
+    """The leases of a store, with who holds each."""
+    return {path: path.read_bytes() for path in (store / "leases").glob("*")}
 
 
 def disturbed(soak: Soak, kills: int, longest: float) -> Iterator[str]:
@@ -144,7 +153,8 @@ def disturbed(soak: Soak, kills: int, longest: float) -> Iterator[str]:
         while status is None:
             log = soak.folder / f"{store}.log"
             said = log.stat().st_size if log.exists() else 0
-            command, before = soak.start(store, log), soak.kills.copy()
+            held, before = leases(soak.folder / store), soak.kills.copy()
+            command = soak.start(store, log)
             while (status := command.poll()) is None and sum(soak.kills.values()) < kills:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     command.wait(soak.chance.uniform(0, longest))
@@ -153,7 +163,7 @@ def disturbed(soak: Soak, kills: int, longest: float) -> Iterator[str]:
             status = command.wait()
             killed = soak.kills - before
             if killed and not killed.keys() - set(TERMS):
-                soak.check_stopped(command, soak.folder / store, log.read_bytes()[said:].decode(errors="replace"))
+                soak.check_stopped(command, soak.folder / store, log.read_bytes()[said:].decode(errors="replace"), held)
             if status < 0 or status == 143:
                 status = None  # killed: once more
             elif status:  # a run whose worker was killed three times counts as failed; it is asked for again
