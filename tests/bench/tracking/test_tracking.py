@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Command, write_suite
+from command_line import Command, wait_for, write_suite
 
 from bench.sweep import lease, scheduler
 from bench.sweep.worker import Outcome
@@ -245,6 +245,8 @@ def test_wandb_keeps_a_run_offline(run_tiny: Callable[..., tuple[str, Record]], 
     said, record = run_tiny("--track", "wandb")
     assert "warning" not in said
     [folder] = (tmp_path / "output" / "wandb" / "wandb").glob("offline-run-*")
-    content = (folder / f"run-{record['address'][:16]}.wandb").read_bytes()
+    file = folder / f"run-{record['address'][:16]}.wandb"
+    last = json.dumps(record["curves"]["test_accuracy"][1]).encode()
+    wait_for(lambda: last in file.read_bytes())  # its service writes it; a command waits for that at its end
+    content = file.read_bytes()
     assert b"test_accuracy" in content and NAME.encode() in content
-    assert json.dumps(record["curves"]["test_accuracy"][1]).encode() in content
