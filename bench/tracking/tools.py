@@ -80,7 +80,8 @@ class MLflow:
         if not where.is_address:  # a folder of plain files is what MLflow 3 no longer takes
             Path(place).mkdir(parents=True, exist_ok=True)
             place, files = f"sqlite:///{place}/mlflow.db", (Path(place) / "files").as_uri()
-        self._client = client = mlflow.MlflowClient(tracking_uri=place)
+        client: Any = mlflow.MlflowClient(tracking_uri=place)  # its types are there only where it is installed
+        self._client = client
         found = client.get_experiment_by_name(run.suite)
         try:
             experiment = client.create_experiment(run.suite, files) if found is None else found.experiment_id
