@@ -105,3 +105,21 @@ def starter(monkeypatch: pytest.MonkeyPatch) -> Starter:
             return started(specification("cross_entropy", *assignments, seed=seed))[0]
 
     return start
+
+
+FACTOR_METHOD = """
+import torch.nn.functional as F
+{imported}
+
+class Mine(Method):
+    name = "mine"
+    title = "Mine"
+    year = 2026
+    reference = "none"
+
+    def loss(self, batch):
+        logits = self.network(batch.views[0])
+        batch.observe(logits)
+        return FACTOR * F.cross_entropy(logits, batch.labels)
+"""
+"""A method's file, whose loss has the FACTOR that `imported` brings, with the contract's base class."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import registries
 from command_line import ENVIRONMENT, HOME, Command, results, write_suite
+from small_runs import FACTOR_METHOD
 
 from bench import plugins
 from common import files
@@ -20,24 +21,7 @@ from results.record import StoreError
 from results.store import Store
 from results.validation import validate
 
-MINE = """
-import torch.nn.functional as F
-
-from methods.base import Method
-{imported}
-
-class Mine(Method):
-    name = "mine"
-    title = "Mine"
-    year = 2026
-    reference = "none"
-
-    def loss(self, batch):
-        logits = self.network(batch.views[0])
-        batch.observe(logits)
-        return FACTOR * F.cross_entropy(logits, batch.labels)
-"""
-ONE = MINE.format(imported="\nFACTOR = 1.0\n")
+ONE = FACTOR_METHOD.format(imported="from methods.base import Method\n\nFACTOR = 1.0\n")
 HALF = ONE.replace("1.0", "0.5")
 
 
@@ -161,7 +145,9 @@ CHANGES = {
 
 @pytest.mark.parametrize("case", CHANGES)
 def test_what_counts_as_an_edit_of_a_file(case: str, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(MINE.format(imported="from helper import FACTOR\n"))
+    (tmp_path / "mine.py").write_text(
+        FACTOR_METHOD.format(imported="from methods.base import Method\nfrom helper import FACTOR\n")
+    )
     (tmp_path / "helper.py").write_text("import deeper\nimport more.part\n\nFACTOR = deeper.HALF * more.part.TWO\n")
     (tmp_path / "more").mkdir()
     texts = {

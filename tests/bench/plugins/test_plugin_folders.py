@@ -11,25 +11,11 @@ from pathlib import Path
 import pytest
 import registries
 from command_line import ENVIRONMENT, HOME, Command, write_suite
+from small_runs import FACTOR_METHOD
 
 from bench import plugins
 from results.store import Store
 
-METHOD = """
-import torch.nn.functional as F
-{imported}
-
-class Mine(Method):
-    name = "mine"
-    title = "Mine"
-    year = 2026
-    reference = "none"
-
-    def loss(self, batch):
-        logits = self.network(batch.views[0])
-        batch.observe(logits)
-        return FACTOR * F.cross_entropy(logits, batch.labels)
-"""
 NETWORK = """
 from torch import nn
 
@@ -51,24 +37,26 @@ all = "{module}"
 BASE = "from methods.base import Method\n"
 FOLDERS: dict[str, dict[str, str]] = {
     "loose files": {
-        "mine.py": METHOD.format(imported=BASE + "from helper import FACTOR"), "helper.py": "FACTOR = 0.5\n",
+        "mine.py": FACTOR_METHOD.format(imported=BASE + "from helper import FACTOR"), "helper.py": "FACTOR = 0.5\n",
         "network.py": NETWORK,
     },
     "a package": {
         "__init__.py": "", "inner/__init__.py": "", "network.py": NETWORK, "helper.py": "FACTOR = 0.5\n",
-        "inner/mine.py": METHOD.format(imported=BASE + "from plug_a_package.helper import FACTOR"),
+        "inner/mine.py": FACTOR_METHOD.format(imported=BASE + "from plug_a_package.helper import FACTOR"),
     },
     "a package that imports from itself": {
         "__init__.py": "", "network.py": NETWORK, "helper.py": "FACTOR = 0.5\n",
-        "mine.py": METHOD.format(imported=BASE + "from .helper import FACTOR"),
+        "mine.py": FACTOR_METHOD.format(imported=BASE + "from .helper import FACTOR"),
     },
     "a project": {
         "pyproject.toml": POINTS.format(module="one_module"),
-        "one_module.py": METHOD.format(imported=BASE + "FACTOR = 0.5") + NETWORK,
+        "one_module.py": FACTOR_METHOD.format(imported=BASE + "FACTOR = 0.5") + NETWORK,
     },
     "a project with src": {
         "pyproject.toml": POINTS.format(module="my_bundle"),
-        "src/my_bundle/__init__.py": METHOD.format(imported=BASE + "from my_bundle.helper import FACTOR") + NETWORK,
+        "src/my_bundle/__init__.py": (
+            FACTOR_METHOD.format(imported=BASE + "from my_bundle.helper import FACTOR") + NETWORK
+        ),
         "src/my_bundle/helper.py": "FACTOR = 0.5\n",
     },
 }  # fmt: skip
@@ -117,7 +105,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "an empty folder": ({"read.me": ""}, "no Python file in it declares anything"),
     "no Python": ({"a.py": "def"}, "a.py: not valid Python, line 1"),
     "a name twice": (
-        {name: METHOD.format(imported=BASE + "FACTOR = 1") for name in ("a.py", "b.py")},
+        {name: FACTOR_METHOD.format(imported=BASE + "FACTOR = 1") for name in ("a.py", "b.py")},
         "b.py: method name 'mine' is taken by",
     ),
     "no entry point": ({"pyproject.toml": "[project]\nname = 'x'\n"}, "names no entry point of a plug-in"),
@@ -141,7 +129,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of installed packages, with a package of two modules and a module."""
     for name, text in FOLDERS["a package"].items():
         write(tmp_path / "site" / "plug_named", {name: text.replace("plug_a_package", "plug_named")})
-    write(tmp_path / "site", {"plug_alone.py": METHOD.format(imported=BASE + "FACTOR = 1").replace("mine", "alone")})
+    write(
+        tmp_path / "site",
+        {"plug_alone.py": FACTOR_METHOD.format(imported=BASE + "FACTOR = 1").replace("mine", "alone")},
+    )
     monkeypatch.syspath_prepend(tmp_path / "site")
     return tmp_path
 
@@ -175,5 +166,5 @@ def test_a_module_that_cannot_be_used_is_refused(refused: Callable[..., str]) ->
 
 
 def test_a_package_whose_name_another_has_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
-    write(tmp_path / "json", {"__init__.py": "", "mine.py": METHOD.format(imported=BASE + "FACTOR = 1")})
+    write(tmp_path / "json", {"__init__.py": "", "mine.py": FACTOR_METHOD.format(imported=BASE + "FACTOR = 1")})
     assert "the module 'json' is found at" in refused("list", "methods", "--plugin", "json")
