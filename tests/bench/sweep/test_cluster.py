@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -207,6 +208,18 @@ def test_a_scheduler_that_is_gone_is_one_line(tmp_path: Path, make_cluster: Make
     ]
 
 
+def changes_of_checkpoint(store: Path) -> Callable[[], bool]:
+    """Tells whether the store's one checkpoint was written again since this was called."""
+
+    def written() -> int:
+        with contextlib.suppress(OSError, StopIteration):
+            return next((store / "checkpoints").glob("*.pt")).stat().st_mtime_ns
+        return 0
+
+    before = written()
+    return lambda: written() not in (0, before)
+
+
 def test_a_run_whose_worker_is_lost_again_and_again_goes_on_where_it_got_further(
     tmp_path: Path, make_cluster: Make
 ) -> None:
@@ -215,9 +228,12 @@ def test_a_run_whose_worker_is_lost_again_and_again_goes_on_where_it_got_further
     cluster.worker()
     arguments = ("run", "s.toml", "--out", "out", "--cluster", cluster.address, "--checkpoint-seconds", 0)
     driver = start(*arguments, cwd=tmp_path)
-    for number in range(2):
-        [victim] = wait_for(lambda number=number: running(tmp_path / "out", at_epoch=2 + 10 * number))  # type: ignore[misc]
+    killed: set[int] = set()
+    for _ in range(2):
+        [victim] = wait_for(lambda: [holder for holder in running(tmp_path / "out") if holder.pid not in killed])
+        wait_for(changes_of_checkpoint(tmp_path / "out"))  # else it may die before it got further than the last one
         os.kill(victim.pid, signal.SIGKILL)
+        killed.add(victim.pid)
         cluster.worker()
     status, output = finish(driver)
     assert status == 0, output
