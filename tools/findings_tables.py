@@ -1,0 +1,215 @@
+"""The tables of docs/findings.md: `python tools/findings_tables.py [NAME ...]`, from results/reference.
+
+Prints each as it stands on that page, under its name; a test holds the page to them. Accuracies and differences are in
+percent and points of test accuracy. A difference is paired (equal seed, equal noisy labels), its interval Student's t
+at 95%; tests are exact sign-flip tests over all pairs, with Holm's adjustment inside the family of the rows shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import pandas as pd
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from results import aggregate, frame  # noqa: E402 (the checkout's own)
+from results.inference import paired_interval  # noqa: E402
+from results.statistics import against, differences, titles_of  # noqa: E402
+
+RECORDS = HOME / "results" / "reference"
+CLEAN_ONLY = "cross_entropy_clean"
+EARLY = "noisy_validation"
+
+
+@cache
+def runs_of(*suites: str, folder: str = "", rule: str = "last") -> pd.DataFrame:
+    """The done runs of suites, of records in `folder` of the reference, with what else the tables show of them."""
+    where = RECORDS / folder
+    plans, records = frame.plans(where), frame.load(where)
+    found = aggregate.runs(records, [plans[suite] for suite in suites], rule)
+    shown = ["address", "memorised", "collapsed_epoch", "passes_per_step", "privileges", "actual_rate"]
+    return found.merge(records[shown], on="address", how="left")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """A table's lines; the first `left` columns are words, the others numbers."""
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + "|".join(rule) + "|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def at(runs: pd.DataFrame, setting: str | None, method: str | None = None) -> pd.DataFrame:
+    """The runs of one setting and one method; None: of all."""
+    if setting is not None:
+        runs = runs[runs["setting"] == setting]
+    return runs if method is None else runs[runs["method"] == method]
+
+
+def accuracy(runs: pd.DataFrame, method: str, setting: str | None = None) -> str:
+    """Mean and sample deviation over seeds in percent; with the mark of collapsed runs."""
+    chosen = at(runs, setting, method)
+    values = 100 * chosen["value"]
+    mark = " †" if chosen["collapsed_epoch"].notna().any() else ""
+    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}{mark}"
+
+
+def difference(runs: pd.DataFrame, method: str, reference: str, setting: str | None = None) -> str:
+    """Paired difference in points with its interval; empty for the reference itself."""
+    if method == reference:
+        return ""
+    points = 100 * differences(at(runs, setting), method, reference)["difference"]
+    low, high = paired_interval(points)
+    mean, low, high = (round(value, 6) for value in (points.mean(), low, high))  # alike on every machine
+    return f"{mean:+.1f} ({low:+.1f}, {high:+.1f})"
+
+
+def memorised(runs: pd.DataFrame, method: str, setting: str | None = None) -> str:
+    mean = at(runs, setting, method)["memorised"].mean()
+    return "" if pd.isna(mean) else f"{100 * mean:.0f}%"
+
+
+def by_setting(suite: str) -> list[str]:
+    """Differences to cross-entropy, a column a setting."""
+    runs = runs_of(suite)
+    settings = list(dict.fromkeys(runs["setting"]))
+    others = {name: title for name, title in titles_of(runs).items() if name not in ("cross_entropy", CLEAN_ONLY)}
+    rows = [
+        [title, *(difference(runs, name, "cross_entropy", one) for one in settings)] for name, title in others.items()
+    ]
+    return markdown(["difference to cross-entropy", *settings], rows)
+
+
+def overall(*suites: str) -> list[str]:
+    """Tests against cross-entropy over all pairs, at the last epoch and where all stop early by noisy validation."""
+    head, columns = ["over all settings"], []
+    rows: list[list[str]] = []
+    for rule, title in (("last", "last epoch"), (EARLY, "by noisy validation")):
+        runs = runs_of(*suites, rule=rule)
+        family = [name for name in titles_of(runs) if name not in ("cross_entropy", CLEAN_ONLY)]
+        table = against(runs, "cross_entropy", family)
+        head += [f"{title}, mean difference", "settings won / lost", "p (Holm)"]
+        columns.append(
+            [
+                [f"{100 * row['difference']:+.2f}", f"{row['wins']} / {row['losses']}", p_value(row["p_holm"])]
+                for row in table.to_dict("records")
+            ]
+        )
+        rows = [[title] for title in table["title"]]
+    return markdown(head, [sum(parts, row) for row, *parts in zip(rows, *columns, strict=True)])
+
+
+def p_value(p: float) -> str:
+    return f"{p:.1e}".replace("e-0", "e-") if p < 0.001 else f"{p:.3f}"
+
+
+def parts(suite: str, reference: str, folder: str = "") -> list[str]:
+    """A row a method: last epoch, difference to the reference and share memorised, in each of the settings."""
+    runs = runs_of(suite, folder=folder)
+    settings = list(dict.fromkeys(runs["setting"]))
+    title = titles_of(runs)[reference].split(" (")[0]
+    several = len(settings) > 1
+    head = [""]
+    for setting in settings:
+        head += [setting if several else "last epoch", f"difference to {title}", "mislabelled memorised"]
+    rows = [
+        [name, *(cell for one in settings for cell in cells(runs, method, reference, one))]
+        for method, name in titles_of(runs).items()
+    ]
+    return markdown(head, rows)
+
+
+def cells(runs: pd.DataFrame, method: str, reference: str, setting: str) -> tuple[str, str, str]:
+    if at(runs, setting, method).empty:
+        return "", "", ""
+    return (
+        accuracy(runs, method, setting),
+        difference(runs, method, reference, setting),
+        memorised(runs, method, setting),
+    )
+
+
+def people(suite: str, setting: str) -> list[str]:
+    """Human labels: last epoch, difference to cross-entropy, and where each stops by noisy validation."""
+    runs, early = runs_of(suite), runs_of(suite, rule=EARLY)
+    share = at(runs, setting)["actual_rate"].iloc[0]
+    rows = [
+        [
+            title,
+            accuracy(runs, name, setting),
+            difference(runs, name, "cross_entropy", setting),
+            accuracy(early, name, setting).split(" ")[0],
+        ]
+        for name, title in titles_of(runs).items()
+        if name != CLEAN_ONLY
+    ]
+    return markdown(
+        [f"{setting}, {share:.0%} wrong", "last epoch", "difference to cross-entropy", "by noisy validation"], rows
+    )
+
+
+def ranked(suite: str) -> list[str]:
+    """All rows, best first: what was passed over, and what each is told or helped by."""
+    runs = runs_of(suite)
+    means = runs.groupby("method")["value"].mean().sort_values(ascending=False)
+    rows = [
+        [
+            titles_of(runs)[str(name)],
+            accuracy(runs, str(name)),
+            difference(runs, str(name), "cross_entropy"),
+            memorised(runs, str(name)),
+            f"{at(runs, None, str(name))['passes_per_step'].mean():.1f}",
+            ", ".join(one.replace("_", " ") for one in at(runs, None, str(name))["privileges"].iloc[0]),
+        ]
+        for name in means.index
+    ]
+    head = ["", "last epoch", "difference to cross-entropy", "mislabelled memorised", "passes", "told or helped by"]
+    return markdown(head, rows)
+
+
+def by_seed(suite: str, folder: str) -> list[str]:
+    """Last epoch of each seed, mean and deviation, and the share memorised."""
+    runs = runs_of(suite, folder=folder)
+    seeds = sorted(set(runs["seed"]))
+    rows = []
+    for name, title in titles_of(runs).items():
+        own = at(runs, None, name).set_index("seed")["value"]
+        rows.append([title, *(f"{100 * own[seed]:.2f}" for seed in seeds), accuracy(runs, name), memorised(runs, name)])
+    return markdown(["", *(f"seed {seed}" for seed in seeds), "mean and deviation", "mislabelled memorised"], rows)
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "cifar10-lite": partial(by_setting, "cifar10-lite"),
+    "cifar10-lite, tests": partial(overall, "cifar10-lite"),
+    "cifar100-lite": partial(by_setting, "cifar100-lite"),
+    "cifar100-lite, tests": partial(overall, "cifar100-lite"),
+    "both": partial(overall, "cifar10-lite", "cifar100-lite"),
+    "car-ablation": partial(parts, "car-ablation", "car"),
+    "car-ablation-cifar100": partial(parts, "car-ablation-cifar100", "car"),
+    "CIFAR-10N worst": partial(people, "cifar10n-lite", "CIFAR-10N worst"),
+    "CIFAR-10N aggregate": partial(people, "cifar10n-lite", "CIFAR-10N aggregate"),
+    "CIFAR-100N": partial(people, "cifar100n-lite", "CIFAR-100N"),
+    "cifar10-lite-methods": partial(ranked, "cifar10-lite-methods"),
+    "cifar10-quarter": partial(by_seed, "cifar10-quarter", "branch"),
+    "car-branch": partial(by_seed, "car-branch", "branch"),
+}
+
+
+def main(names: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="*", choices=[*TABLES, []], help="which tables (default: all)")
+    for name in parser.parse_args(names).name or TABLES:
+        print(f"{name}:\n", *TABLES[name](), "", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
