@@ -26,6 +26,7 @@ from results.store import Store
 
 FIRST_SEED = MOST_SEEDS  # tuning seeds are apart from the seeds that are reported, which are counted from 0
 PREFERRED = "symmetric 40%"
+_TUNED = "Some rows are tuned, as their sources say; of the suite before:"
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,8 @@ def written_out(tables: Mapping[str, Any], where: str) -> dict[str, Any]:
         name: row.model_dump(mode="json", exclude_unset=True, exclude_none=True) for name, row in whole.methods.items()
     }
     title = whole.title if whole.title.endswith("(tuned)") else f"{whole.title} (tuned)"
+    if whole.remark and not whole.remark.startswith(_TUNED):  # which may say that nothing was tuned
+        found["remark"] = f"{_TUNED} {whole.remark}"
     return {**found, "title": title, "data": data if len(data) > 1 else data[0], "methods": rows}
 
 
@@ -235,7 +238,7 @@ def merged(tables: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
     if not path.exists():
         return new
     old = written_out(suite.read(path), str(path))
-    differing = [key for key in {**new, **old} if key != "methods" and new.get(key) != old.get(key)]
+    differing = [key for key in {**new, **old} if key not in ("methods", "remark") and new.get(key) != old.get(key)]
     if differing:
         raise UserError(
             f"{path}: was tuned under another protocol (key {differing[0]!r} differs from {where}): move it away first"

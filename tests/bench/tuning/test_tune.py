@@ -170,6 +170,7 @@ def tiny(path: Path, more: str = "") -> Path:
     write_suite(path, epochs=1, methods=("cross_entropy", "elr"))
     held_out = 'name = "digits"\nvalidation = { source = "inside", size = 0.2 }\n'
     text = path.read_text().replace('name = "digits"\n', held_out)
+    text = text.replace('title = "Tiny"\n', 'title = "Tiny"\nremark = "Nothing was tuned."\n')
     path.write_text(text.replace("rate = 0.5", "rates = [0.2, 0.4]") + more)
     return path
 
@@ -240,6 +241,10 @@ def test_a_search_is_resumed_extended_and_becomes_a_suite(
     changed = {key for key, value in vars(elr.spec).items() if value != getattr(tuned.spec, key)}
     assert changed <= {"method", "optimizer"}
     assert planned[1].parts[0].title == "Tiny (tuned)"
+    assert (
+        planned[1].parts[0].remark
+        == "Some rows are tuned, as their sources say; of the suite before: Nothing was tuned."
+    )
 
 
 def test_nothing_is_chosen_while_trials_are_left_for_a_later_job(
@@ -415,7 +420,7 @@ def test_every_built_in_suite_can_be_written_out(name: str) -> None:
     assert tune.written_out(written, name) == written
     first = suite.parts(suite.read(path), str(path))
     for old, new in zip(first, suite.parts(written, name), strict=True):
-        assert new.model_copy(update={"title": old.title}) == old
+        assert new.model_copy(update={"title": old.title, "remark": old.remark}) == old
 
 
 def test_settings_default_to_symmetric_forty_per_cent(tmp_path: Path) -> None:
