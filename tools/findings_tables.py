@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.stats import kendalltau
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
@@ -25,6 +27,7 @@ from results.statistics import against, differences, titles_of  # noqa: E402
 RECORDS = HOME / "results" / "reference"
 CLEAN_ONLY = "cross_entropy_clean"
 EARLY = "noisy_validation"
+DRAWS = 1000
 
 
 @cache
@@ -186,12 +189,44 @@ def by_seed(suite: str, folder: str) -> list[str]:
     return markdown(["", *(f"seed {seed}" for seed in seeds), "mean and deviation", "mislabelled memorised"], rows)
 
 
+def agreement(first: str, second: str) -> list[str]:
+    """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
+    one, other = runs_of(first), runs_of(second)
+    shared = [setting for setting in dict.fromkeys(one["setting"]) if setting in set(other["setting"])]
+    rows = []
+    for setting in shared:
+        tables = [of_rows(at(runs, setting)) for runs in (one, other)]
+        names = sorted(set(tables[0].index) & set(tables[1].index))
+        left, right = (table.loc[names] for table in tables)
+        drawn = [tau(left, right, number) for number in range(DRAWS)]
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        rows.append([setting, str(len(names)), f"{tau(left, right):+.2f}", f"({low:+.2f}, {high:+.2f})"])
+    return markdown([f"{first} and {second}", "rows", "tau", "95% interval"], rows)
+
+
+def of_rows(runs: pd.DataFrame) -> pd.DataFrame:
+    """Values of one setting, a row a method and a column a seed; what is told which labels are wrong is left out."""
+    return runs[runs["method"] != CLEAN_ONLY].pivot_table(index="method", columns="seed", values="value")
+
+
+def tau(left: pd.DataFrame, right: pd.DataFrame, draw: int | None = None) -> float:
+    """Of the means over seeds; with `draw`, over as many seeds drawn with replacement, of each suite by itself."""
+    means = []
+    for position, table in enumerate((left, right)):
+        seeds = np.arange(table.shape[1])
+        if draw is not None:
+            seeds = np.random.default_rng([draw, position]).choice(seeds, len(seeds))
+        means.append(table.to_numpy()[:, seeds].mean(axis=1).round(9))
+    return float(kendalltau(*means).statistic)
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-lite": partial(by_setting, "cifar10-lite"),
     "cifar10-lite, tests": partial(overall, "cifar10-lite"),
     "cifar100-lite": partial(by_setting, "cifar100-lite"),
     "cifar100-lite, tests": partial(overall, "cifar100-lite"),
     "both": partial(overall, "cifar10-lite", "cifar100-lite"),
+    "lite, both": partial(agreement, "cifar10-lite", "cifar100-lite"),
     "car-ablation": partial(parts, "car-ablation", "car"),
     "car-ablation-cifar100": partial(parts, "car-ablation-cifar100", "car"),
     "CIFAR-10N worst": partial(people, "cifar10n-lite", "CIFAR-10N worst"),
