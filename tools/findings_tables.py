@@ -234,6 +234,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "CIFAR-100N": partial(people, "cifar100n-lite", "CIFAR-100N"),
     "cifar10-lite-methods": partial(ranked, "cifar10-lite-methods"),
     "cifar10-quarter": partial(by_seed, "cifar10-quarter", "branch"),
+    "cifar10-quarter-tuned": partial(parts, "cifar10-quarter-tuned", "elr", "branch"),
     "car-branch": partial(by_seed, "car-branch", "branch"),
 }
 
