@@ -17,7 +17,8 @@ from bench.planning.workload import EpochImages, epoch_images
 # the runs of each suite and a hash of their addresses, made with commit 55d5c4a, where the interval was 1 unless
 # stated; at float32 and without the data sets, so that no machine has others. A method's new version changes them, and
 # so does a new protocol or a row's new setting: then, and only then, they are made anew (those with rows of `car` or
-# `nal` for their version 2, the lite ones with the settings that it was tuned to, those that reproduce a table as their sources have it).
+# `nal` for their version 2, the lite ones with the settings that it was tuned to, those that reproduce a table as
+# their sources have it).
 BEFORE = {
     "all-methods": (162, "53a1f266b779a422"),
     "animal10n": (15, "1c84d58d6a45e48f"),
