@@ -16,7 +16,7 @@ from bench.api.request import PlanOptions, RunOptions
 from bench.planning import suite as suites
 from bench.planning.choice import seeds_of
 from bench.planning.settings import Suite
-from bench.tuning import tune
+from bench.tuning import tune, tuned_suite
 from bench.tuning.search import default_space, narrow
 from common.errors import UserError, unknown
 from methods import registry as methods
@@ -105,7 +105,7 @@ def search_of(
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
     found = Searching(method, search, planned, tables, str(path), seeds, out, root, where)
-    tune.merged(tables, str(path), found.target)  # refuses another protocol before anything is run
+    tuned_suite.merged(tables, str(path), found.target)  # refuses another protocol before anything is run
     return found
 
 
@@ -126,10 +126,10 @@ def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
     if best is None:
         return Tuned(found, None, target, {})
     with locked(target):
-        outcome = tune.merged(search.tables, search.where, target)  # with the rows that others have tuned since
+        outcome = tuned_suite.merged(search.tables, search.where, target)  # with the rows that others have tuned since
         source = search.of.source(best, search.seeds)
-        outcome["methods"][row] = tune.tuned_row(search.of.part, row, best.trial, len(search.of.trials), source)
-        replace_file(target, tune.toml_text(outcome, str(target)).encode())
+        outcome["methods"][row] = tuned_suite.tuned_row(search.of.part, row, best.trial, len(search.of.trials), source)
+        replace_file(target, tuned_suite.toml_text(outcome, str(target)).encode())
     counts = {name: table.get("trials", 0) for name, table in outcome["methods"].items()}
     return Tuned(found, best, target, counts)
 

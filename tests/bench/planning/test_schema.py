@@ -16,7 +16,7 @@ from bench.planning import reference as suite_reference
 from bench.planning import settings, suite
 from bench.recipe import settings as kind_settings
 from bench.recipe.tables import Table
-from bench.tuning import tune
+from bench.tuning import tuned_suite
 from common.errors import UserError
 
 VALIDATOR = jsonschema.Draft202012Validator(suite_reference.suite_schema())
@@ -54,7 +54,7 @@ def test_built_in_suites_and_what_tune_writes_agree_with_the_schema(name: str) -
     path = suite.locate(name)
     tables = suite.read(path)
     assert [error.message for error in VALIDATOR.iter_errors(tables)] == []
-    written = tomllib.loads(tune.toml_text(tune.written_out(tables, str(path)), name))
+    written = tomllib.loads(tuned_suite.toml_text(tuned_suite.written_out(tables, str(path)), name))
     assert [error.message for error in VALIDATOR.iter_errors(written)] == []
 
 

@@ -24,7 +24,7 @@ from bench.sweep import scheduler
 from bench.sweep.run_queue import NO_TIME
 from bench.sweep.worker import Outcome
 from bench.training import data as run_data
-from bench.tuning import tune
+from bench.tuning import tune, tuned_suite
 from bench.tuning.search import Axis, applied, default_space, draw, narrow
 from common.errors import UserError
 from datasets import digits
@@ -290,7 +290,7 @@ def test_a_row_that_is_tuned_meanwhile_is_kept(
 def test_the_tuned_suite_is_locked_from_reading_to_writing(
     command: Command, in_process: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merged, free = tune.merged, []
+    merged, free = tuned_suite.merged, []
 
     def looking(tables: dict[str, Any], where: str, target: Path) -> dict[str, Any]:
         try:
@@ -303,7 +303,7 @@ def test_the_tuned_suite_is_locked_from_reading_to_writing(
 
     tiny(tmp_path / "s.toml")
     assert command("tune", "elr", "s.toml", "--trials", 2).status == 0
-    monkeypatch.setattr(tune, "merged", looking)
+    monkeypatch.setattr(tuned_suite, "merged", looking)
     assert command("tune", "cross_entropy", "s.toml", "--trials", 2).status == 0
     assert free == [True, False]  # the first look only refuses another protocol
 
@@ -416,8 +416,8 @@ def test_test_labels_have_no_part_in_the_choice(
 @pytest.mark.parametrize("name", suite.names())
 def test_every_built_in_suite_can_be_written_out(name: str) -> None:
     path = suite.locate(name)
-    written = tomllib.loads(tune.toml_text(tune.written_out(suite.read(path), str(path)), name))
-    assert tune.written_out(written, name) == written
+    written = tomllib.loads(tuned_suite.toml_text(tuned_suite.written_out(suite.read(path), str(path)), name))
+    assert tuned_suite.written_out(written, name) == written
     first = suite.parts(suite.read(path), str(path))
     for old, new in zip(first, suite.parts(written, name), strict=True):
         assert new.model_copy(update={"title": old.title, "remark": old.remark}) == old
