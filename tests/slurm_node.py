@@ -86,12 +86,12 @@ def _daemons(folder: Path, environment: dict[str, str]) -> Iterator[None]:
     finally:
         with contextlib.suppress(subprocess.SubprocessError):
             subprocess.run(["scancel", "-u", "root"], env=environment, check=False, timeout=20)
-            wait_for(lambda: not _said(environment, "squeue", "-h"), seconds=120)
+            wait_for(lambda: not _said(environment, "squeue", "-h"), seconds=30)
         for path in pids:
             if path.is_file() and path.read_text().strip():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(path.read_text()), 15)
-        wait_for(lambda: not any(path.exists() for path in pids), seconds=120)
+        wait_for(lambda: not any(path.exists() for path in pids), seconds=30)
 
 
 def _said(environment: dict[str, str], *command: str) -> str:

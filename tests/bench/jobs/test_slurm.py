@@ -64,7 +64,7 @@ def running(store: Path, at_epoch: int = 2) -> list[lease.Holder]:
 
 
 def nothing_is_left(folder: Path) -> None:
-    wait_for(lambda: not queued(), seconds=120)
+    wait_for(lambda: not queued(), seconds=30)
     assert not list((folder / "out" / "leases").glob("*"))
     assert not list((folder / "out" / "checkpoints").glob("*"))
 
@@ -99,7 +99,7 @@ def test_a_stopped_command_cancels_its_jobs(slurm: dict[str, str], tmp_path: Pat
     status, output = finish(driver, timeout=60)
     assert (status, output.count("stopped by SIGTERM")) == (143, 1), output
     assert "Traceback" not in output
-    wait_for(lambda: not queued(), seconds=120)
+    wait_for(lambda: not queued(), seconds=30)
     assert not list((tmp_path / "out" / "leases").glob("*"))
     assert list((tmp_path / "out" / "checkpoints").glob("*.pt"))
 

@@ -248,8 +248,8 @@ def test_a_worker_that_is_told_to_end_stops_its_run_in_order(tmp_path: Path, mak
     wait_for(lambda: running(tmp_path / "out"))
     worker.send_signal(signal.SIGTERM)
     try:
-        wait_for(lambda: list((tmp_path / "out" / "checkpoints").glob("*.pt")), seconds=60)
-        wait_for(lambda: not any((tmp_path / "out" / "leases").iterdir()), seconds=60)
+        wait_for(lambda: list((tmp_path / "out" / "checkpoints").glob("*.pt")), seconds=10)
+        wait_for(lambda: not any((tmp_path / "out" / "leases").iterdir()), seconds=10)
     finally:
         kill_all(driver)
 
