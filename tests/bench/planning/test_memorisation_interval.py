@@ -27,7 +27,7 @@ BEFORE = {
     "car-branch": (24, "2fb91d5b38ff47a0"),
     "car-confidence": (45, "196e897e8dee6489"),
     "cifar10-quarter": (12, "37ec4e33d0b8c3dc"),
-    "car-ablation-cifar100": (54, "6eefd6a61908a962"),
+    "car-ablation-cifar100": (54, "73b46b177b29e93c"),
     "cifar10": (60, "a3b4ef384a8acc79"),
     "cifar10-lite": (75, "6212d3a3267b7d7c"),
     "cifar10-lite-methods": (165, "4263dbd306e4fc42"),
