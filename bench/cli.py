@@ -88,13 +88,13 @@ def _register(wanted: str | None = None) -> None:
         if name in there:
             continue
         module, _, attribute = _COMMANDS[str(name)].partition(":")
-        found = getattr(import_module(f"bench.commands.{module}"), attribute or module)
-        if isinstance(found, typer.Typer):
-            for each in found.registered_commands:
+        command_or_group = getattr(import_module(f"bench.commands.{module}"), attribute or module)
+        if isinstance(command_or_group, typer.Typer):
+            for each in command_or_group.registered_commands:
                 each.epilog = ENDINGS[f"{name} {each.name or getattr(each.callback, '__name__', '')}"].text()
-            app.add_typer(found, name=name)
+            app.add_typer(command_or_group, name=name)
         else:
-            app.command(name, context_settings=HELP, epilog=ENDINGS[str(name)].text())(found)
+            app.command(name, context_settings=HELP, epilog=ENDINGS[str(name)].text())(command_or_group)
 
 
 def _foreign_package() -> str:
@@ -104,8 +104,8 @@ def _foreign_package() -> str:
     """
     home = Path(__file__).resolve().parent.parent
     for name in ("common", "datasets", "methods", "results", "reports"):
-        found = find_spec(name)  # imports nothing: what another package of that name does is not our concern
-        place = "nowhere" if found is None else Path(str(found.origin)).resolve().parent
+        module_spec = find_spec(name)  # imports nothing: what another package of that name does is not our concern
+        place = "nowhere" if module_spec is None else Path(str(module_spec.origin)).resolve().parent
         if place != home / name:
             return (
                 f"the package {name!r} comes from {place}, not from {home}: another installed package has the same "

@@ -62,28 +62,28 @@ def _check_settings(entry: OptimizerKind | ScheduleKind, base: str, where: str) 
 
 def _kind(entry: Any, kind: type[Kind], table: str, called: str, where: str) -> tuple[Kind, str]:
     """The same of an entry that has settings, whose model extends OptimizerSettings or ScheduleSettings."""
-    found, here = _entry(entry, kind, table, called, where)
-    _check_names(found, here)
-    _check_settings(found, f"{called.capitalize()}Settings", here)
-    return found, here
+    declared, here = _entry(entry, kind, table, called, where)
+    _check_names(declared, here)
+    _check_settings(declared, f"{called.capitalize()}Settings", here)
+    return declared, here
 
 
 def check_view_policy(entry: Any, where: str) -> ViewPolicy:
     """An entry of a plug-in's VIEW_POLICIES. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _entry(entry, ViewPolicy, "VIEW_POLICIES", "view policy", where)
-    _check_name(found.name, here)
-    if not isinstance(found.description, str) or not found.description:
+    policy, here = _entry(entry, ViewPolicy, "VIEW_POLICIES", "view policy", where)
+    _check_name(policy.name, here)
+    if not isinstance(policy.description, str) or not policy.description:
         raise UserError(f"{here}: `description` must be a text")
-    if not callable(found.strength):
+    if not callable(policy.strength):
         raise UserError(f"{here}: `strength` must be a function strength(augmentation)")
-    if found.apply is not None and not callable(found.apply):
+    if policy.apply is not None and not callable(policy.apply):
         raise UserError(f"{here}: `apply` must be a function apply(images, numbers)")
-    if type(found.numbers) is not int or found.numbers < 0 or (found.numbers and found.apply is None):
-        raise UserError(f"{here}: `numbers` = {found.numbers!r}: must be how many numbers `apply` takes for an image")
-    if type(found.first) is not bool or (found.first and found.apply is None):
-        raise UserError(f"{here}: `first` = {found.first!r}: must say whether `apply` comes before crop and flip")
-    _check_statistics(found.mean, found.std, here)
-    return found
+    if type(policy.numbers) is not int or policy.numbers < 0 or (policy.numbers and policy.apply is None):
+        raise UserError(f"{here}: `numbers` = {policy.numbers!r}: must be how many numbers `apply` takes for an image")
+    if type(policy.first) is not bool or (policy.first and policy.apply is None):
+        raise UserError(f"{here}: `first` = {policy.first!r}: must say whether `apply` comes before crop and flip")
+    _check_statistics(policy.mean, policy.std, here)
+    return policy
 
 
 def _check_statistics(mean: Any, std: Any, where: str) -> None:
@@ -97,47 +97,47 @@ def _check_statistics(mean: Any, std: Any, where: str) -> None:
 
 def check_selection_rule(entry: Any, where: str) -> SelectionRule:
     """An entry of a plug-in's SELECTION_RULES. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _entry(entry, SelectionRule, "SELECTION_RULES", "selection rule", where)
-    _check_name(found.name, here)
+    rule, here = _entry(entry, SelectionRule, "SELECTION_RULES", "selection rule", where)
+    _check_name(rule.name, here)
     for name in ("title", "source", "lacks"):
-        text = getattr(found, name)
+        text = getattr(rule, name)
         if not isinstance(text, str) or not text or len(text) > 200:
             raise UserError(f"{here}: `{name}` must be a text of at most 200 characters")
-    if not callable(found.value):
+    if not callable(rule.value):
         raise UserError(f"{here}: `value` must be a function value(record, curve)")
     for name, accepted in (("needs", NEEDS), ("shown", SHOWN)):
-        if getattr(found, name) not in accepted:
+        if getattr(rule, name) not in accepted:
             told = ", ".join(repr(one) for one in accepted)
-            raise UserError(f"{here}: `{name}` = {getattr(found, name)!r}: must be one of {told}")
-    return found
+            raise UserError(f"{here}: `{name}` = {getattr(rule, name)!r}: must be one of {told}")
+    return rule
 
 
 def check_optimizer(entry: Any, where: str) -> OptimizerKind:
     """An entry of a plug-in's OPTIMIZERS. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _kind(entry, OptimizerKind, "OPTIMIZERS", "optimizer", where)
-    if not callable(found.build):
+    optimizer, here = _kind(entry, OptimizerKind, "OPTIMIZERS", "optimizer", where)
+    if not callable(optimizer.build):
         raise UserError(f"{here}: `build` must be a function build(groups, fused, on_device)")
-    return found
+    return optimizer
 
 
 def check_schedule(entry: Any, where: str) -> ScheduleKind:
     """An entry of a plug-in's SCHEDULES. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _kind(entry, ScheduleKind, "SCHEDULES", "schedule", where)
+    schedule, here = _kind(entry, ScheduleKind, "SCHEDULES", "schedule", where)
     for name in ("rate", "first_beta"):
-        function = getattr(found, name)
+        function = getattr(schedule, name)
         if not callable(function) and (name == "rate" or function is not None):
             raise UserError(f"{here}: `{name}` must be a function {name}(settings, base, clock)")
-    return found
+    return schedule
 
 
 def check_network(entry: Any, where: str) -> NetworkInfo:
     """An entry of a plug-in's NETWORKS. Raises UserError where it is none, or its declaration is wrong."""
-    found, here = _entry(entry, NetworkInfo, "NETWORKS", "network", where)
-    _check_names(found, here)
-    named = isinstance(found.function, str) and all(found.function.partition(":"))
-    if not named and not callable(found.function):
+    network, here = _entry(entry, NetworkInfo, "NETWORKS", "network", where)
+    _check_names(network, here)
+    named = isinstance(network.function, str) and all(network.function.partition(":"))
+    if not named and not callable(network.function):
         raise UserError(f'{here}: `function` must be a function(num_classes, image_shape), or "module:name" of one')
-    shape = found.image_shape
+    shape = network.image_shape
     if not isinstance(shape, tuple) or len(shape) != 3 or any(type(side) is not int or side < 1 for side in shape):
         raise UserError(f"{here}: image_shape is (channels, height, width)")
-    return found
+    return network

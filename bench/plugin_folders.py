@@ -89,6 +89,6 @@ def _use(root: Path, module: str, path: Path) -> None:
     """Let what lies in the folder be imported, in the last place. Raises UserError where another has the name."""
     if str(root) not in sys.path:
         sys.path.append(str(root))
-    found = module_file(module)
-    if found != path:
-        raise UserError(f"{path}: the module {module!r} is found at {found} first: rename one")
+    located = module_file(module)
+    if located != path:
+        raise UserError(f"{path}: the module {module!r} is found at {located} first: rename one")

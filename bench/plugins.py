@@ -118,8 +118,8 @@ def add(given: Path) -> None:
 
 
 def _add_parts(given: Path, parts: Iterable[plugin_folders.Part]) -> None:
-    found = [_add_part(part) for part in parts]
-    if not any(found):
+    added = [_add_part(part) for part in parts]
+    if not any(added):
         raise UserError(f"{given}: {_nothing('no Python file in it declares anything')}")
     _keep(given)
 
@@ -152,13 +152,13 @@ def _keep(path: Path) -> None:
 
 def _add(path: Path, module: str) -> bool:
     """Register what a module declares; whether there was anything."""
-    found = read_file(path, module)
+    declared = read_file(path, module)
     lists = assigned(parse(path).body).keys() & _LISTS.keys()
-    if found:
+    if declared:
         methods.add_module(module, path) if not methods.is_plugin_file(module) else methods.add_file(path)
     if lists:
         _add_lists(methods.import_file(path, module), path, lists)
-    return bool(found or lists)
+    return bool(declared or lists)
 
 
 def prove(names: Iterable[str]) -> None:
@@ -199,7 +199,7 @@ def _add_entry_point(group: str, point: EntryPoint) -> None:
 
 def _source(module: str) -> Path:
     """The source file of a module that is not imported, nor its package. Raises UserError where there is none."""
-    found = module_file(module)
-    if found is None:
+    source = module_file(module)
+    if source is None:
         raise UserError(f"there is no Python file of a module {module!r}")
-    return found
+    return source

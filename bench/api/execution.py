@@ -80,8 +80,8 @@ def execute(
     leftovers.remove()
     leftovers.check_room()
     try:
-        with runner(planned, environment, wanted_slots, how, tell) as found:
-            return execute_plan(console, planned, environment, found, how)
+        with runner(planned, environment, wanted_slots, how, tell) as chosen_runner:
+            return execute_plan(console, planned, environment, chosen_runner, how)
     except SchedulerGone as fault:
         tell(f"--cluster {wanted_slots.cluster}: {fault}")
         return Executed(failed=True)

@@ -49,8 +49,8 @@ class Ran:
     @property
     def table(self) -> pd.DataFrame:
         """The suite's finished runs, a row each; the columns are those of `records`."""
-        found = records(self.out)
-        return found[found["address"].isin(self.addresses)].reset_index(drop=True)
+        all_records = records(self.out)
+        return all_records[all_records["address"].isin(self.addresses)].reset_index(drop=True)
 
 
 def plan(

@@ -50,11 +50,11 @@ def _lines(console: Console, title: str) -> Report:
     return report
 
 
-def read_all(console: Console, name: str, found: Index, jobs: int) -> None:
+def read_all(console: Console, name: str, index: Index, jobs: int) -> None:
     """Read every image that was not read before. Raises DataError where the index cannot be written."""
     try:
         with shown(console, f"{name}: reading all images") as progress:
-            image_check.check_images(found, jobs, progress)
+            image_check.check_images(index, jobs, progress)
     except OSError as fault:
         raise DataError(f"{name}: the check cannot be kept: {fault.strerror}: {fault.filename}") from None
 
@@ -69,15 +69,15 @@ def find_broken(console: Console, part: Suite, root: Path | None) -> None:
         return
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
     if not image_check.is_current(disk.opened(name, sources, datasets.user_cache())):
-        found = disk.opened(name, sources, datasets.user_cache(), to_check=True)
-        read_all(console, name, found, image_check.default_jobs())
+        index = disk.opened(name, sources, datasets.user_cache(), to_check=True)
+        read_all(console, name, index, image_check.default_jobs())
 
 
-def remarks(found: Index) -> list[str]:
+def remarks(index: Index) -> list[str]:
     """What a user should know of image files that are no faults: how they were read, and which stand in two splits."""
-    lines = list(found.remarks)
-    lines += [f"images {done}: {count:,}" for done, count in index_checks.adjusted(found).items()]
-    for (one, other), pairs in index_checks.twins(found).items():
+    lines = list(index.remarks)
+    lines += [f"images {done}: {count:,}" for done, count in index_checks.adjusted(index).items()]
+    for (one, other), pairs in index_checks.twins(index).items():
         some = ", ".join(f"{listing.shown(ours)} = {listing.shown(theirs)}" for ours, theirs in pairs[:SHOWN_PAIRS])
         more = ", ..." if len(pairs) > SHOWN_PAIRS else ""
         lines.append(f"{other} images that stand in {one} too, as the same bytes: {len(pairs):,} ({some}{more})")
@@ -88,9 +88,9 @@ def _tell(console: Console, part: Suite, root: Path | None, skip_broken: bool) -
     """Say of image files what their check found, and what is left out."""
     name = part.data.name
     sources = disk.complete(name, root or datasets.default_root(), part.data.file)
-    found = disk.opened(name, sources, datasets.user_cache())
-    lines = [*sources.remarks, *remarks(found)] if datasets.DATASETS[name].own_images else []
-    left_out = disk.skipped(found) if skip_broken else {}
+    index = disk.opened(name, sources, datasets.user_cache())
+    lines = [*sources.remarks, *remarks(index)] if datasets.DATASETS[name].own_images else []
+    left_out = disk.skipped(index) if skip_broken else {}
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.items())
         lines.append(f"{sum(left_out.values()):,} broken entries are left out: {kinds}")

@@ -44,13 +44,13 @@ def papers(out: Path) -> list[Paper]:
 def _paper(key: str, done: set[str]) -> Paper:
     rows = published.load([key])
     cells = cells_of(key)
-    found: Sequence[Mapping[Any, Any]] = rows.to_dict("records")
-    ours = [[one for one in cells if is_of(row, one[0])] for row in found]
-    of_methods = [row["method"] in methods.METHODS or bool(one) for row, one in zip(found, ours, strict=True)]
+    published_rows: Sequence[Mapping[Any, Any]] = rows.to_dict("records")
+    ours = [[one for one in cells if is_of(row, one[0])] for row in published_rows]
+    of_methods = [row["method"] in methods.METHODS or bool(one) for row, one in zip(published_rows, ours, strict=True)]
     return Paper(
         key=key,
-        papers=tuple(dict.fromkeys(f"{row['paper']}, {row['table']}" for row in found)),
-        numbers=len(found),
+        papers=tuple(dict.fromkeys(f"{row['paper']}, {row['table']}" for row in published_rows)),
+        numbers=len(published_rows),
         of_methods=sum(of_methods),
         of_cells=sum(map(bool, ours)),
         as_published=sum(any(not cell.claim.deviations for cell, _ in one) for one in ours),

@@ -22,7 +22,7 @@ def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[s
     if name not in suite.names():
         return None
     path = suite.locate(name)
-    found: dict[CellKey, Mapping[str, Any]] = {}
+    specifications: dict[CellKey, Mapping[str, Any]] = {}
     try:
         for part in suite.parts(suite.read(path), str(path)):
             described = Described(datasets.info(part.data.name), None, "")
@@ -30,7 +30,7 @@ def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[s
             for cell in cells:
                 key = part.data.name, cell.setting, cell.row, cell.seed
                 row = rows.resolve(part, cell.row, cell.column or cell.spec.noise, described.info, str(path))
-                found[key] = {**cell.spec.as_json(), "precision": row.training.precision}
+                specifications[key] = {**cell.spec.as_json(), "precision": row.training.precision}
     except (UserError, DataError, MethodError):
         return None
-    return found
+    return specifications

@@ -44,8 +44,7 @@ def prices_of(paper: str, out: Path) -> Prices:
         costs[number] = seeds * training_passes(cell.spec) / rate / 3600
 
     def hours(row: Mapping[Any, Any]) -> float | None:
-        found = [costs[number] for number, (cell, _) in enumerate(cells) if is_of(row, cell)]
-        return min(found, default=None)
+        return min((costs[number] for number, (cell, _) in enumerate(cells) if is_of(row, cell)), default=None)
 
     if not cells:
         return Prices()
@@ -56,7 +55,7 @@ def prices_of(paper: str, out: Path) -> Prices:
 
 def cells_of(paper: str) -> list[tuple[spec.Cell, int]]:
     """The cells of the suites that reproduce a table, at seed 0, each with the number of its seeds."""
-    found = []
+    cells = []
     for name in suite.names():
         path = suite.locate(name)
         for part in suite.parts(suite.read(path), str(path)):
@@ -65,8 +64,8 @@ def cells_of(paper: str) -> list[tuple[spec.Cell, int]]:
                     datasets.info(part.data.name), None, ""
                 )  # as published, the data being here or not
                 planned, _ = spec.cells(part, str(path), "cpu", 1, described)
-                found += [(cell, part.seeds) for cell in planned]
-    return found
+                cells += [(cell, part.seeds) for cell in planned]
+    return cells
 
 
 def _records(out: Path) -> list[Record]:

@@ -56,13 +56,13 @@ def picture(images: ImageSet, row: int) -> str:
     try:
         if isinstance(images, Images):
             pixels = images.pixels[row]
-            found = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+            image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
         else:
-            found, _ = image_file.read(images.path(row), SIDE, images.own)
+            image, _ = image_file.read(images.path(row), SIDE, images.own)
     except ImageFault:
         return ""
     content = io.BytesIO()
-    _shrunk(found).save(content, "JPEG" if max(found.size) > SIDE // 2 else "PNG")
+    _shrunk(image).save(content, "JPEG" if max(image.size) > SIDE // 2 else "PNG")
     kind = "jpeg" if content.getvalue().startswith(b"\xff\xd8") else "png"
     return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
 

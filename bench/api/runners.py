@@ -105,10 +105,10 @@ def _here(planned: Planned, environment: Environment, wanted: Slots, tell: Calla
 
     store = Store(environment.store)
     records = (store.load(address) for address in store.addresses())
-    found = room.room(planned.cells, records, environment.device)
-    if found.why and wanted.jobs is None and not accelerator.is_cuda(environment.device):
-        tell(f"{found.runs} run{'s' * (found.runs > 1)} at a time: {found.why} (--jobs)")
-    places = slots.places(environment, wanted.jobs, wanted.runs_per_device, found.runs)
+    capacity = room.room(planned.cells, records, environment.device)
+    if capacity.why and wanted.jobs is None and not accelerator.is_cuda(environment.device):
+        tell(f"{capacity.runs} run{'s' * (capacity.runs > 1)} at a time: {capacity.why} (--jobs)")
+    places = slots.places(environment, wanted.jobs, wanted.runs_per_device, capacity.runs)
     return Runner(
         sum(place.packing.most for place in places),
         lambda cells, done, rules: scheduler.run_local(cells, places, done, tell, wanted.mps, rules),

@@ -104,9 +104,9 @@ def search_of(
     search = _search(method, tables, str(path), dataset, space, trials, at)
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
-    found = Searching(method, search, planned, tables, str(path), seeds, out, root, where)
-    tuned_suite.merged(tables, str(path), found.target)  # refuses another protocol before anything is run
-    return found
+    searching = Searching(method, search, planned, tables, str(path), seeds, out, root, where)
+    tuned_suite.merged(tables, str(path), searching.target)  # refuses another protocol before anything is run
+    return searching
 
 
 def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
@@ -117,21 +117,21 @@ def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
     slots = runners.slots_of(search.device, how)
     environment = execution.environment_of(search.plan, search.out, search.data, search.device, slots, how)
     came = execution.execute(console, search.plan, environment, slots, how)
-    found, target, row = search.scores(), search.target, search.method
-    listed = tune.csv_text(found, search.of.space).encode()
+    scores, target, row = search.scores(), search.target, search.method
+    listed = tune.csv_text(scores, search.of.space).encode()
     replace_file(target.with_name(f"{Path(search.where).stem}-{row}.csv"), listed)
     if left := search.left():
-        return Tuned(found, None, target, {}, left, came.late)
-    best = tune.best(found)
+        return Tuned(scores, None, target, {}, left, came.late)
+    best = tune.best(scores)
     if best is None:
-        return Tuned(found, None, target, {})
+        return Tuned(scores, None, target, {})
     with locked(target):
         outcome = tuned_suite.merged(search.tables, search.where, target)  # with the rows that others have tuned since
         source = search.of.source(best, search.seeds)
         outcome["methods"][row] = tuned_suite.tuned_row(search.of.part, row, best.trial, len(search.of.trials), source)
         replace_file(target, tuned_suite.toml_text(outcome, str(target)).encode())
     counts = {name: table.get("trials", 0) for name, table in outcome["methods"].items()}
-    return Tuned(found, best, target, counts)
+    return Tuned(scores, best, target, counts)
 
 
 def _search(

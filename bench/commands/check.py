@@ -36,10 +36,10 @@ def named(method: str) -> list[str]:
     if not path.exists():
         raise UserError(f"{method}: no such file (a method's name, a Python file or a folder is accepted)")
     plugins.register([path])
-    found = [one.name for one in methods.registered().values() if path in (one.path, *one.path.parents)]
-    if not found:
+    declared = [one.name for one in methods.registered().values() if path in (one.path, *one.path.parents)]
+    if not declared:
         raise UserError(f"{method}: declares no method, and only methods can be checked")
-    return found
+    return declared
 
 
 Settings = Annotated[

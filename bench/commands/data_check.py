@@ -13,9 +13,9 @@ from rich.table import Table
 
 from bench.api import image_files
 from common.errors import shortened
-from datasets import disk, index, index_checks, registry
+from datasets import disk, index_checks, registry
 from datasets.base import DataError, DataSetInfo
-from datasets.index import Index
+from datasets.index import Index, forget_others
 from datasets.listing import Fault, shown
 
 SHOWN = 10  # faults of a kind that are printed; all of them go to a file
@@ -31,66 +31,66 @@ def check_files(console: Console, name: str, root: Path, file: str | None, jobs:
             console.print(f"missing: {missing}", style="red")
         if sources.missing:
             return False
-        found = disk.opened(name, sources, registry.user_cache(), to_check=True)
+        index = disk.opened(name, sources, registry.user_cache(), to_check=True)
     except DataError as fault:
         console.print(shortened(str(fault)), style="red")
         return False
-    for line in found.reading:
+    for line in index.reading:
         console.print(shortened(line))
-    _print_counts(console, found)
-    _warn_of_counts(console, registry.info(name), found)
-    _read_images(console, name, found, jobs)
-    index.forget_others(found)
-    for remark in [*sources.remarks, *image_files.remarks(found)]:
+    _print_counts(console, index)
+    _warn_of_counts(console, registry.info(name), index)
+    _read_images(console, name, index, jobs)
+    forget_others(index)
+    for remark in [*sources.remarks, *image_files.remarks(index)]:
         console.print(shortened(f"warning: {remark}"), style="yellow")
-    faults, lacking = index_checks.faults(found), disk.lacking(sources, found)
+    faults, lacking = index_checks.faults(index), disk.lacking(sources, index)
     for line in lacking:
         console.print(shortened(f"{name}: {line}"), style="red")
     if not faults and not lacking:
-        console.print(f"{name}: ok; index in {found.path}")
+        console.print(f"{name}: ok; index in {index.path}")
         return True
     if faults:
         _print_faults(console, faults)
-        path = found.path / _ALL_FAULTS
+        path = index.path / _ALL_FAULTS
         path.write_text("".join(f"{fault}\n" for fault in faults), encoding="utf-8", errors="backslashreplace")
         console.print(f"{name}: {len(faults)} faults, all of them in {path}", style="red")
     return False
 
 
-def _print_counts(console: Console, found: Index) -> None:
+def _print_counts(console: Console, index: Index) -> None:
     """Images of each split and class."""
-    splits = {split: np.bincount(part.labels, minlength=len(found.class_names)) for split, part in found.splits.items()}
+    splits = {split: np.bincount(part.labels, minlength=len(index.class_names)) for split, part in index.splits.items()}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("class")
     for split in splits:
         table.add_column(split, justify="right")
-    for label, name in enumerate(found.class_names):
+    for label, name in enumerate(index.class_names):
         table.add_row(f"{label} {shown(name)}", *(f"{counts[label]:,}" for counts in splits.values()))
     table.add_section()
     table.add_row("all", *(f"{counts.sum():,}" for counts in splits.values()))
     console.print(table)
 
 
-def _warn_of_counts(console: Console, info: DataSetInfo, found: Index) -> None:
+def _warn_of_counts(console: Console, info: DataSetInfo, index: Index) -> None:
     """Warn where a split has not as many images as published, or a class none to train on."""
     published = {"train": info.num_train, "validation": info.num_validation, "test": info.num_test}
     for split, count in {**published, **info.further_tests}.items():
-        listed = len(found.splits[split].names) if split in found.splits else 0
+        listed = len(index.splits[split].names) if split in index.splits else 0
         if count and listed != count and (listed or split in published):
             console.print(f"warning: {split}: {listed:,} images, published are {count:,}", style="yellow")
     for split in ("train", "test"):
-        if split not in found.splits or not len(found.splits[split].names):
+        if split not in index.splits or not len(index.splits[split].names):
             continue  # told as what makes the lists useless
-        counts = np.bincount(found.splits[split].labels, minlength=len(found.class_names))
-        empty = [shown(found.class_names[label]) for label in np.flatnonzero(counts == 0)]
+        counts = np.bincount(index.splits[split].labels, minlength=len(index.class_names))
+        empty = [shown(index.class_names[label]) for label in np.flatnonzero(counts == 0)]
         if empty:
             some = ", ".join(empty[:SHOWN]) + (", ..." if len(empty) > SHOWN else "")
             console.print(shortened(f"warning: {split}: no image of {len(empty)} classes: {some}"), style="yellow")
 
 
-def _read_images(console: Console, name: str, found: Index, jobs: int) -> None:
+def _read_images(console: Console, name: str, index: Index, jobs: int) -> None:
     try:
-        image_files.read_all(console, name, found, jobs)
+        image_files.read_all(console, name, index, jobs)
     except KeyboardInterrupt:
         console.print("stopped; what was read is kept: the same command goes on from there")
         raise

@@ -47,20 +47,20 @@ def doctor(
         check_file(as_json, "--json")
     where = accelerator.choose(device)
     subject = Subject(where, out, data or datasets.default_root())
-    found = []
+    findings = []
     with tempfile.TemporaryDirectory(prefix=".doctor-", dir=_folder(out), ignore_cleanup_errors=True) as folder:
         checks = _checks(subject, time, Path(folder))
         width = max(len(check.name) for check in checks)
         for finding in examine(checks):
-            found.append(finding)
+            findings.append(finding)
             line = Text(f"{finding.check:{width}}  ")
             line.append(f"{finding.status}:", style=STYLES[finding.status])
             terminal.console().print(line.append(f" {finding.said}"), soft_wrap=True)
-    faults = sum(finding.status == "fault" for finding in found)
-    skipped = sum(finding.status == "skipped" for finding in found)
-    terminal.console(highlight=False).print(f"{len(found)} checks on {where}, {faults} at fault, {skipped} skipped")
+    faults = sum(finding.status == "fault" for finding in findings)
+    skipped = sum(finding.status == "skipped" for finding in findings)
+    terminal.console(highlight=False).print(f"{len(findings)} checks on {where}, {faults} at fault, {skipped} skipped")
     if as_json is not None:
-        _write(as_json, where, budget, found)
+        _write(as_json, where, budget, findings)
     if faults:
         raise typer.Exit(EXIT_FOUND_FAULT)
 
@@ -94,6 +94,6 @@ def _checks(subject: Subject, time: Budget, folder: Path) -> list[Check]:
     ]
 
 
-def _write(path: Path, device: str, budget: float, found: list[Finding]) -> None:
-    told = {"device": device, "budget_seconds": budget, "findings": [asdict(finding) for finding in found]}
+def _write(path: Path, device: str, budget: float, findings: list[Finding]) -> None:
+    told = {"device": device, "budget_seconds": budget, "findings": [asdict(finding) for finding in findings]}
     path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

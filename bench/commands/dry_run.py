@@ -90,7 +90,7 @@ def _total(costs: list[price.Estimate], where: str, recorded: float, beside: int
         return f"no price for {where}: {costs[0].source}"
     seconds = sum((cost.seconds or 0.0) / (beside if cost.probed else recorded) for cost in known)
     runs = {"recorded": [cost for cost in known if not cost.probed], "probed": [cost for cost in known if cost.probed]}
-    rests = ", ".join(f"{len(found)} of {len(costs)} runs {how}" for how, found in runs.items() if found)
+    rests = ", ".join(f"{len(priced)} of {len(costs)} runs {how}" for how, priced in runs.items() if priced)
     line = f"about {_duration(seconds)} on {where} ({rests}"
     if runs["recorded"] and recorded > 1:
         line += f", {recorded:.1f} at a time"

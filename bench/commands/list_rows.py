@@ -42,17 +42,17 @@ def rows_of(name: str, root: Path | None = None) -> list[SuiteRow]:
         described = spec_data.describe(part, str(path), root)
         for cell in spec.cells(part, str(path), "cpu", 1, described)[0]:
             cells.setdefault(cell.row, []).append((cell, part))
-    return [SuiteRow(row, tuple(found)) for row, found in cells.items()]
+    return [SuiteRow(row, tuple(row_cells)) for row, row_cells in cells.items()]
 
 
 def as_json(rows: Iterable[SuiteRow]) -> list[dict[str, Any]]:
     """One object for each row and setting: its values, each with its source, and its deviations."""
-    found = []
+    objects = []
     for row in rows:
         for cell, part in row.cells:
             values = procedure.procedure(cell, part)
             declared = part.methods[row.name]
-            found.append(
+            objects.append(
                 {
                     "row": row.name,
                     "title": row.title,
@@ -65,7 +65,7 @@ def as_json(rows: Iterable[SuiteRow]) -> list[dict[str, Any]]:
                     },
                 }
             )
-    return found
+    return objects
 
 
 def show(console: Console, rows: Iterable[SuiteRow]) -> None:
@@ -88,11 +88,11 @@ def show(console: Console, rows: Iterable[SuiteRow]) -> None:
 
 def _deviations(row: SuiteRow) -> list[tuple[str, str]]:
     """Each deviation of a row, and where it has it: nothing said where that is everywhere."""
-    found: dict[str, list[procedure.Place]] = {}
+    places_by_deviation: dict[str, list[procedure.Place]] = {}
     for cell, _ in row.cells:
         for text in cell.claim.deviations:
-            found.setdefault(text, []).append(procedure.place_of(cell))
-    return [(text, _where(places, row)) for text, places in found.items()]
+            places_by_deviation.setdefault(text, []).append(procedure.place_of(cell))
+    return [(text, _where(places, row)) for text, places in places_by_deviation.items()]
 
 
 def _where(places: Sequence[procedure.Place], row: SuiteRow) -> str:

@@ -82,14 +82,14 @@ def _noise() -> Rows:
 def _kinds(kinds: Iterable[OptimizerKind | ScheduleKind]) -> Rows:
     from bench.recipe.kinds import model_of
 
-    found: Rows = []
+    rows: Rows = []
     for kind in kinds:
         model = model_of(kind)
         schema = model.model_json_schema()["properties"]
         settings = {key: schema[key].get("default") for key in model.model_fields}
         about = " ".join(str(model.__doc__ or "").split())
-        found.append({"name": kind.name, "title": kind.title, "settings": settings, "description": about})
-    return found
+        rows.append({"name": kind.name, "title": kind.title, "settings": settings, "description": about})
+    return rows
 
 
 def _suites() -> Rows:
@@ -99,15 +99,15 @@ def _suites() -> Rows:
     for name in suite.names():
         path = suite.locate(name)
         parts = suite.parts(suite.read(path), str(path))
-        found = parts[0]
+        first = parts[0]
         rows.append(
             {
                 "name": name,
-                "title": found.title,
-                "purpose": found.purpose,
+                "title": first.title,
+                "purpose": first.purpose,
                 "datasets": [part.data.name for part in parts],
-                "methods": list(found.methods),
-                "description": found.description,
+                "methods": list(first.methods),
+                "description": first.description,
             }
         )
     return rows

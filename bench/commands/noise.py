@@ -30,11 +30,11 @@ SHOWN_CONFUSIONS = 15
 
 def _arrays(dataset: DataSet, noisy: NoisyLabels) -> dict[str, Any]:
     """What is written; where the truth is not known, the given labels alone."""
-    found: dict[str, Any] = {"labels": noisy.labels, "fingerprint": np.array(noisy.fingerprint)}
+    arrays: dict[str, Any] = {"labels": noisy.labels, "fingerprint": np.array(noisy.fingerprint)}
     if noisy.matrix is not None:
-        found |= {"true_labels": dataset.train.labels, "actual_rate": np.array(noisy.actual_rate)}
-        found |= {"matrix": noisy.matrix, "expected_matrix": noisy.expected_matrix}
-    return found
+        arrays |= {"true_labels": dataset.train.labels, "actual_rate": np.array(noisy.actual_rate)}
+        arrays |= {"matrix": noisy.matrix, "expected_matrix": noisy.expected_matrix}
+    return arrays
 
 
 def _is_ours(content: bytes) -> bool:

@@ -29,10 +29,10 @@ def papers(
     - `papers`
     - `papers --out DIR --json`
     """
-    from bench.api import papers as found
+    from bench.api import papers as api
     from bench.sweep import terminal
 
-    listed = found.papers(out)
+    listed = api.papers(out)
     if as_json:
         typer.echo(json.dumps([{**asdict(paper), "commands": paper.commands} for paper in listed], indent=1))
         return

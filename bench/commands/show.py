@@ -101,18 +101,18 @@ def _fact_lines(kind: str, facts: Mapping[str, Any]) -> Iterator[Line]:
 def _found(name: str) -> list[tuple[dict[str, Any], Iterable[Line]]]:
     """Everything of that name, as an object and in lines: a suite may be called as a method is. Raises UserError."""
     method = methods.typed(name)
-    found: list[tuple[dict[str, Any], Iterable[Line]]] = []
+    entries: list[tuple[dict[str, Any], Iterable[Line]]] = []
     if method in methods.METHODS:
-        found.append((_method(method), _method_lines(method)))
+        entries.append((_method(method), _method_lines(method)))
     known = list(methods.registered())
     for kind, (names, facts) in KINDS.items():
         known += names()
         if name in names():
             said = facts(name)
-            found.append(({"kind": kind, **said}, _fact_lines(kind, said)))
-    if not found:
+            entries.append(({"kind": kind, **said}, _fact_lines(kind, said)))
+    if not entries:
         raise unknown("name", name, known)
-    return found
+    return entries
 
 
 def show(
@@ -135,12 +135,12 @@ def show(
     - `show preact_resnet18 --json`
     """
     plugins.register(plugin)
-    found = _found(name)
+    entries = _found(name)
     if as_json:
-        typer.echo(json.dumps([one for one, _ in found], indent=1))
+        typer.echo(json.dumps([one for one, _ in entries], indent=1))
         return
     console = terminal.console()
-    for number, (_, lines) in enumerate(found):
+    for number, (_, lines) in enumerate(entries):
         if number:
             console.print()
         for line, style in lines:

@@ -45,53 +45,53 @@ def suite_facts(name: str) -> Facts:
 
 def network_facts(name: str) -> Facts:
     """What is declared of a network; parameters and multiplications (millions for one image) for ten classes."""
-    found = networks.NETWORKS[name]
+    info = networks.NETWORKS[name]
     return {
-        "name": found.name,
-        "title": found.title,
-        "description": found.description,
-        "image shape": list(found.image_shape),
-        "smallest image": found.smallest,
-        "parameters": found.parameters,
-        "million multiplications": found.products,
-        "pretrained": found.pretrained,
-        "source": found.source,
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "image shape": list(info.image_shape),
+        "smallest image": info.smallest,
+        "parameters": info.parameters,
+        "million multiplications": info.products,
+        "pretrained": info.pretrained,
+        "source": info.source,
     }
 
 
 def dataset_facts(name: str) -> Facts:
     """What is known of a data set without reading it."""
-    found = registry.DATASETS[name].info
-    known = registry.DATASETS[name].info.asymmetric_map
+    info = registry.DATASETS[name].info
+    known = info.asymmetric_map
     return {
-        "name": found.name,
-        "title": found.title,
-        "version": found.version,
-        "description": found.description,
-        "classes": list(found.class_names) or found.num_classes,
-        "images": {"train": found.num_train, "validation": found.num_validation, "test": found.num_test},
-        "image shape": list(found.image_shape),
-        "mean": list(found.mean),
-        "std": list(found.std),
-        "taken for": {} if known is None or not found.class_names else {
-            found.class_names[true]: found.class_names[given] for true, given in known.items()
+        "name": info.name,
+        "title": info.title,
+        "version": info.version,
+        "description": info.description,
+        "classes": list(info.class_names) or info.num_classes,
+        "images": {"train": info.num_train, "validation": info.num_validation, "test": info.num_test},
+        "image shape": list(info.image_shape),
+        "mean": list(info.mean),
+        "std": list(info.std),
+        "taken for": {} if known is None or not info.class_names else {
+            info.class_names[true]: info.class_names[given] for true, given in known.items()
         },
-        "labels of its own": found.own_labels,
+        "labels of its own": info.own_labels,
     }  # fmt: skip
 
 
 def noise_facts(name: str) -> Facts:
     """What a noise model says of itself."""
-    found = noise_models.info(name)
+    info = noise_models.info(name)
     return {
-        "name": found.name,
-        "title": found.title,
-        "version": found.version,
-        "convention": found.convention,
-        "takes a rate": found.takes_rate,
-        "options": found.defaults,
-        "needs": sorted(found.needs),
-        "data set": found.dataset or "any",
+        "name": info.name,
+        "title": info.title,
+        "version": info.version,
+        "convention": info.convention,
+        "takes a rate": info.takes_rate,
+        "options": info.defaults,
+        "needs": sorted(info.needs),
+        "data set": info.dataset or "any",
     }
 
 

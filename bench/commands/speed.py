@@ -109,14 +109,14 @@ def speed(
     where = accelerator.choose(device)
     planned = cases(names, network_names, batch_size, asked, where, samples, repeats, plain, compiled, at_once, strong)
     left = None if budget is None else budget - (time.monotonic() - began)
-    found = _measured(planned, left, log_every)
+    outcomes = _measured(planned, left, log_every)
     if as_json:
-        whole = list(_told(found))
+        whole = list(_told(outcomes))
         typer.echo(json.dumps([asdict(one) for one in whole if isinstance(one, Speed)], indent=1))
     elif stream:
-        whole = list(_streamed(found))
+        whole = list(_streamed(outcomes))
     else:
-        whole = list(_told(_tabled(planned, found)))
+        whole = list(_told(_tabled(planned, outcomes)))
     if sum(isinstance(one, Speed | LeftOut) for one in whole) < len(planned):
         raise typer.Exit(EXIT_FAILED_CASE)
 
@@ -150,9 +150,9 @@ def _measured(planned: list[Case], seconds: float | None, log_every: float) -> I
             done += 1
 
 
-def _streamed(found: Iterator[Found]) -> Iterator[Found]:
+def _streamed(outcomes: Iterator[Found]) -> Iterator[Found]:
     """Each case as a line of JSON; what is not measured under a key that says so."""
-    for one in found:
+    for one in outcomes:
         told = asdict(one)
         if not isinstance(one, Speed):
             told = {"left_out" if isinstance(one, LeftOut) else "failed": told}
@@ -160,20 +160,20 @@ def _streamed(found: Iterator[Found]) -> Iterator[Found]:
         yield one
 
 
-def _tabled(planned: list[Case], found: Iterator[Found]) -> Iterator[Found]:
+def _tabled(planned: list[Case], outcomes: Iterator[Found]) -> Iterator[Found]:
     """Each case as a line of a table."""
     given = allotment.processors().amount
     typer.echo(f"{processor_name()}: load at the start {os.getloadavg()[0]:.2f} on {given} processors")
     typer.echo(header(planned))
-    for one in found:
+    for one in outcomes:
         if isinstance(one, Speed):
             typer.echo(row(planned, one))
         yield one
 
 
-def _told(found: Iterator[Found]) -> Iterator[Found]:
+def _told(outcomes: Iterator[Found]) -> Iterator[Found]:
     """On standard error, what is not measured."""
-    for one in found:
+    for one in outcomes:
         label = f"{one.method} on {one.network}"
         if isinstance(one, Speed):
             if one.missing:

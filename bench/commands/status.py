@@ -164,4 +164,4 @@ def _collapsed(store: Store, plan: Plan, records: DataFrame) -> dict[str, str]:
         judged = {
             run["address"]: {"epoch": run["collapsed_epoch"], "reason": run["collapsed_reason"]} for run in fallen
         }
-    return {address: health.collapse_text(found) for address, found in judged.items() if found is not None}
+    return {address: health.collapse_text(collapse) for address, collapse in judged.items() if collapse is not None}

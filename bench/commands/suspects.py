@@ -86,7 +86,7 @@ def _find(store: Store, target: str, wanted: Wanted) -> tuple[list[str], str]:
     )
 
 
-def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any], root: Path | None) -> None:
+def _name_images(console: Console, ranking: pd.DataFrame, part: Mapping[str, Any], root: Path | None) -> None:
     """Add the column `image` where images are files; say why where it cannot be done."""
     choice = Choice(part.get("file"))
     try:
@@ -95,7 +95,7 @@ def _name_images(console: Console, found: pd.DataFrame, part: Mapping[str, Any],
         console.print(f"images are not named: {fault}", style="yellow", soft_wrap=True)
         return
     if names is not None:
-        found.insert(1, "image", [names(row) for row in found["sample"]])
+        ranking.insert(1, "image", [names(row) for row in ranking["sample"]])
 
 
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write all samples to this file.")]
@@ -106,13 +106,13 @@ _GENERATOR = b'<meta name="generator" content="noisy-label-bench suspects">'
 """What each file of `--page` holds."""
 
 
-def _page(title: str, found: pd.DataFrame, record: Record, root: Path | None) -> bytes:
+def _page(title: str, ranking: pd.DataFrame, record: Record, root: Path | None) -> bytes:
     """The page to review. Raises DataError where the images are not there, or have changed."""
     from bench.api import review
 
     part = record["spec"]["dataset"]
     images = datasets.training_images(part["name"], root, Choice(part.get("file")), part.get("content"))
-    return review.page(title, review.suspects_of(found, images), record["data"]["class_names"])
+    return review.page(title, review.suspects_of(ranking, images), record["data"]["class_names"])
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -122,11 +122,11 @@ def _csv(table: pd.DataFrame) -> bytes:
     return quoted.to_csv(index=False).encode("utf-8", "backslashreplace")
 
 
-def _print(console: Console, title: str, found: pd.DataFrame) -> None:
+def _print(console: Console, title: str, ranking: pd.DataFrame) -> None:
     table = Table(title=title)
-    for name in found.columns:
+    for name in ranking.columns:
         table.add_column(name.replace("_", " "), overflow="fold")
-    for row in found.itertuples(index=False):
+    for row in ranking.itertuples(index=False):
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
     console.print(table)
 
@@ -177,17 +177,17 @@ def suspects(
     console = terminal.console()
     told = partial(console.print, highlight=False, soft_wrap=True)
     with terminal.doing(log_every, stderr=True) as doing:
-        found = ranked(store, addresses, doing.now)
+        ranking = ranked(store, addresses, doing.now)
         doing.now("naming the images")
         record = store.load(addresses[0])
-        _name_images(console, found, record["spec"]["dataset"], data)
+        _name_images(console, ranking, record["spec"]["dataset"], data)
         if page is not None:
             doing.now("drawing the page")
-            write_output(page, _page(title, found.head(count), record, data), "--page")
-    columns = [name for name in found.columns if not found[name].isna().all()]
-    _print(console, title, found.head(count)[columns])
+            write_output(page, _page(title, ranking.head(count), record, data), "--page")
+    columns = [name for name in ranking.columns if not ranking[name].isna().all()]
+    _print(console, title, ranking.head(count)[columns])
     if csv is not None:
-        write_output(csv, _csv(found[columns]), "--csv")
-        told(f"all {len(found)} samples: {csv}")
+        write_output(csv, _csv(ranking[columns]), "--csv")
+        told(f"all {len(ranking)} samples: {csv}")
     if page is not None:
-        told(f"to review {min(count, len(found))} of them: {page}")
+        told(f"to review {min(count, len(ranking))} of them: {page}")

@@ -126,26 +126,26 @@ def _begin(search: Searching, count: int) -> None:
         console.print(f"  {key}: {axis}")
 
 
-def _conclude(search: Searching, found: Tuned) -> None:
+def _conclude(search: Searching, tuned: Tuned) -> None:
     """Show what came of it. Raises typer.Exit where a trial failed, runs are left, or none is finished."""
     console = terminal.console(soft_wrap=True, highlight=False)
-    _show(found.scores, search.of.space)
-    if found.left:
-        runs = "1 run is" if found.left == 1 else f"{found.left} runs are"
+    _show(tuned.scores, search.of.space)
+    if tuned.left:
+        runs = "1 run is" if tuned.left == 1 else f"{tuned.left} runs are"
         console.print(f"{runs} not finished, so nothing is chosen: the same command goes on from there")
-        raise typer.Exit(EXIT_QUEUE_AGAIN if found.late else EXIT_FAILED_RUN)
-    if found.best is None:
+        raise typer.Exit(EXIT_QUEUE_AGAIN if tuned.late else EXIT_FAILED_RUN)
+    if tuned.best is None:
         console.print("no trial is finished, so nothing is chosen")
         raise typer.Exit(EXIT_FAILED_RUN)
-    _tell(console, found, found.best)
-    if any(score.state == "failed" for score in found.scores):
+    _tell(console, tuned, tuned.best)
+    if any(score.state == "failed" for score in tuned.scores):
         raise typer.Exit(EXIT_FAILED_RUN)
 
 
-def _show(found: Sequence[tune.Score], space: Space) -> None:
-    best = tune.best(found)
+def _show(scores: Sequence[tune.Score], space: Space) -> None:
+    best = tune.best(scores)
     table = Table("trial", *space, "noisy validation", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for score in found:
+    for score in scores:
         values = [str(score.settings[name]) for name in space]
         accuracy = score.state if score.accuracy is None else _percent(score)
         style = "bold" if best is not None and score.trial == best.trial else ""
@@ -158,14 +158,14 @@ def _percent(score: tune.Score) -> str:
     return f"{100 * (score.accuracy or 0):.2f}%" + (f" ({score.state})" if score.state else "")
 
 
-def _tell(console: Console, found: Tuned, best: tune.Score) -> None:
-    own = found.scores[0]
+def _tell(console: Console, tuned: Tuned, best: tune.Score) -> None:
+    own = tuned.scores[0]
     before = "" if own.accuracy is None else f" (the suite's own settings: {_percent(own)})"
     console.print(f"best: trial {best.trial.number}, {_percent(best)}{before}")
     if best.collapsed:
         console.print("warning: no finished trial is better than one that collapsed: widen the search", style="yellow")
-    console.print(f"written: {found.suite} and the trials beside it")
-    if len(set(found.trials.values())) > 1:
-        told = ", ".join(f"{row} {number}" for row, number in found.trials.items())
+    console.print(f"written: {tuned.suite} and the trials beside it")
+    if len(set(tuned.trials.values())) > 1:
+        told = ", ".join(f"{row} {number}" for row, number in tuned.trials.items())
         console.print(f"a fair comparison needs equal numbers of trials; so far: {told}")
-    console.print(f"run it: python run_benchmark.py run {found.suite}")
+    console.print(f"run it: python run_benchmark.py run {tuned.suite}")

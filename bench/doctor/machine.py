@@ -52,14 +52,14 @@ def versions() -> str:
     absent, old, other = [], [], []
     for name, needed in least.items():
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             absent.append(name)
             continue
-        if _numbers(found) < _numbers(needed):
-            old.append(f"{name} {found} ({needed} is needed)")
-        elif name in pins and found.partition("+")[0] != pins[name]:
-            other.append(f"{name} {found} (tested: {pins[name]})")
+        if _numbers(installed) < _numbers(needed):
+            old.append(f"{name} {installed} ({needed} is needed)")
+        elif name in pins and installed.partition("+")[0] != pins[name]:
+            other.append(f"{name} {installed} (tested: {pins[name]})")
     if absent or old:
         raise Fault(f"{', '.join([*absent, *old])}: pip install -c constraints.txt -e .")
     said = f"Python {platform.python_version()}, torch {version('torch')}, {len(least)} packages"
@@ -88,8 +88,8 @@ def _memory() -> int | None:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
         return None
-    found = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
-    return None if found is None else int(found.group(1)) * 1024
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
+    return None if match is None else int(match.group(1)) * 1024
 
 
 def _by(part: allotment.Part, of: str = "") -> str:
@@ -139,7 +139,7 @@ def try_to_write(path: Path, option: str, what: str) -> None:
 
 def data_sets(subject: Subject) -> str:
     """Which data sets are there, and whether those can be read."""
-    found, absent, broken = [], [], []
+    present, absent, broken = [], [], []
     for declared in registry.DATASETS:
         name = declared.name
         if declared.official is not None:
@@ -151,7 +151,7 @@ def data_sets(subject: Subject) -> str:
                 continue
             faults = {file: fault for file, fault in official.check(layout, folder).items() if fault}
             broken += [f"{folder / file} {fault} (data fetch {name})" for file, fault in faults.items()]
-            found += [] if faults else [f"{name} in {folder}"]
+            present += [] if faults else [f"{name} in {folder}"]
         elif declared.lists is not None and subject.data.is_dir():
             sources = disk.locate(name, subject.data)
             if sources.missing:
@@ -159,12 +159,12 @@ def data_sets(subject: Subject) -> str:
             elif not os.access(sources.folder, os.R_OK | os.X_OK):
                 broken.append(f"{sources.folder} cannot be read")
             else:
-                found.append(f"{name} in {sources.folder} (data check {name} reads all)")
+                present.append(f"{name} in {sources.folder} (data check {name} reads all)")
         else:
-            (found if declared.comes_with else absent).append(name)
+            (present if declared.comes_with else absent).append(name)
     if broken:
         raise Fault("; ".join(broken))
-    return f"{', '.join(found)}; not below {subject.data}: {', '.join(absent)}"
+    return f"{', '.join(present)}; not below {subject.data}: {', '.join(absent)}"
 
 
 def data_folder(subject: Subject) -> str:

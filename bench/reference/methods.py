@@ -37,7 +37,7 @@ def _table(*rows: tuple[object, ...]) -> str:
     return "\n".join([_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in body)])
 
 
-def _overview(found: Mapping[str, MethodInfo]) -> str:
+def _overview(infos: Mapping[str, MethodInfo]) -> str:
     head = ("name", "title", "year", "family", "networks", "passes", "needs", "marks")
     lines = [
         (
@@ -50,7 +50,7 @@ def _overview(found: Mapping[str, MethodInfo]) -> str:
             ", ".join(f"`{fact}`" for fact in sorted(info.needs)),
             ", ".join(sorted(info.marks)),
         )
-        for info in found.values()
+        for info in infos.values()
     ]
     return _table(head, *lines)
 
@@ -97,9 +97,9 @@ def _section(info: MethodInfo) -> str:
 def text() -> str:
     """The whole page, for the methods of this repository."""
     folder = Path(registry.__file__).parent
-    found = {name: info for name, info in registry.registered().items() if info.path.parent == folder}
-    count = f"{len(found)} methods are registered."
-    return "\n\n".join([_HEAD.strip(), count, _overview(found), *(_section(info) for info in found.values())]) + "\n"
+    infos = {name: info for name, info in registry.registered().items() if info.path.parent == folder}
+    count = f"{len(infos)} methods are registered."
+    return "\n\n".join([_HEAD.strip(), count, _overview(infos), *(_section(info) for info in infos.values())]) + "\n"
 
 
 def main() -> None:

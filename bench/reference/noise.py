@@ -57,11 +57,11 @@ def matrix(model: str) -> tuple[FloatArray, list[str]]:
 def _groups(values: FloatArray) -> dict[tuple[bool, float], list[tuple[int, int]]]:
     """Cells of equal value, (on the diagonal, value) -> (row, column); largest values first."""
     steps = 1000 if len(np.unique(values.round(3))) <= _MOST_SWATCHES + 1 else _STEPS
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for (row, column), value in np.ndenumerate((values * steps).round() / steps):
         if value > 0:
-            found[row == column, round(float(value), 4)].append((row, column))
-    return dict(sorted(found.items(), key=lambda item: (not item[0][0], -item[0][1])))
+            groups[row == column, round(float(value), 4)].append((row, column))
+    return dict(sorted(groups.items(), key=lambda item: (not item[0][0], -item[0][1])))
 
 
 def _path(cells: Sequence[tuple[int, int]], kept: bool, value: float) -> str:
