@@ -19,17 +19,17 @@ WRONG_TYPES: dict[type, Value] = {bool: 1, int: 1.5, float: "much", str: 3}
 def _refused(declared: HyperParameter, where: str) -> list[Value]:
     """Values that must be refused. Raises Fault where the declaration leaves them open."""
     kind = value_type(declared, where)
-    found: list[Value] = [WRONG_TYPES[kind]]
+    refused: list[Value] = [WRONG_TYPES[kind]]
     if kind is str:
         if "choices" not in declared:
             raise Fault(f"{where} has no `choices`")
-        return [*found, "no such choice"]
+        return [*refused, "no such choice"]
     if kind is not bool:
         if "bounds" not in declared:
             raise Fault(f"{where} has no `bounds`")
         low, high = declared["bounds"]
-        found += [kind(low - 1), kind(high + 1)]
-    return found
+        refused += [kind(low - 1), kind(high + 1)]
+    return refused
 
 
 def _look_at_values(subject: Subject) -> None:
@@ -37,8 +37,8 @@ def _look_at_values(subject: Subject) -> None:
     run = subject.base.training.run
     given = with_epochs(subject.info.hyper, run.spec.method.hyper, run.spec.epochs)
     for name, value in given.items():
-        found = getattr(run.method, name, None)
-        if type(found) is not type(value) or found != value:
+        final = getattr(run.method, name, None)
+        if type(final) is not type(value) or final != value:
             raise Fault(f"hyper-parameter {name!r} = {value!r} was overwritten; what changes has another name")
 
 

@@ -45,8 +45,8 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
 def _declared(lineage: list[Class], name: str) -> str:
     """File and line of what a class, or the nearest of its parents, has of that name; else of the class."""
     for one in lineage:
-        found = functions(one).get(name) or assigned(one[1].body).get(name)
-        if found is not None:
-            return f"{one[0].path}, line {found.lineno}"
+        declaration = functions(one).get(name) or assigned(one[1].body).get(name)
+        if declaration is not None:
+            return f"{one[0].path}, line {declaration.lineno}"
     source, node = lineage[0]
     return f"{source.path}, line {node.lineno}"

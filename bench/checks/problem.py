@@ -182,16 +182,16 @@ class Training:
     def clean_scores(self) -> Tensor | None:
         """The method's own scores, asked for as at the end of a run."""
         with evaluation.evaluating(self.run.method):
-            found = self.run.method.clean_scores()
-        return None if found is None else found.clone()
+            scores = self.run.method.clean_scores()
+        return None if scores is None else scores.clone()
 
     def shown(self) -> dict[str, Tensor]:
         """What a run shows of a method: predictions, scores, and what the training passes told."""
         observer = self.run.observer
-        found = {"predictions": self.predictions(), "probability of the given label": observer.probability_sum.clone()}
-        found |= {f"observed {name}": values.clone() for name, values in observer.last.items()}
+        shown = {"predictions": self.predictions(), "probability of the given label": observer.probability_sum.clone()}
+        shown |= {f"observed {name}": values.clone() for name, values in observer.last.items()}
         scores = self.clean_scores()
-        return found if scores is None else {**found, "clean_scores": scores}
+        return shown if scores is None else {**shown, "clean_scores": scores}
 
     def outcome(self) -> dict[str, Tensor]:
         """Everything that two equal runs have equal: what is shown, and all parameters and buffers."""

@@ -43,31 +43,31 @@ def _same(one: object, other: object) -> bool:
 
 def state(subject: Subject) -> str:
     """What a method remembers is a parameter or a buffer, and comes back from a checkpoint bit for bit."""
-    found = subject.base
-    before = found.loose[0]
+    history = subject.base
+    before = history.loose[0]
     for place, value in before.items():
         if isinstance(value, torch.Tensor):
             raise Fault(f"{place!r} is a tensor, but no parameter or buffer: it is not saved or moved to a device")
-    for after in found.loose[1:]:
+    for after in history.loose[1:]:
         for place, value in after.items():
             if place in before and not _same(value, before[place]):
                 raise Fault(f"{place!r} changes in training, but is no parameter or buffer: it is lost on load")
             if place not in before and subject.problem.samples in value.shape:
                 raise Fault(f"{place!r} keeps values of samples, but is no parameter or buffer: it is lost on load")
-    if found.graph is not None:
-        raise Fault(f"the buffer {found.graph!r} holds a computation graph: what is stored in it must be detached")
-    last = max(found.checkpoints)
+    if history.graph is not None:
+        raise Fault(f"the buffer {history.graph!r} holds a computation graph: what is stored in it must be detached")
+    last = max(history.checkpoints)
     loaded = subject.start(subject.problem)
-    trainer.load_state_dict(loaded.run, found.checkpoints[last])
-    changed = difference(found.outcome, loaded.outcome())
+    trainer.load_state_dict(loaded.run, history.checkpoints[last])
+    changed = difference(history.outcome, loaded.outcome())
     if changed is not None:
         raise Fault(f"{changed!r} does not come back from a checkpoint bit for bit")
     return f"all {len(loaded.run.method.state_dict())} parameters and buffers come back from a checkpoint bit for bit"
 
 
-def _cuts(found: History) -> list[int]:
+def _cuts(history: History) -> list[int]:
     """Epochs after which to cut: the first, the last but one, the end of every stage, and one inside of each."""
-    bounds = found.training.run.bounds
+    bounds = history.training.run.bounds
     epochs = bounds[-1][2]
     wanted = {1, epochs - 1} | {stop for _, _, stop in bounds} | {(begun + stop) // 2 for _, begun, stop in bounds}
     return sorted(cut for cut in wanted if 0 < cut < epochs)
@@ -75,14 +75,14 @@ def _cuts(found: History) -> list[int]:
 
 def resume(subject: Subject) -> str:
     """A run that was cut and resumed is the uninterrupted one, in every stage."""
-    found = subject.base
-    cuts = _cuts(found)
+    history = subject.base
+    cuts = _cuts(history)
     for cut in cuts:
         resumed = subject.start(subject.problem)
-        trainer.load_state_dict(resumed.run, found.checkpoints[cut])
-        told = found.training.curves.get("noisy_validation_accuracy", [])[:cut]
+        trainer.load_state_dict(resumed.run, history.checkpoints[cut])
+        told = history.training.curves.get("noisy_validation_accuracy", [])[:cut]
         resumed.curves |= {"noisy_validation_accuracy": list(told)} if told else {}
-        changed = difference(found.outcome, resumed.train().outcome())
+        changed = difference(history.outcome, resumed.train().outcome())
         if changed is not None:
             raise Fault(f"resumed after epoch {cut} of {subject.problem.epochs}, {changed!r} is different")
     return f"bit-identical when cut after epochs {', '.join(map(str, cuts))} of {subject.problem.epochs}"

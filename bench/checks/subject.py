@@ -37,7 +37,7 @@ class Skip(Exception):
 def loose_arrays(method: Method) -> Loose:
     """Tensors and NumPy arrays that a method keeps beside its parameters and buffers, by the name of their place."""
     own = {id(tensor) for tensor in (*method.parameters(), *method.buffers())}
-    found: Loose = {}
+    loose: Loose = {}
     seen: set[int] = set()
 
     def walk(value: Any, place: str) -> None:
@@ -45,7 +45,7 @@ def loose_arrays(method: Method) -> Loose:
             return
         seen.add(id(value))
         if isinstance(value, Tensor | np.ndarray):
-            found[place] = value
+            loose[place] = value
         elif isinstance(value, Mapping):
             for key, entry in value.items():
                 walk(entry, f"{place}[{key!r}]")
@@ -65,7 +65,7 @@ def loose_arrays(method: Method) -> Loose:
         for key, value in vars(module).items():
             if key not in _INSIDE_MODULES:
                 walk(value, f"{prefix}.{key}" if prefix else key)
-    return found
+    return loose
 
 
 @dataclass
@@ -144,11 +144,11 @@ class Subject:
             if first is LARGER:
                 raise
             try:
-                found = self._history(LARGER)
+                history = self._history(LARGER)
             except Exception:
                 raise fault from None
-            found.small = f" (on {LARGER.samples} samples; on {first.samples}: {one_line(fault)})"
-            return LARGER, found
+            history.small = f" (on {LARGER.samples} samples; on {first.samples}: {one_line(fault)})"
+            return LARGER, history
 
     def _history(self, problem: Problem) -> History:
         training = self.start(problem)
@@ -156,7 +156,7 @@ class Subject:
         learning = dict(method.named_parameters())
         initial = {name: parameter.detach().clone() for name, parameter in learning.items()}
         untouched = set(learning)
-        found = History(
+        history = History(
             training, {}, {}, [copy.deepcopy(loose_arrays(method))], None, [], untouched, watch(training.run)
         )
 
@@ -167,19 +167,19 @@ class Subject:
                     untouched.discard(name)
 
         def after_epoch() -> None:
-            found.loose.append(copy.deepcopy(loose_arrays(method)))
+            history.loose.append(copy.deepcopy(loose_arrays(method)))
             graphs = [name for name, buffer in method.named_buffers() if buffer.requires_grad]
-            found.graph = found.graph or (graphs[0] if graphs else None)
-            found.checkpoints[training.run.position.epoch] = through_file(
+            history.graph = history.graph or (graphs[0] if graphs else None)
+            history.checkpoints[training.run.position.epoch] = through_file(
                 trainer.state_dict(training.run), training.run.labels.device
             )
 
         training.run.beat = after_step
         training.train(after_epoch=after_epoch)
         # An average of weights takes no gradient, and moves.
-        found.without_gradient = [name for name in sorted(untouched) if torch.equal(initial[name], learning[name])]
-        found.outcome = training.outcome()
-        return found
+        history.without_gradient = [name for name in sorted(untouched) if torch.equal(initial[name], learning[name])]
+        history.outcome = training.outcome()
+        return history
 
 
 def through_file(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
@@ -187,10 +187,10 @@ def through_file(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.pt"
         checkpoint.save(path, state)
-        found = checkpoint.load(path, device)
-    if found is None:
+        restored = checkpoint.load(path, device)
+    if restored is None:
         raise Fault("the state cannot be read back from a checkpoint: it holds more than tensors and plain values")
-    return found
+    return restored
 
 
 Check = Callable[[Subject], str]
@@ -201,10 +201,10 @@ def each_training(subject: Subject, problems: Mapping[str, Problem]) -> tuple[di
 
     A method may refuse a problem by a MethodError that says why, but not all of them.
     """
-    found, refused = dict[str, Training](), list[str]()
+    trainings, refused = dict[str, Training](), list[str]()
     for title, problem in problems.items():
         try:
-            found[title] = subject.train(problem)
+            trainings[title] = subject.train(problem)
         except MethodError as reason:
             refused.append(f"; refuses {title}: {one_line(reason)}")
         except ValueError as fault:
@@ -213,9 +213,9 @@ def each_training(subject: Subject, problems: Mapping[str, Problem]) -> tuple[di
             refused.append(f"; batch normalisation needs more than {title}")
         except Exception as fault:
             raise Fault(f"with {title}: {one_line(fault)}") from fault
-    if not found:
+    if not trainings:
         raise Fault("".join(refused).lstrip("; "))
-    return found, f"trains with {', '.join(found)}" + "".join(refused)
+    return trainings, f"trains with {', '.join(trainings)}" + "".join(refused)
 
 
 def one_line(fault: BaseException) -> str:

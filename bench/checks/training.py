@@ -53,21 +53,21 @@ def learning(subject: Subject) -> str:
 
 def gradients(subject: Subject) -> str:
     """Every parameter learns."""
-    found = subject.base
-    idle = tuple(f"{name}." for name in found.watched.idle)
-    still = [name for name in found.without_gradient if not name.startswith(idle)]
+    history = subject.base
+    idle = tuple(f"{name}." for name in history.watched.idle)
+    still = [name for name in history.without_gradient if not name.startswith(idle)]
     if still:
         names = ", ".join(still[:3])
         raise Fault(f"{len(still)} parameters never had a gradient and never moved: {names}")
-    unused = f"; no pass went through the classifier {', '.join(sorted(found.watched.idle))}" if idle else ""
-    moved = len(list(found.training.run.method.parameters())) - len(found.without_gradient)
+    unused = f"; no pass went through the classifier {', '.join(sorted(history.watched.idle))}" if idle else ""
+    moved = len(list(history.training.run.method.parameters())) - len(history.without_gradient)
     return f"all {moved} parameter tensors had a gradient or moved{unused}"
 
 
 def _checked_predictions(training: Training) -> list[Tensor]:
     """Predictions for all training images, for five and for one. Raises Fault where they are not as they should be."""
     images = torch.cat([part for _, part in training.measures.train.loader.plain(1000)])
-    classes, found = training.run.task.num_classes, list[Tensor]()
+    classes, all_predictions = training.run.task.num_classes, list[Tensor]()
     for count in (len(images), 5, 1):
         with evaluation.evaluating(training.run.method):
             made = training.run.method.predict(images[:count])
@@ -76,8 +76,8 @@ def _checked_predictions(training: Training) -> list[Tensor]:
             raise Fault(f"predict gave shape {list(made.shape)} for {count} images; it {wanted}")
         if not (made.is_floating_point() and bool(made.isfinite().all())):
             raise Fault(f"predict gave values that are not finite numbers (dtype {made.dtype})")
-        found.append(made)
-    return found
+        all_predictions.append(made)
+    return all_predictions
 
 
 def predictions(subject: Subject) -> str:
@@ -148,9 +148,9 @@ def score_direction(subject: Subject) -> str:
     if subject.base.training.clean_scores() is None:
         raise Skip("no scores of its own")
     training = subject.train(replace(easy(subject), epochs=12, noise=0.3))
-    found, mislabelled = training.clean_scores(), training.run.observer.mislabelled
-    assert found is not None and mislabelled is not None
-    area = detection_scores(found.cpu().numpy(), mislabelled.cpu().numpy())["roc_auc"]
+    clean_scores, mislabelled = training.clean_scores(), training.run.observer.mislabelled
+    assert clean_scores is not None and mislabelled is not None
+    area = detection_scores(clean_scores.cpu().numpy(), mislabelled.cpu().numpy())["roc_auc"]
     assert area is not None
     if area < LOWEST_AREA:
         raise Fault(f"clean scores find wrong labels with a ROC-AUC of {area:.2f}: they seem to be upside down")

@@ -32,31 +32,31 @@ class Watched:
 
 def networks(method: nn.Module) -> dict[str, Network]:
     """The networks of a method by name, not those inside of others."""
-    found = {name: module for name, module in method.named_modules() if isinstance(module, Network)}
-    return {name: one for name, one in found.items() if not any(name.startswith(f"{other}.") for other in found)}
+    modules = {name: module for name, module in method.named_modules() if isinstance(module, Network)}
+    return {name: one for name, one in modules.items() if not any(name.startswith(f"{other}.") for other in modules)}
 
 
 def watch(run: Run) -> Watched:
     """Look on, from now on."""
-    found, of_rows = Watched(), run.observer.for_rows
+    watched, of_rows = Watched(), run.observer.for_rows
 
     def for_rows(index: Tensor) -> Observe:
         told = of_rows(index)
 
         def observe(logits: Tensor, batch: Batch | None = None, **values: Tensor) -> None:
             told(logits, batch, **values)
-            found.reports += 1
-            found.probabilities += are_probabilities(logits)
+            watched.reports += 1
+            watched.probabilities += are_probabilities(logits)
 
         return observe
 
     setattr(run.observer, "for_rows", for_rows)  # noqa: B010
     for name, network in networks(run.method).items():
         parts = {f"{name}.{key}" for key, part in network.named_modules() if part is network.blocks[-1]}
-        found.idle |= parts
+        watched.idle |= parts
 
         def used(*_: object, parts: set[str] = parts) -> None:
-            found.idle -= parts
+            watched.idle -= parts
 
         network.blocks[-1].register_forward_hook(used)
-    return found
+    return watched

@@ -24,8 +24,8 @@ def processor_name() -> str:
     Virtual machines often hide all else of the name, and two generations of one maker differ by a factor of two.
     """
     block = cpuinfo().partition("\n\n")[0]
-    found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
-    name = found.get("model name") or platform.processor() or platform.machine()
-    if "cpu family" in found and "model" in found:
-        return f"{name}, family {found['cpu family']}, model {found['model']}"
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in block.splitlines())}
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in fields and "model" in fields:
+        return f"{name}, family {fields['cpu family']}, model {fields['model']}"
     return name

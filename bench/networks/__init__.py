@@ -168,15 +168,15 @@ NETWORKS = Registry("network", _TABLE)
 
 def check(name: str, image_shape: tuple[int, int, int], pretrained: bool = False) -> None:
     """Raise UserError where the network is unknown or cannot take images of shape (C, H, W); imports nothing heavy."""
-    found = NETWORKS[name]
+    info = NETWORKS[name]
     channels, height, width = image_shape
-    if min(height, width) < found.smallest:
+    if min(height, width) < info.smallest:
         raise UserError(
-            f"network {name!r}: images of {height} x {width} are too small (at least {found.smallest} a side)"
+            f"network {name!r}: images of {height} x {width} are too small (at least {info.smallest} a side)"
         )
-    if found.channels not in (None, channels):
-        raise UserError(f"network {name!r}: takes images of {found.channels} channels, not {channels}")
-    if pretrained and not found.pretrained:
+    if info.channels not in (None, channels):
+        raise UserError(f"network {name!r}: takes images of {info.channels} channels, not {channels}")
+    if pretrained and not info.pretrained:
         having = ", ".join(entry.name for entry in NETWORKS if entry.pretrained)
         raise UserError(f"network {name!r}: has no pretrained weights (networks that have: {having})")
 
@@ -207,12 +207,12 @@ def build(
 
     check(name, image_shape, pretrained)
     options: dict[str, Any] = {"pretrained": True, "weights": weights} if pretrained else {}
-    found = resolve(NETWORKS[name].function)(num_classes, image_shape, **options)
-    if not isinstance(found, contract.Network):
+    built = resolve(NETWORKS[name].function)(num_classes, image_shape, **options)
+    if not isinstance(built, contract.Network):
         where = f"{NETWORKS.origin(name)}: network {name!r}"
-        raise UserError(f"{where}: gave {type(found).__name__}, neither bench.networks.network.Network nor another "
+        raise UserError(f"{where}: gave {type(built).__name__}, neither bench.networks.network.Network nor another "
                         "methods.base.Network")  # fmt: skip
-    network = found if isinstance(found, Network) else Adopted(found)
+    network = built if isinstance(built, Network) else Adopted(built)
     if counter is not None:
         network.counter = counter
     return network.prepare(precision=precision, channels_last=channels_last, compiled=compiled)

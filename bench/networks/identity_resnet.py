@@ -52,18 +52,18 @@ class IdentityBlock(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         activated = relu(self.norm(images))
         passed = images if self.shortcut is None else self.shortcut(activated)
-        found: Tensor = self.second(self.first(activated))
-        return found.add_(passed)
+        residual: Tensor = self.second(self.first(activated))
+        return residual.add_(passed)
 
 
 def _stages(block: type[PaddedBlock] | type[IdentityBlock], depth: int, widths: list[int]) -> list[nn.Module]:
     """Groups of `depth` blocks, from widths[0] channels to each further width; all but the first halve the size."""
-    found: list[nn.Module] = []
+    stages: list[nn.Module] = []
     for number, (inputs, outputs) in enumerate(pairwise(widths)):
         units: list[nn.Module] = [block(inputs, outputs, 2 if number else 1)]
         units += [block(outputs, outputs, 1) for _ in range(depth - 1)]
-        found.append(nn.Sequential(*units))
-    return found
+        stages.append(nn.Sequential(*units))
+    return stages
 
 
 def _he(layer: nn.Module) -> None:

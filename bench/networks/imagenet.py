@@ -31,18 +31,18 @@ def _read_weights(name: str, weights: Path | None) -> dict[str, Any]:
     """torchvision's state dictionary, from the file `weights` or from torchvision's cache."""
     file = find_weights(name, weights)
     try:
-        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        state_dict: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError, OSError) as fault:
         raise UserError(f"network {name!r}: {file} is no file of weights ({type(fault).__name__})") from None
-    return found
+    return state_dict
 
 
 def _load_weights(name: str, model: nn.Module, classifier: str, weights: Path | None) -> None:
     """Load all of `model` but the layer called `classifier`, whose size depends on the task."""
-    found = _read_weights(name, weights)
+    state_dict = _read_weights(name, weights)
     own = {key: value for key, value in model.state_dict().items() if key.startswith(f"{classifier}.")}
     try:
-        model.load_state_dict({**found, **own})
+        model.load_state_dict({**state_dict, **own})
     except (RuntimeError, TypeError) as fault:
         first = str(fault).splitlines()[-1].strip()[:120]
         raise UserError(f"network {name!r}: the weights are of another network ({first})") from None

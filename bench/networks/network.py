@@ -130,8 +130,8 @@ class Network(contract.Network):
         self.counter.add(images.shape[0])
         with self._autocast(images):
             run = _compiled_run(images.device.type) if self._compiled else _run
-            found = run(self._body(), images.contiguous(memory_format=self._layout))
-        return found.to(torch.float32, copy=self._compiled)  # a captured graph writes to the same memory next time
+            features = run(self._body(), images.contiguous(memory_format=self._layout))
+        return features.to(torch.float32, copy=self._compiled)  # a captured graph writes to the same memory next time
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits [B, K] float32 of features [B, feature_size]."""
@@ -150,8 +150,8 @@ class Network(contract.Network):
         if name not in self.further_heads:
             raise unknown("head", name, self.further_heads, "Network.apply_head", error=MethodError)
         with self._autocast(values):
-            found: Tensor = self.further_heads[name](values)
-        return found.float()
+            outputs: Tensor = self.further_heads[name](values)
+        return outputs.float()
 
     def initialise(self, layer: nn.Module) -> None:
         self._initialise(layer)
@@ -182,9 +182,9 @@ class TwoHeads(Network):
             shared = (
                 shared.clone() if self._compiled else shared
             )  # a captured graph writes to the same memory next time
-            found = run(list(self.blocks)[self.shared : -1], shared)
+            features = run(list(self.blocks)[self.shared : -1], shared)
             confidence: Tensor = self.confidence_head(shared.detach() if detached else shared)
-        return found.to(torch.float32, copy=self._compiled), confidence.float().squeeze(1)
+        return features.to(torch.float32, copy=self._compiled), confidence.float().squeeze(1)
 
 
 class Adopted(Network):
@@ -209,8 +209,8 @@ class Adopted(Network):
     def features_and_confidence(self, images: Tensor, detached: bool = False) -> tuple[Tensor, Tensor]:
         self.counter.add(images.shape[0])
         with self._autocast(images):
-            found, confidence = self.own.features_and_confidence(images, detached)
-        return found.float(), confidence.float()
+            features, confidence = self.own.features_and_confidence(images, detached)
+        return features.float(), confidence.float()
 
     def initialise(self, layer: nn.Module) -> None:
         self.own.initialise(layer)

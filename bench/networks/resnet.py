@@ -46,8 +46,8 @@ class PreActBlock(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         activated = relu(self.norm(images), inplace=True)
-        found: Tensor = self.second(self.first(activated))
-        return found.add_(self.shortcut(activated))
+        residual: Tensor = self.second(self.first(activated))
+        return residual.add_(self.shortcut(activated))
 
 
 def _resnet(

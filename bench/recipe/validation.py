@@ -30,9 +30,9 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
         return annotation
     if get_origin(annotation) in (list, dict, Union, UnionType):
         for argument in get_args(annotation):
-            found = _model_of(argument)
-            if found is not None:
-                return found
+            model = _model_of(argument)
+            if model is not None:
+                return model
     return None
 
 

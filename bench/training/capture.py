@@ -224,9 +224,9 @@ def _still_holds(graph: Graph, walk: PhaseWalk, steps: int) -> bool:
     )
 
 
-def _observed_apart(found: Seen, expected: Seen) -> list[float]:
-    """The same of what was observed; `expected` has a part for each step and call, `found` one for each call."""
-    pairs = [(found[0], expected[0])] + [(parts, expected[1].get(name, [])) for name, parts in found[1].items()]
+def _observed_apart(actual: Seen, expected: Seen) -> list[float]:
+    """The same of what was observed; `expected` has a part for each step and call, `actual` one for each call."""
+    pairs = [(actual[0], expected[0])] + [(parts, expected[1].get(name, [])) for name, parts in actual[1].items()]
     return [
         apart(part.float(), python, torch.zeros_like(python))
         for ours, theirs in pairs

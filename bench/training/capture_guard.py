@@ -89,14 +89,14 @@ def fingerprint(run: Run) -> tuple[Any, ...]:
     Tensors count by where they lie, since a graph reads what lies there. What cannot be seen through makes it unequal
     to any other.
     """
-    found: list[Any] = list(module_fingerprint(run.method))
+    parts: list[Any] = list(module_fingerprint(run.method))
     assert run.optimizers is not None
     for kind, optimizer in run.optimizers.by_kind.items():
         for group in optimizer.param_groups:
             settings = {key: value for key, value in group.items() if key not in ("lr", "params")}
-            found.append((kind, id(optimizer), _print(settings, _DEPTH), _print(list(group["params"]), _DEPTH)))
-    found.append(tuple(_print(tensor, 1) for tensor in run.optimizers.tensors))
-    return tuple(found)
+            parts.append((kind, id(optimizer), _print(settings, _DEPTH), _print(list(group["params"]), _DEPTH)))
+    parts.append(tuple(_print(tensor, 1) for tensor in run.optimizers.tensors))
+    return tuple(parts)
 
 
 def module_fingerprint(method: nn.Module) -> tuple[Any, ...]:
@@ -207,12 +207,12 @@ def sealed(run: Run) -> Iterator[None]:
         run.task.sealed = False
 
 
-def apart(found: Tensor, expected: Tensor, start: Tensor) -> float:
-    """How far `found` is from `expected`, as a share of the way from `start`; 0 where they are equal bit for bit."""
-    if torch.equal(found, expected):
+def apart(actual: Tensor, expected: Tensor, start: Tensor) -> float:
+    """How far `actual` is from `expected`, as a share of the way from `start`; 0 where they are equal bit for bit."""
+    if torch.equal(actual, expected):
         return 0.0
-    if not found.is_floating_point():
+    if not actual.is_floating_point():
         return float("inf")
-    found, expected, start = (tensor.detach().double() for tensor in (found, expected, start))
+    actual, expected, start = (tensor.detach().double() for tensor in (actual, expected, start))
     way = torch.maximum((expected - start).norm(), 1e-6 * expected.norm())
-    return float((found - expected).norm() / way)
+    return float((actual - expected).norm() / way)

@@ -109,5 +109,5 @@ class CapturedScores:
 
 def _logits(method: Method, loader: MemoryLoader, rows: slice | Tensor) -> Tensor:
     """[M, B, K] float32 logits of the images `rows`, without augmentation."""
-    found = method.predict(loader.normalised(loader.pixels[rows])).float()
-    return found if found.ndim == 3 else found[None]
+    logits = method.predict(loader.normalised(loader.pixels[rows])).float()
+    return logits if logits.ndim == 3 else logits[None]

@@ -90,11 +90,11 @@ def by_class(order: IntArray, classes: IntArray, count: int) -> IntArray:
     exact = sizes * count / len(order)
     quota = np.floor(exact).astype(np.int64)
     quota[np.argsort(quota - exact, kind="stable")[: count - quota.sum()]] += 1
-    found = classes[order]
+    ordered_classes = classes[order]
     before = np.empty(len(order), dtype=np.int64)  # how many of its class
     for label, size in enumerate(sizes):
-        before[found == label] = np.arange(size)
-    first = before < quota[found]
+        before[ordered_classes == label] = np.arange(size)
+    first = before < quota[ordered_classes]
     return np.concatenate([order[first], order[~first]])
 
 
@@ -110,7 +110,7 @@ def _set_aside(spec: Specification, rows: IntArray, classes: IntArray) -> tuple[
     if trusted.per_class:
         each = trusted.size // (int(classes.max()) + 1)
         drawn = [order[classes[rows[order]] == label][:each] for label in range(int(classes.max()) + 1)]
-        if short := [label for label, found in enumerate(drawn) if len(found) < each]:
+        if short := [label for label, members in enumerate(drawn) if len(members) < each]:
             raise DataError(f"{spec.dataset.name}: class {short[0]} has fewer than {each} images to be trusted")
         chosen = np.concatenate(drawn)
     else:

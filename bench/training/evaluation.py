@@ -122,7 +122,7 @@ def final_scores(logits: Tensor, labels: Tensor, how: str) -> Final:
     members = scored_members(logits, how)
     table = torch.stack([confusion(one.argmax(1), labels, num_classes) for one in members]).mean(0)
     binned = [_calibration(one, labels) for one in members]
-    found: Final = {
+    scores: Final = {
         "test_accuracy": accuracy(logits, labels, how),
         "per_class_accuracy": (table.diagonal() / table.sum(1).clamp_min(1)).tolist(),
         "confusion": table.tolist(),
@@ -131,9 +131,9 @@ def final_scores(logits: Tensor, labels: Tensor, how: str) -> Final:
         "calibration": _pooled(binned),
     }
     if len(logits) > 1:
-        found["members"] = [{"test_accuracy": accuracy(one[None], labels, "first")} for one in logits]
-        found["ensemble"] = {"test_accuracy": accuracy(logits, labels, "ensemble")}
-    return found
+        scores["members"] = [{"test_accuracy": accuracy(one[None], labels, "first")} for one in logits]
+        scores["ensemble"] = {"test_accuracy": accuracy(logits, labels, "ensemble")}
+    return scores
 
 
 def memorisation(logits: Tensor, given: Tensor, true: Tensor, how: str) -> dict[str, float | None]:
@@ -142,7 +142,7 @@ def memorisation(logits: Tensor, given: Tensor, true: Tensor, how: str) -> dict[
     Shares are None where a group is empty.
     """
     mislabelled = given != true
-    found: dict[str, float | None] = {}
+    shares: dict[str, float | None] = {}
     rates: dict[str, list[float]] = {}
     for one in scored_members(logits, how):
         predicted = one.argmax(1)
@@ -159,5 +159,5 @@ def memorisation(logits: Tensor, given: Tensor, true: Tensor, how: str) -> dict[
             if count:
                 rates[name].append(float((hits & group).sum()) / count)
     for name, values in rates.items():
-        found[name] = _mean(values) if values else None
-    return found
+        shares[name] = _mean(values) if values else None
+    return shares

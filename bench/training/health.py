@@ -72,14 +72,14 @@ class StepHealth:
             if not (math.isfinite(losses[step]) and math.isfinite(gradients[step])):
                 raise FloatingPointError(self._diagnosis(losses, gradients, step))
         moved = [length for length in gradients if length]
-        found = {
+        summary = {
             "loss_median": median(losses) if losses else 0.0,
             "loss_largest": max(losses, key=abs, default=0.0),
             "gradient_median": median(moved) if moved else 0.0,
             "gradient_largest": max(moved, default=0.0),
             "skipped": 1 - len(moved) / kept if kept else 1.0,
         }
-        for name, value in found.items():
+        for name, value in summary.items():
             self.epochs[name].append(float(f"{value:.{DIGITS}g}"))
         self.place.zero_()
         for table in self._terms.values():
@@ -129,9 +129,9 @@ def _in_order(table: Tensor, steps: int) -> list[float]:
 
 def _largest(terms: Mapping[str, list[float]], step: int) -> list[str]:
     """The terms of a step in words, the largest first; what is no number counts as the largest."""
-    found = {name: values[step] for name, values in terms.items()}
-    order = sorted(found, key=lambda name: -abs(found[name]) if math.isfinite(found[name]) else -math.inf)
-    return [f"{name} {found[name]:.3g}" for name in order[:NAMED]]
+    at_step = {name: values[step] for name, values in terms.items()}
+    order = sorted(at_step, key=lambda name: -abs(at_step[name]) if math.isfinite(at_step[name]) else -math.inf)
+    return [f"{name} {at_step[name]:.3g}" for name in order[:NAMED]]
 
 
 def _summary(medians: list[float], largest: list[float]) -> Extent:

@@ -95,8 +95,8 @@ def after_epoch(
     train = measures.train
     if train.true is not None and (epoch % measures.memorisation_every == 0 or epoch == epochs):
         logits = made[TRAIN] = evaluation.predictions(method, train.loader, measures.batch_size)
-        found = evaluation.memorisation(logits, train.labels, train.true, measures.scored)
-        for name, value in {"epoch": epoch, **found}.items():
+        shares = evaluation.memorisation(logits, train.labels, train.true, measures.scored)
+        for name, value in {"epoch": epoch, **shares}.items():
             curves.setdefault("memorisation", {}).setdefault(name, []).append(value)
     return made
 
@@ -192,10 +192,10 @@ def at_the_end(
 
 def _further(logits: Tensor, measures: Measures, test: Labelled) -> Scores:
     """What a record says of a test set beside the first."""
-    found: Scores = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
+    scores: Scores = {"test_accuracy": evaluation.accuracy(logits, test.labels, measures.scored)}
     if measures.top5:
-        found["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
-    return found
+        scores["test_top5"] = evaluation.top_accuracy(logits, test.labels, measures.scored)
+    return scores
 
 
 def _detection(arrays: Mapping[str, np.ndarray]) -> Detection:
@@ -203,20 +203,20 @@ def _detection(arrays: Mapping[str, np.ndarray]) -> Detection:
     if "true" not in arrays:
         return {}
     mislabelled = arrays["given"] != arrays["true"]
-    found: Detection = {
+    detection: Detection = {
         "given_label_last": detection_scores(arrays["given_probability_last"], mislabelled),
         "given_label_mean": detection_scores(arrays["given_probability_mean"], mislabelled),
     }
     if "own_score" in arrays:
-        found["own"] = detection_scores(arrays["own_score"], mislabelled)
+        detection["own"] = detection_scores(arrays["own_score"], mislabelled)
     if "observed_selected" in arrays:
-        found["decision"] = decision_scores(arrays["observed_selected"] >= 0.5, mislabelled)
-    return found
+        detection["decision"] = decision_scores(arrays["observed_selected"] >= 0.5, mislabelled)
+    return detection
 
 
 def _array(values: Tensor) -> np.ndarray:
-    found = values.detach().cpu().numpy()
-    return found.astype(np.int16 if found.dtype == np.int64 else found.dtype)
+    array = values.detach().cpu().numpy()
+    return array.astype(np.int16 if array.dtype == np.int64 else array.dtype)
 
 
 def thumbnails(arrays: Mapping[str, np.ndarray], loader: Loader, each: int = 12) -> tuple[np.ndarray, np.ndarray]:

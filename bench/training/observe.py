@@ -131,15 +131,15 @@ class Observer:
     def _split(self, name: str, parts: list[tuple[Tensor, Tensor]]) -> dict[str, float | None]:
         mean, count = self._mean_per_sample(parts)
         self.last[name] = torch.where(count > 0, mean, self.last.get(name, torch.zeros_like(mean)))
-        found: dict[str, float | None] = {}
+        means: dict[str, float | None] = {}
         if self.mislabelled is None:
             groups = {"all": torch.ones_like(count, dtype=torch.bool)}
         else:
             groups = {"clean": ~self.mislabelled, "mislabelled": self.mislabelled}
         for group, mask in groups.items():
             weight = float((count * mask).sum())
-            found[group] = float((mean * count * mask).sum()) / weight if weight else None
-        return found
+            means[group] = float((mean * count * mask).sum()) / weight if weight else None
+        return means
 
     def probability_mean(self) -> Tensor:
         """[N] probability of the given label, mean over the epochs in which the sample was seen."""

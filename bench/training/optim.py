@@ -37,8 +37,8 @@ class Group:
 
     @property
     def parameters(self) -> list[Tensor]:
-        found: list[Tensor] = self.group["params"]
-        return found
+        parameters: list[Tensor] = self.group["params"]
+        return parameters
 
 
 @dataclass
@@ -89,10 +89,10 @@ class Optimizers:
 
     def _rate_tensor(self, entry: Group) -> Tensor:
         """The group's rate as a tensor beside its parameters; a loaded state may hold a number, or one elsewhere."""
-        found, device = entry.group["lr"], entry.group["params"][0].device
-        if not isinstance(found, Tensor) or found.device != device:
-            found = entry.group["lr"] = torch.full((), float(found), device=device)
-        return found
+        rate, device = entry.group["lr"], entry.group["params"][0].device
+        if not isinstance(rate, Tensor) or rate.device != device:
+            rate = entry.group["lr"] = torch.full((), float(rate), device=device)
+        return rate
 
     @property
     def obstacle(self) -> str:

@@ -33,18 +33,18 @@ def bounds_of(method: Method, epochs: int) -> list[Bounds]:
 def _bounds(stages: object, epochs: int) -> list[Bounds]:
     if not isinstance(stages, list | tuple):
         raise MethodError(f"gives {_kind(stages)}, not a list of Stage")
-    found, done = list[Bounds](), 0
+    bounds, done = list[Bounds](), 0
     for stage in stages:
         if not isinstance(stage, Stage):
             raise MethodError(f"gives {_kind(stage)} among its stages")
         length = epochs - done if stage.epochs is None else stage.epochs
         if length < 0 or done + length > epochs:
             raise MethodError(f"the method's stages need more than the {epochs} epochs of this run")
-        found.append((stage, done, done + length))
+        bounds.append((stage, done, done + length))
         done += length
     if done != epochs:
         raise MethodError(f"the method's stages cover {done} of the run's {epochs} epochs")
-    return found
+    return bounds
 
 
 def phases_of(method: Method, epoch: int) -> list[Phase]:
@@ -88,8 +88,8 @@ def check_phase(method: Method, phase: Phase, samples: int) -> None:
         faults.append(f"a number of batches of {phase.batches}")
     walks = {"rows": phase.rows, **{f"streams[{name!r}]": rows for name, (rows, _) in phase.streams.items()}}
     for name, rows in walks.items():
-        if rows is not None and (found := _wrong_rows(rows, samples, name == "rows")):
-            faults.append(f"`{name}` {found}")
+        if rows is not None and (fault := _wrong_rows(rows, samples, name == "rows")):
+            faults.append(f"`{name}` {fault}")
     if faults:
         raise MethodError(f"{place(method, 'epoch_start')}: a phase has {faults[0]}")
 

@@ -39,7 +39,7 @@ def _data_facts(data: RunData) -> DataFacts:
     turned, laid on grey or scaled.
     """
     dataset = data.dataset
-    found: DataFacts = {
+    facts: DataFacts = {
         "num_train": len(data.rows),
         "num_validation": 0 if data.validation is None else len(data.validation.images.labels),
         "num_test": len(dataset.test.labels),
@@ -47,18 +47,18 @@ def _data_facts(data: RunData) -> DataFacts:
         "class_names": list(dataset.class_names),
     }
     if not dataset.truth:
-        found["true_labels"] = "unknown"
+        facts["true_labels"] = "unknown"
     if not dataset.test_truth:
-        found["test_labels"] = "given"
+        facts["test_labels"] = "given"
     if data.trusted is not None:
-        found["num_trusted"] = len(data.trusted.labels)
+        facts["num_trusted"] = len(data.trusted.labels)
     if dataset.skipped:
-        found["skipped"] = dict(dataset.skipped)
+        facts["skipped"] = dict(dataset.skipped)
     if dataset.adjusted:
-        found["adjusted"] = dict(dataset.adjusted)
+        facts["adjusted"] = dict(dataset.adjusted)
     if dataset.further_tests:
-        found["further_tests"] = {name: len(images.labels) for name, images in dataset.further_tests.items()}
-    return found
+        facts["further_tests"] = {name: len(images.labels) for name, images in dataset.further_tests.items()}
+    return facts
 
 
 def build_record(spec: Specification, data: RunData, run: Run, curves: Curves, end: measure.End) -> Record:

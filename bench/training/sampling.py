@@ -16,13 +16,13 @@ IntArray = npt.NDArray[np.int64]
 
 def quotas(available: IntArray, count: int) -> IntArray:
     """[C] how many samples each class gives when `count` are shared out evenly; a small class gives all it has."""
-    found = np.zeros_like(available)
-    while count > found.sum() and (open_classes := np.flatnonzero(found < available)).size:
-        left = count - found.sum()
+    quota = np.zeros_like(available)
+    while count > quota.sum() and (open_classes := np.flatnonzero(quota < available)).size:
+        left = count - quota.sum()
         share = max(int(left // open_classes.size), 1)
         for label in open_classes[:left] if left < open_classes.size else open_classes:
-            found[label] += min(share, available[label] - found[label])
-    return found
+            quota[label] += min(share, available[label] - quota[label])
+    return quota
 
 
 def draw(labels: IntArray, count: int, balanced: bool, order: IntArray, top_up: bool = True) -> IntArray:

@@ -18,15 +18,15 @@ def selections(curves: Mapping[str, Any]) -> dict[str, Selected]:
     """The test accuracy that each selection rule of the design reports; ties go to the earliest epoch."""
     accuracy = curves["test_accuracy"]
     count = min(LAST_EPOCHS, len(accuracy))
-    found: dict[str, Selected] = {
+    selected: dict[str, Selected] = {
         "last": {"epoch": len(accuracy), "test_accuracy": accuracy[-1]},
         "last_mean": {"epochs": count, "test_accuracy": sum(accuracy[-count:]) / count},
         "best_test": _best(accuracy, accuracy),
     }
     for rule in ("noisy_validation", "clean_validation"):
         if f"{rule}_accuracy" in curves:
-            found[rule] = _best(curves[f"{rule}_accuracy"], accuracy)
-    return found
+            selected[rule] = _best(curves[f"{rule}_accuracy"], accuracy)
+    return selected
 
 
 def _best(by: list[float], accuracy: list[float]) -> Selected:
@@ -52,12 +52,12 @@ class EachBest:
         if len(validation) < 2:
             return
         self.seen += 1
-        found = with_float64(validation.argmax(2) == true).double().mean(1).tolist()
+        accuracies = with_float64(validation.argmax(2) == true).double().mean(1).tolist()
         if self.logits is None:
-            self.accuracy, self.epochs, self.logits = found, [epoch] * len(found), test.clone()
+            self.accuracy, self.epochs, self.logits = accuracies, [epoch] * len(accuracies), test.clone()
             return
-        better = [new > old for new, old in zip(found, self.accuracy, strict=True)]
-        self.accuracy = [max(pair) for pair in zip(found, self.accuracy, strict=True)]
+        better = [new > old for new, old in zip(accuracies, self.accuracy, strict=True)]
+        self.accuracy = [max(pair) for pair in zip(accuracies, self.accuracy, strict=True)]
         self.epochs = [epoch if new else old for new, old in zip(better, self.epochs, strict=True)]
         chosen = torch.tensor(better, device=test.device)[:, None, None]
         self.logits = torch.where(chosen, test, self.logits)

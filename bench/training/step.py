@@ -102,7 +102,7 @@ class PhaseWalk:
         further = {name: next(stream, None) for name, stream in self.streams.items()}
         assert self.run.optimizers is not None
         now = progress, tuple(self.run.optimizers.rates(progress))
-        made = {name: self._made(found, now, {}, {}) for name, found in further.items() if found is not None}
+        made = {name: self._made(taken, now, {}, {}) for name, taken in further.items() if taken is not None}
         if draws is None:
             device = drawn[0].device
             given = self.run.method.step_draws(len(drawn[0]))

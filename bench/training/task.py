@@ -142,8 +142,7 @@ class RunTask:
 
         heads: what it has beside the class head, by name; the weights of each follow from name, key and seed.
         """
-        found = built(self._settings, self.num_classes, self._streams, self.counter, key, heads or {})
-        return found.to(self._device)
+        return built(self._settings, self.num_classes, self._streams, self.counter, key, heads or {}).to(self._device)
 
     def logits(self, network: nn.Module, augment: bool = False, rows: Tensor | None = None) -> Tensor:
         """[N, K] float32 over the training set in evaluation mode, or over `rows` [n]; its passes count as cost.
@@ -152,8 +151,8 @@ class RunTask:
         """
         if rows is not None and not len(rows):
             return torch.empty(0, self.num_classes, device=self._device)
-        found: Tensor = self.evaluate(network, rows, "weak" if augment else "plain")
-        return found
+        logits: Tensor = self.evaluate(network, rows, "weak" if augment else "plain")
+        return logits
 
     @torch.no_grad()
     def evaluate(
@@ -176,13 +175,13 @@ class RunTask:
         was_training = evaluated is not None and evaluated.training
         if evaluated is not None:
             evaluated.eval()
-        found = in_rows(function, self._images(rows, view, batch_size), self.num_samples)
+        outputs = in_rows(function, self._images(rows, view, batch_size), self.num_samples)
         if evaluated is not None:
             evaluated.train(was_training)
         if rows is None:
-            return found
+            return outputs
         kept = rows.to(self._device)
-        return found[kept] if isinstance(found, Tensor) else tuple(table[kept] for table in found)
+        return outputs[kept] if isinstance(outputs, Tensor) else tuple(table[kept] for table in outputs)
 
     def _images(self, rows: Tensor | None, view: str, batch_size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """(index, images) of the training set, or of `rows`, each once and seen by the view policy `view`."""
