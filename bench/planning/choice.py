@@ -19,28 +19,28 @@ _ACCEPTED = f'accepted: how many (1 to {MOST_SEEDS}), or which, such as "0,3,7" 
 def seeds_of(wanted: Seeds) -> tuple[int, ...]:
     """The seeds in ascending order, each once. Raises UserError."""
     if isinstance(wanted, str):
-        found = _listed(wanted)
+        seeds = _listed(wanted)
     elif isinstance(wanted, int):
-        found = set(range(wanted)) if 1 <= wanted <= MOST_SEEDS else set[int]()
+        seeds = set(range(wanted)) if 1 <= wanted <= MOST_SEEDS else set[int]()
     else:
-        found = set(wanted)
-    if not found or not all(type(seed) is int and 0 <= seed < MOST_SEEDS for seed in found):
+        seeds = set(wanted)
+    if not seeds or not all(type(seed) is int and 0 <= seed < MOST_SEEDS for seed in seeds):
         raise UserError(f"--seeds {wanted}: {_ACCEPTED}, each under {MOST_SEEDS}")
-    return tuple(sorted(found))
+    return tuple(sorted(seeds))
 
 
 def _listed(text: str) -> set[int]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 1 and re.fullmatch(r"[0-9]{1,9}", parts[0]):
         return set(seeds_of(int(parts[0])))
-    found = set[int]()
+    seeds = set[int]()
     for part in filter(None, parts):  # "7," is seed 7, where "7" is seven seeds
         ends = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part)
         first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (1, 0)
         if last < first or last >= MOST_SEEDS:
             raise UserError(f"--seeds {text}: {part!r}: {_ACCEPTED}, each under {MOST_SEEDS}")
-        found |= set(range(first, last + 1))
-    return found
+        seeds |= set(range(first, last + 1))
+    return seeds
 
 
 def parts_of(parts: Sequence[Suite], datasets: Collection[str]) -> list[Suite]:
@@ -58,7 +58,7 @@ def cells_at(cells: Sequence[Cell], settings: Collection[str]) -> list[Cell]:
 
 
 def _known(names: Iterable[str], known: Sequence[str], kind: str, option: str) -> set[str]:
-    found = {as_known(name, known) for name in names}
-    for name in found.difference(known):
+    resolved = {as_known(name, known) for name in names}
+    for name in resolved.difference(known):
         raise unknown(kind, name, known, option)
-    return found
+    return resolved

@@ -38,24 +38,24 @@ def procedure(cell: Cell, suite: Suite) -> dict[str, Value]:
     `selection` is the rule of its number, `seeds` how many runs its mean joins.
     """
     spec = as_json(cell.spec)
-    found: dict[str, Value] = {}
+    flat: dict[str, Value] = {}
     for key, value in spec.items():
         if key not in _NOT_OF_A_PROCEDURE:
-            _flatten(key, value, found)
-    _flatten("data", {key: value for key, value in spec["dataset"].items() if key not in ("version", "content")}, found)
-    found["method"] = cell.spec.method.name
-    _flatten("hyper", methods.resolve(cell.spec.method.name, cell.spec.method.hyper), found)
-    found["selection"] = cell.claim.selection or suite.select
-    found["seeds"] = suite.seeds
-    return found
+            _flatten(key, value, flat)
+    _flatten("data", {key: value for key, value in spec["dataset"].items() if key not in ("version", "content")}, flat)
+    flat["method"] = cell.spec.method.name
+    _flatten("hyper", methods.resolve(cell.spec.method.name, cell.spec.method.hyper), flat)
+    flat["selection"] = cell.claim.selection or suite.select
+    flat["seeds"] = suite.seeds
+    return flat
 
 
-def _flatten(key: str, value: Any, found: dict[str, Value]) -> None:
+def _flatten(key: str, value: Any, flat: dict[str, Value]) -> None:
     if not isinstance(value, Mapping):
-        found[key] = list(value) if isinstance(value, tuple) else value
+        flat[key] = list(value) if isinstance(value, tuple) else value
         return
     for name, part in value.items():
-        _flatten(f"{key}.{name}", part, found)
+        _flatten(f"{key}.{name}", part, flat)
 
 
 def place_of(cell: Cell) -> Place:
@@ -67,7 +67,7 @@ def settings_of(cells: Sequence[Cell], suite: Suite) -> list[StatedValue]:
     """The procedure of one row over all its settings; a value that differs between them stands once for each value."""
     row = suite.methods[cells[0].row]
     whole = [(cell, procedure(cell, suite)) for cell in cells]
-    found = []
+    stated = []
     for key in dict.fromkeys(key for _, values in whole for key in values):
         places: dict[tuple[str, str], list[Place]] = {}
         values: dict[tuple[str, str], Value] = {}
@@ -76,8 +76,8 @@ def settings_of(cells: Sequence[Cell], suite: Suite) -> list[StatedValue]:
             places.setdefault(where, []).append(place_of(cell))
             values[where] = each.get(key)
         for where, titles in places.items():
-            found.append(StatedValue(key, values[where], where[1], () if len(places) == 1 else tuple(titles)))
-    return found
+            stated.append(StatedValue(key, values[where], where[1], () if len(places) == 1 else tuple(titles)))
+    return stated
 
 
 def source_of(key: str, cell: Cell, row: MethodRow) -> str:

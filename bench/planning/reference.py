@@ -30,23 +30,23 @@ BEGIN, END = "<!-- keys, written by `python -m bench.planning.reference` -->", "
 
 def suite_schema() -> Schema:
     """JSON Schema (draft 2020-12) of suite files. TOML has no null: a key without a value is left out."""
-    found: Schema = _without_null(Suite.model_json_schema())
+    schema: Schema = _without_null(Suite.model_json_schema())
     for (model, key), of in _PARTIAL.items():
-        entry = found["$defs"][model]["properties"][key]
-        found["$defs"][model]["properties"][key] = _reference(of, entry["description"])
+        entry = schema["$defs"][model]["properties"][key]
+        schema["$defs"][model]["properties"][key] = _reference(of, entry["description"])
     for key, table in _KIND_TABLES.items():
-        found["$defs"] |= _kind_schemas(key, table)
+        schema["$defs"] |= _kind_schemas(key, table)
         for model, partial in (("Training", False), ("TrainingOverride", key == "optimizer")):
-            entry = found["$defs"][model]["properties"][key]
+            entry = schema["$defs"][model]["properties"][key]
             branches = [_branch(key, kind.name, partial or kind.name == table.default) for kind in table.kinds.built_in]
-            found["$defs"][model]["properties"][key] = {"description": entry["description"], "anyOf": branches}
-    data = found["properties"]["data"]
+            schema["$defs"][model]["properties"][key] = {"description": entry["description"], "anyOf": branches}
+    data = schema["properties"]["data"]
     one = {"$ref": data["$ref"]}
-    found["properties"]["data"] = {
+    schema["properties"]["data"] = {
         "description": data["description"],
         "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "Suite file"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Suite file"}
 
 
 def _reference(model: str, description: str) -> Schema:
@@ -55,15 +55,15 @@ def _reference(model: str, description: str) -> Schema:
 
 def _kind_schemas(key: str, table: KindTable[Any]) -> dict[str, Schema]:
     """A schema for each of the kinds that such a table may name."""
-    found: dict[str, Schema] = {}
+    schemas: dict[str, Schema] = {}
     for kind in table.kinds.built_in:
         schema = _without_null(model_of(kind).model_json_schema())
-        found |= schema.pop("$defs", {})
+        schemas |= schema.pop("$defs", {})
         name = {"const": kind.name, "description": "the kind"}
         if kind.name == table.default:
             name["default"] = kind.name
-        found[f"{key}_{kind.name}"] = schema | {"properties": {"name": name, **schema["properties"]}}
-    return found
+        schemas[f"{key}_{kind.name}"] = schema | {"properties": {"name": name, **schema["properties"]}}
+    return schemas
 
 
 def _branch(key: str, name: str, without_name: bool) -> Schema:
@@ -115,8 +115,8 @@ def _places(
 def _models(entry: Mapping[str, Any]) -> list[str]:
     """The models of an entry's table or tables, each once."""
     parts = (entry, entry.get("items"), entry.get("additionalProperties"), *entry.get("anyOf", []))
-    found = [str(part["$ref"]) for part in parts if isinstance(part, dict) and "$ref" in part]
-    return [reference.rsplit("/", 1)[-1] for reference in dict.fromkeys(found)]
+    references = [str(part["$ref"]) for part in parts if isinstance(part, dict) and "$ref" in part]
+    return [reference.rsplit("/", 1)[-1] for reference in dict.fromkeys(references)]
 
 
 def _section(place: str, model: str | None, schema: Schema) -> str:
@@ -171,8 +171,8 @@ def _kind(entry: Mapping[str, Any]) -> str:
 def _limits(entry: Mapping[str, Any]) -> str:
     words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     # the bound that keeps calculations safe tells readers nothing
-    found = [f"{word} {entry[key]:g}" for key, word in words.items() if entry.get(key) not in (None, LARGEST)]
-    return " " + ", ".join(found) if found else ""
+    bounds = [f"{word} {entry[key]:g}" for key, word in words.items() if entry.get(key) not in (None, LARGEST)]
+    return " " + ", ".join(bounds) if bounds else ""
 
 
 def with_key_tables(text: str) -> str:

@@ -96,10 +96,10 @@ def _published(suite: Suite, name: str, noise: Noise, where: str) -> Mapping[str
 
 def _keys(training: Mapping[str, Any], hyper: Mapping[str, Any]) -> set[str]:
     """The keys of a procedure that these set: see `bench.planning.procedure`."""
-    found = {f"hyper.{key}" for key in hyper}
+    keys = {f"hyper.{key}" for key in hyper}
     for key, value in training.items():
-        found |= {f"{key}.{part}" for part in value} if key in ("optimizer", "augmentation") else {key}
-    return found
+        keys |= {f"{key}.{part}" for part in value} if key in ("optimizer", "augmentation") else {key}
+    return keys
 
 
 def _claim(row: MethodRow, number: int | None, entry: Mapping[str, Any]) -> Claim:
@@ -128,10 +128,10 @@ def _noise(
     options = {**noise.options, **own.options} if model == noise.model else dict(own.options)
     try:
         rate = noise.rate if noise_models.info(model).takes_rate else None
-        [found] = noise_settings(settings.Noise(model=model, rate=rate, options=options), info)
+        [resolved] = noise_settings(settings.Noise(model=model, rate=rate, options=options), info)
     except (UserError, DataError) as fault:
         raise type(fault)(f"{where}: {fault}") from None
-    return found
+    return resolved
 
 
 def _merged(training: Training, override: Mapping[str, Any], place: Place) -> Training:

@@ -91,16 +91,16 @@ def cells(
     check_names(suite, data.info, where)
     settings, warnings = noise_parts(suite, data.info, where)
     warnings += [data.absent] if data.absent else []
-    found: list[Cell] = []
+    planned: list[Cell] = []
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     for noise in settings:
         for name in suite.methods:
             row = resolve(suite, name, noise, data.info, where)
             warnings += [line for line in row.warnings if line not in warnings]
             cell = _cell(suite, data, name, row, noise, where, device)
-            found.extend(map(cell.with_seed, numbers))
-    found.sort(key=lambda cell: cell.seed)
-    return found, warnings
+            planned.extend(map(cell.with_seed, numbers))
+    planned.sort(key=lambda cell: cell.seed)
+    return planned, warnings
 
 
 def _cell(suite: Suite, data: Described, name: str, row: RowSetting, noise: Noise, where: str, device: str) -> Cell:
@@ -191,7 +191,7 @@ def plan(name: str, suite: Suite, planned: Sequence[Cell], tuning: bool = False)
 
 def _planned(cell: Cell) -> PlanCell:
     """A cell as its plan keeps it; what its row has of its own stands there only where it has something."""
-    found: PlanCell = {
+    plan_cell: PlanCell = {
         "address": cell.address,
         "dataset": cell.spec.dataset.name,
         "noise": as_json(cell.column or cell.spec.noise),
@@ -203,7 +203,7 @@ def _planned(cell: Cell) -> PlanCell:
         "spec": cell.spec.as_json(),
     }
     if cell.claim.selection is not None:
-        found["selection"] = cell.claim.selection
+        plan_cell["selection"] = cell.claim.selection
     if cell.claim.deviations:
-        found["deviations"] = list(cell.claim.deviations)
-    return found
+        plan_cell["deviations"] = list(cell.claim.deviations)
+    return plan_cell

@@ -70,12 +70,12 @@ def choice_of(suite: Suite, skip_broken: bool) -> Choice:
 
 def noise_files(suite: Suite, info: DataSetInfo) -> dict[str, Path]:
     """Where the files of a suite's noise lie, by the hash that stands for them in specifications."""
-    found = {}
+    files = {}
     for entry in suite.noise:
         if "file" in entry.options:
             options = noise_models.resolve_options(info, entry.model, entry.options)
-            found[options["sha256"]] = expanded(options["file"]).absolute()
-    return found
+            files[options["sha256"]] = expanded(options["file"]).absolute()
+    return files
 
 
 def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[specification.Noise], list[str]]:
@@ -83,7 +83,7 @@ def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[speci
 
     Raises UserError, DataError; also where two settings have one title, as tables and records go by titles.
     """
-    found: list[specification.Noise] = []
+    parts: list[specification.Noise] = []
     titles: set[str] = set()
     warnings: list[str] = []
     for entry in suite.noise:
@@ -96,11 +96,11 @@ def noise_parts(suite: Suite, info: DataSetInfo, where: str) -> tuple[list[speci
                         "rates or options, or files of other names"
                     )
                 titles.add(title)
-                found.append(settings)
+                parts.append(settings)
                 warnings += raised
         except (UserError, DataError) as fault:
             raise type(fault)(f"{where}: {fault}") from None
-    return found, warnings
+    return parts, warnings
 
 
 def _validation_settings(validation: Validation) -> specification.Validation:
@@ -164,24 +164,24 @@ def check_trusted_used(suite: Suite, where: str) -> None:
 
 def augmentation_settings(training: Training, info: DataSetInfo, where: str) -> specification.Augmentation:
     """The augmentation of a specification; `resize` and `crop` stand there only where images are files."""
-    found = specification.Augmentation(**training.augmentation.model_dump())
-    if found.strong is not None:
-        VIEW_POLICIES.get(found.strong, f"{where}: key 'training.augmentation.strong'")
+    augmentation = specification.Augmentation(**training.augmentation.model_dump())
+    if augmentation.strong is not None:
+        VIEW_POLICIES.get(augmentation.strong, f"{where}: key 'training.augmentation.strong'")
     if info.resize is None:
         for key in ("resize", "crop"):
-            if getattr(found, key) is not None:
+            if getattr(augmentation, key) is not None:
                 raise UserError(f"{where}: key 'training.augmentation.{key}': the images of {info.name!r} are no files")
-        return found
-    resize = info.resize if found.resize is None else found.resize
-    crop = info.image_shape[0] if found.crop is None else found.crop
+        return augmentation
+    resize = info.resize if augmentation.resize is None else augmentation.resize
+    crop = info.image_shape[0] if augmentation.crop is None else augmentation.crop
     if crop > resize:
         raise UserError(f"{where}: key 'training.augmentation.crop' = {crop}: must be at most resize = {resize}")
-    if found.crop_padding:
+    if augmentation.crop_padding:
         raise UserError(
             f"{where}: key 'training.augmentation.crop_padding': the images of {info.name!r} are files; use resize and "
             "crop"
         )
-    return replace(found, resize=resize, crop=crop)
+    return replace(augmentation, resize=resize, crop=crop)
 
 
 def check_images(info: DataSetInfo, training: Training, augmentation: specification.Augmentation, where: str) -> None:

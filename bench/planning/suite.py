@@ -81,13 +81,13 @@ Assignments: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 def assigned_values(assignments: Sequence[str], example: str) -> dict[str, Any]:
     """The values of texts KEY=VALUE by key. Raises UserError, which shows an `example`."""
-    found = {}
+    values = {}
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key.strip():
             raise UserError(f"--set {assignment!r}: expected KEY=VALUE, such as {example}")
-        found[key.strip()] = parse_value(text.strip(), f"--set {key.strip()}")
-    return found
+        values[key.strip()] = parse_value(text.strip(), f"--set {key.strip()}")
+    return values
 
 
 def override(tables: dict[str, Any], assignments: Assignments) -> None:
@@ -217,15 +217,15 @@ def parts(tables: Mapping[str, Any], path: str) -> list[Suite]:
     if data == []:
         raise UserError(f"{path}: key 'data' is an empty list; it needs at least one data set")
     each = data if isinstance(data, list) else [data]
-    found = [validate(tables if one is None else {**tables, "data": one}, path) for one in each]
-    names = [whole.data.name for whole in found]
+    suites = [validate(tables if one is None else {**tables, "data": one}, path) for one in each]
+    names = [whole.data.name for whole in suites]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{path}: key 'data': the data set {name!r} stands there twice")
-    for name in (name for entry in found[0].noise for name in entry.datasets or ()):
+    for name in (name for entry in suites[0].noise for name in entry.datasets or ()):
         if name not in names:
             raise unknown("data set", name, names, f"{path}: key 'noise.datasets'")
-    return [_part(whole, path) for whole in found]
+    return [_part(whole, path) for whole in suites]
 
 
 def _part(whole: Suite, path: str) -> Suite:

@@ -32,8 +32,8 @@ def parsed(text: str, where: str) -> dict[str, Any]:
                 if key.value in seen:
                     raise UserError(f"{where}: not valid YAML: {key.value!r} is there twice (at line {line})")
                 seen.append(key.value)
-            found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-            return found
+            mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+            return mapping
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
     try:

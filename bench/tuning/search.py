@@ -70,12 +70,12 @@ def default_space(hyper: Mapping[str, HyperParameter], optimizer: Mapping[str, A
     """What is searched of a method with the declared hyper-parameters, in a suite of that optimiser and length."""
     lr, decay = optimizer["lr"], optimizer["weight_decay"]
     decays: tuple[float, float] = (decay / DECADE, decay * DECADE) if decay else ZERO_DECAY
-    found = {"lr": Axis(lr / DECADE, 3 * lr, "log"), "weight_decay": Axis(*decays, "log")}
+    space = {"lr": Axis(lr / DECADE, 3 * lr, "log"), "weight_decay": Axis(*decays, "log")}
     for name, declared in hyper.items():
         axis = _axis(declared, value_type(declared, name), epochs)
         if axis is not None:
-            found[name] = axis
-    return found
+            space[name] = axis
+    return space
 
 
 def _axis(declared: HyperParameter, kind: type, epochs: int) -> Axis | None:
@@ -99,7 +99,7 @@ def _axis(declared: HyperParameter, kind: type, epochs: int) -> Axis | None:
 
 def narrow(space: Space, assignments: Sequence[str], hyper: Mapping[str, HyperParameter]) -> Space:
     """The space with each `--space NAME=LOW:HIGH` or `NAME=VALUE,VALUE,...` in place of its own. Raises UserError."""
-    found = dict(space)
+    narrowed = dict(space)
     for assignment in assignments:
         name, separator, text = (part.strip() for part in assignment.partition("="))
         where = f"--space {assignment!r}"
@@ -111,8 +111,8 @@ def narrow(space: Space, assignments: Sequence[str], hyper: Mapping[str, HyperPa
         low, colon, high = text.partition(":")
         given = [low, high] if colon else text.split(",")
         values = [_value(name, part, declared, where) for part in given]
-        found[name] = _range(values, declared, space.get(name), where) if colon else Axis(values=tuple(values))
-    return found
+        narrowed[name] = _range(values, declared, space.get(name), where) if colon else Axis(values=tuple(values))
+    return narrowed
 
 
 def _value(name: str, text: str, declared: HyperParameter, where: str) -> Value:
@@ -145,10 +145,10 @@ def applied(row: Mapping[str, Any], values: Mapping[str, Value]) -> dict[str, An
     """The raw table of a suite's row with drawn values in place, also of what its `when` says of them."""
     hyper = {name: value for name, value in values.items() if name not in OPTIMIZER}
     optimizer = {name: value for name, value in values.items() if name in OPTIMIZER}
-    found = _with(row, hyper, optimizer)
+    table = _with(row, hyper, optimizer)
     if "when" in row:
-        found["when"] = [_with(when, {}, {}, dropped=values) for when in row["when"]]
-    return found
+        table["when"] = [_with(when, {}, {}, dropped=values) for when in row["when"]]
+    return table
 
 
 def _with(

@@ -96,12 +96,12 @@ class Search:
 
 def noise_tables(part: Suite) -> dict[str, Noise]:
     """Each noise setting of a suite by its title."""
-    found = {}
+    by_title = {}
     for entry in part.noise:
         for rate in entry.rates or (entry.rate,):
             title = noise_models.title(entry.model, rate or 0.0, entry.options)
-            found[title] = entry.model_copy(update={"rate": rate, "rates": None})
-    return found
+            by_title[title] = entry.model_copy(update={"rate": rate, "rates": None})
+    return by_title
 
 
 def choose_settings(part: Suite, wanted: Sequence[str]) -> dict[str, Noise]:
@@ -162,7 +162,7 @@ def on_tuning_seeds(cells: Sequence[Cell]) -> list[Cell]:
 
 def scores(store: Store, tried: Sequence[Trial], cells: Sequence[Cell]) -> list[Score]:
     """What came of the trials. Of a record nothing but the accuracy on noisy validation labels is looked at."""
-    failed, found = store.failures(), []
+    failed, scored = store.failures(), []
     for trial in tried:
         own = [cell for cell in cells if cell.row == trial.row]
         done = [store.load(cell.address) for cell in own if store.has(cell.address)]
@@ -172,25 +172,25 @@ def scores(store: Store, tried: Sequence[Trial], cells: Sequence[Cell]) -> list[
         settings = {**spec.optimizer, **methods.resolve(spec.method.name, spec.method.hyper)}
         judged = [collapse_on_validation(record["curves"], record["data"]["num_classes"]) for record in done]
         collapsed = sum(one is not None for one in judged)
-        found.append(Score(trial, settings, accuracies, failures, len(own), collapsed))
-    return found
+        scored.append(Score(trial, settings, accuracies, failures, len(own), collapsed))
+    return scored
 
 
-def best(found: Sequence[Score]) -> Score | None:
+def best(scored: Sequence[Score]) -> Score | None:
     """The trial of the highest accuracy; of equals a sound one, then the earliest; None where none is finished.
 
     So one that collapsed is chosen only where every other is worse, or collapsed too.
     """
-    whole = [score for score in found if score.accuracy is not None]
+    whole = [score for score in scored if score.accuracy is not None]
     return max(whole, key=lambda score: (score.accuracy, -score.collapsed, -score.trial.number), default=None)
 
 
-def csv_text(found: Sequence[Score], space: Space) -> str:
+def csv_text(scored: Sequence[Score], space: Space) -> str:
     """All trials as CSV: settings, last epoch's accuracy on noisy validation labels, runs, state."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["trial", *space, "noisy_validation_accuracy", "runs", "state"])
-    for score in found:
+    for score in scored:
         values = [score.settings[name] for name in space]
         accuracy = "" if score.accuracy is None else f"{score.accuracy:.6f}"
         writer.writerow([score.trial.number, *values, accuracy, len(score.accuracies), score.state])

@@ -34,14 +34,14 @@ def written_out(tables: Mapping[str, Any], where: str) -> dict[str, Any]:
     parts = suite.parts(tables, where)
     data = [part.data.model_dump(mode="json", exclude_none=True) for part in parts]
     whole = suite.validate({**tables, "data": data[0]}, where)
-    found = whole.model_dump(mode="json", exclude_none=True, exclude={"methods"})
+    written = whole.model_dump(mode="json", exclude_none=True, exclude={"methods"})
     rows = {
         name: row.model_dump(mode="json", exclude_unset=True, exclude_none=True) for name, row in whole.methods.items()
     }
     title = whole.title if whole.title.endswith("(tuned)") else f"{whole.title} (tuned)"
     if whole.remark and not whole.remark.startswith(_TUNED):  # which may say that nothing was tuned
-        found["remark"] = f"{_TUNED} {whole.remark}"
-    return {**found, "title": title, "data": data if len(data) > 1 else data[0], "methods": rows}
+        written["remark"] = f"{_TUNED} {whole.remark}"
+    return {**written, "title": title, "data": data if len(data) > 1 else data[0], "methods": rows}
 
 
 def merged(tables: Mapping[str, Any], where: str, path: Path) -> dict[str, Any]:
