@@ -99,9 +99,9 @@ def read(system: str, path: Path, option: str = "--cluster") -> JobFile:
         raise UserError(f"{path}: a number in it has too many digits") from None
     except RecursionError:
         raise UserError(f"{path}: lists or tables are nested too deeply") from None
-    found = validate_part(JobFile, tables, str(path))
-    if option == "--cluster" and found.time is None:
+    job_file = validate_part(JobFile, tables, str(path))
+    if option == "--cluster" and job_file.time is None:
         raise UserError(f"{path}: key 'time' is missing: how long a job may last, such as \"08:00:00\"")
-    if found.gres and system != "slurm":
+    if job_file.gres and system != "slurm":
         raise UserError(f"{path}: key 'gres' is SLURM's; state what {system} takes under 'directives'")
-    return found
+    return job_file

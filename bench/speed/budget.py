@@ -79,11 +79,11 @@ def together(case: Case, cost: Cost, speed: Speed, window: float, cores: int) ->
 
 def missing(case: Case, speed: Speed) -> tuple[str, ...]:
     """What of a case there was no time for, apart from several processes at once."""
-    found = []
+    skipped = []
     if case.plain and speed.ratio_to_plain_loop is None:
-        found.append("the plain loop")
+        skipped.append("the plain loop")
     if speed.repeats < case.repeats:
-        found.append(f"{case.repeats - speed.repeats} of {case.repeats} repeats")
+        skipped.append(f"{case.repeats - speed.repeats} of {case.repeats} repeats")
     if speed.samples < case.samples:
-        found.append(f"{case.samples - speed.samples:,} of {case.samples:,} images an epoch")
-    return tuple(found)
+        skipped.append(f"{case.samples - speed.samples:,} of {case.samples:,} images an epoch")
+    return tuple(skipped)

@@ -82,12 +82,12 @@ def _one_within(case: Case, known: list[budget.Cost], share: float, left: float)
     now = time.monotonic()
     latest = now + min(left, _OVERDRAWN * share)
     planned = now + share * (_SHARE_FOR_ONE if case.at_once > 1 else 1.0)
-    found, cost = _apart(_measure_within, case, now, planned, latest)
+    speed, cost = _apart(_measure_within, case, now, planned, latest)
     known.append(cost)
-    needed = budget.together(case, cost, found, together.WINDOW_SECONDS, _lanes(case))
+    needed = budget.together(case, cost, speed, together.WINDOW_SECONDS, _lanes(case))
     if case.at_once > 1 and time.monotonic() + needed > now + share:
-        return _without_others(case, found, _NO_TIME)
-    return _with_others(case, found, latest - time.monotonic())
+        return _without_others(case, speed, _NO_TIME)
+    return _with_others(case, speed, latest - time.monotonic())
 
 
 def _lanes(case: Case) -> int:
@@ -95,21 +95,21 @@ def _lanes(case: Case) -> int:
     return 1 if accelerator.is_cuda(case.device) else allotment.processors().amount
 
 
-def _without_others(case: Case, found: Speed, reason: str) -> Speed:
-    return replace(found, missing=(*found.missing, f"{case.at_once} at once ({reason})"))
+def _without_others(case: Case, speed: Speed, reason: str) -> Speed:
+    return replace(speed, missing=(*speed.missing, f"{case.at_once} at once ({reason})"))
 
 
-def _with_others(case: Case, found: Speed, longest: float | None = None) -> Speed:
+def _with_others(case: Case, speed: Speed, longest: float | None = None) -> Speed:
     """The speed with that of several processes at once, where that was asked for."""
     if case.at_once == 1:
-        return found
+        return speed
     try:
-        rate = together.rate(replace(case, samples=found.samples), longest)
+        rate = together.rate(replace(case, samples=speed.samples), longest)
     except TimeoutError:
-        return _without_others(case, found, _NO_TIME)
+        return _without_others(case, speed, _NO_TIME)
     except Exception as fault:  # as where the memory does not hold them all: what is measured already is kept
-        return _without_others(case, found, _line(fault))
-    share = found.share_of_peak
+        return _without_others(case, speed, _line(fault))
+    share = speed.share_of_peak
     if share is not None:
-        share *= max(1.0, rate / found.images_per_second)
-    return replace(found, at_once=case.at_once, at_once_images_per_second=rate, share_of_peak=share)
+        share *= max(1.0, rate / speed.images_per_second)
+    return replace(speed, at_once=case.at_once, at_once_images_per_second=rate, share_of_peak=share)

@@ -98,15 +98,15 @@ def measure_within(case: Case, submitted: float, times: Times) -> tuple[Speed, b
 
 def _measured_within(case: Case, device: torch.device, submitted: float, times: Times) -> tuple[Speed, budget.Cost]:
     begun = time.monotonic()
-    found = _measured(budget.smallest(case), device, Times())
+    speed = _measured(budget.smallest(case), device, Times())
     now = time.monotonic()
     cost = budget.Cost(case, begun - submitted, now - begun)
-    timed = 2 * found.samples / found.images_per_second
-    more = budget.affordable(case, found, max(cost.work - timed, 0.0), times.planned - now)
+    timed = 2 * speed.samples / speed.images_per_second
+    more = budget.affordable(case, speed, max(cost.work - timed, 0.0), times.planned - now)
     if more is not None:
         with contextlib.suppress(TimeUp):  # the machine has become slower: what is measured already stands
-            found = _measured(more, device, times)
-    return replace(found, missing=budget.missing(case, found)), cost
+            speed = _measured(more, device, times)
+    return replace(speed, missing=budget.missing(case, speed)), cost
 
 
 @contextlib.contextmanager
@@ -155,19 +155,19 @@ def _add_plain(sides: Sides, case: Case, data: RunData, device: torch.device, le
 
 
 def _time_rounds(sides: Sides, device: torch.device, repeats: int, times: Times) -> list[Round]:
-    found, longest = list[Round](), 0.0
-    while len(found) < repeats:
+    rounds, longest = list[Round](), 0.0
+    while len(rounds) < repeats:
         begun = time.monotonic()
-        if found and begun + longest > times.planned:
+        if rounds and begun + longest > times.planned:
             break
         try:
-            found.append(_time_round(sides, device, times))
+            rounds.append(_time_round(sides, device, times))
         except TimeUp:
-            if not found:
+            if not rounds:
                 raise
             break
         longest = max(longest, time.monotonic() - begun)
-    return found
+    return rounds
 
 
 def _time_round(sides: Sides, device: torch.device, times: Times) -> Round:
@@ -196,7 +196,7 @@ def _speed(case: Case, sides: Sides, rounds: list[Round], memory: float, device:
     overheads = [one.ours / one.bare - 1 for one in rounds]
     plain = [one.plain for one in rounds if one.plain is not None]
     passes = sum(sum(one.passes) for one in rounds) / (len(rounds) * case.samples)
-    found = Speed(
+    speed = Speed(
         method=case.method,
         network=case.network,
         batch_size=case.batch_size,
@@ -212,21 +212,21 @@ def _speed(case: Case, sides: Sides, rounds: list[Round], memory: float, device:
         passes_per_step=passes,
         peak_memory_mib=memory,
     )
-    return found if sides.eager is None else _on_device(found, sides, rounds, device)
+    return speed if sides.eager is None else _on_device(speed, sides, rounds, device)
 
 
-def _on_device(found: Speed, sides: Sides, rounds: list[Round], device: torch.device) -> Speed:
+def _on_device(speed: Speed, sides: Sides, rounds: list[Round], device: torch.device) -> Speed:
     """What only a CUDA device has: the captured step beside the eager one, and how near its peak it is."""
     captured = sides.ours.captured
     eager = [one.images / one.eager for one in rounds if one.eager is not None]
     (trained, forwarded), images = rounds[-1].passes, rounds[-1].images
     flops = flops_per_image(sides.alone) * (trained + forwarded / 3) / images
     return replace(
-        found,
+        speed,
         eager_images_per_second=statistics.median(eager),
-        captured_images_per_second=found.images_per_second if captured is not None and captured.replayed else None,
+        captured_images_per_second=speed.images_per_second if captured is not None and captured.replayed else None,
         captured_share=None if captured is None else captured.replayed / max(captured.steps, 1),
         captured_reason=None if captured is None else captured.reason or None,
         bare_graph_images_per_second=statistics.median(one.images / one.bare for one in rounds),
-        share_of_peak=flops * found.images_per_second / matrix_peak(device),
+        share_of_peak=flops * speed.images_per_second / matrix_peak(device),
     )

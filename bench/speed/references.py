@@ -90,9 +90,9 @@ def bare(
     channels, height, width = shape
     images = torch.randn(batch_size, height, width, channels, generator=generator).permute(0, 3, 1, 2)
     labels = torch.randint(0, CLASSES, (batch_size,), generator=generator)
-    found = Bare(network, optimizer, images.to(device), labels.to(device))
-    found.epoch(2 * batch_size, 0)
-    return found
+    reference = Bare(network, optimizer, images.to(device), labels.to(device))
+    reference.epoch(2 * batch_size, 0)
+    return reference
 
 
 def graph_epoch(alone: Bare, device: torch.device) -> Callable[[int, int], None]:

@@ -31,10 +31,10 @@ def outdated(store: Store, cells: Iterable[Cell]) -> list[Cell]:
 
 def lines(store: Store, cells: Iterable[Cell], redo: bool) -> list[str]:
     """What is said of the outdated ones: a line for each method. redo: they are executed again."""
-    found: dict[str, list[Cell]] = {}
+    by_method: dict[str, list[Cell]] = {}
     for cell in cells:
-        found.setdefault(cell.spec.method.name, []).append(cell)
-    return [_line(store, name, group, redo) for name, group in found.items()]
+        by_method.setdefault(cell.spec.method.name, []).append(cell)
+    return [_line(store, name, group, redo) for name, group in by_method.items()]
 
 
 def _line(store: Store, name: str, cells: list[Cell], redo: bool) -> str:

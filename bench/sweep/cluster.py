@@ -39,11 +39,11 @@ def _security(address: str) -> Any:
         return None
     from distributed.security import Security
 
-    found = Security(require_encryption=True)
-    absent = [name for name, value in _TLS.items() if not getattr(found, value)]
+    security = Security(require_encryption=True)
+    absent = [name for name, value in _TLS.items() if not getattr(security, value)]
     if absent:
         raise UserError(f"--cluster {address}: Dask's configuration lacks {', '.join(absent)}: see docs/cluster.md")
-    return found
+    return security
 
 
 def _silence() -> None:
@@ -111,8 +111,8 @@ def prove_shared(
 
 def workers_of(client: Any) -> dict[str, Any]:
     """What the scheduler knows of its workers, by address."""
-    found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
-    return found
+    workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    return workers
 
 
 def wait_for_workers(

@@ -225,9 +225,9 @@ def clear(path: Path) -> None:
 
 def live(folder: Path, observer: Observer) -> dict[str, Holder]:
     """The live leases in `folder` by address."""
-    found: dict[str, Any] = {}
+    holders: dict[str, Any] = {}
     for path in sorted(folder.glob("*.json")):
         holder = read(path)
         if holder is not None and not observer.is_dead(holder):
-            found[path.stem] = holder
-    return found
+            holders[path.stem] = holder
+    return holders

@@ -175,14 +175,14 @@ def _start(program: str, folder: Path) -> str:
 
 def _processes(folder: Path) -> list[int]:
     """The daemon of the folder and its server, known by their environment."""
-    mark, found = f"{PIPES}={folder / 'pipe'}".encode(), []
+    mark, process_ids = f"{PIPES}={folder / 'pipe'}".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             arguments = (process / "cmdline").read_bytes().split(b"\0")
             ours = any(Path(os.fsdecode(word)).name.startswith("nvidia-cuda-mps") for word in arguments[:2])
             if ours and mark in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
-    return found
+                process_ids.append(int(process.name))
+    return process_ids
 
 
 def _stop(program: str, folder: Path) -> None:

@@ -57,12 +57,12 @@ class Sight:
 
 def _pooled(rates: Rates, part: slice) -> Rates:
     """The rates by a part of the kind."""
-    found: Rates = {}
+    pooled: Rates = {}
     for kind, (passes, seconds) in rates.items():
         assert isinstance(kind, tuple)
-        before = found.get(kind[part], (0.0, 0.0))
-        found[kind[part]] = (before[0] + passes, before[1] + seconds)
-    return found
+        before = pooled.get(kind[part], (0.0, 0.0))
+        pooled[kind[part]] = (before[0] + passes, before[1] + seconds)
+    return pooled
 
 
 def ratio(new: Rates, old: Rates) -> float | None:
@@ -171,9 +171,9 @@ class Packing:
     def _gain(self, number: int) -> float | None:
         """What each run beyond the next smaller number with comparable rates added; None where there is none."""
         for fewer in range(number - 1, 0, -1):
-            found = ratio(self._levels[number], self._levels.get(fewer, {}))
-            if found is not None:
-                return (number * found / fewer - 1) / (number - fewer)
+            rate_ratio = ratio(self._levels[number], self._levels.get(fewer, {}))
+            if rate_ratio is not None:
+                return (number * rate_ratio / fewer - 1) / (number - fewer)
         return None
 
     def _grow(self) -> list[str]:

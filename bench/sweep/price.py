@@ -37,8 +37,8 @@ def _machine_key(spec: Specification) -> tuple[Any, ...]:
 def of_device(records: Iterable[Record], device: str, card: str | None = None) -> list[Record]:
     """The records that were made on this kind of device; card: on accelerators of this name alone."""
     kind = device.partition(":")[0]
-    found = [record for record in records if record["execution"].get("device") == kind]
-    return found if card is None else [record for record in found if record["execution"].get("device_name") == card]
+    of_kind = [record for record in records if record["execution"].get("device") == kind]
+    return of_kind if card is None else [record for record in of_kind if record["execution"].get("device_name") == card]
 
 
 def rates(records: Iterable[Record], device: str, card: str | None = None) -> Rates:
@@ -70,8 +70,8 @@ def at_a_time(records: Iterable[Record]) -> float:
         if {"host", "started", "finished"} <= set(execution):
             moments = [datetime.fromisoformat(execution[key]).timestamp() for key in ("started", "finished")]
             spans.setdefault(execution["host"], []).append((moments[0], max(moments)))
-    worked = sum(end - start for found in spans.values() for start, end in found)
-    passed = sum(_covered(found) for found in spans.values())
+    worked = sum(end - start for intervals in spans.values() for start, end in intervals)
+    passed = sum(_covered(intervals) for intervals in spans.values())
     return max(worked / passed, 1.0) if passed else 1.0
 
 
@@ -113,12 +113,12 @@ def probe(
 
     beside: how many processes work at the same time; the rate is that of one of them.
     """
-    found: dict[tuple[Any, ...], float] = {}
+    probed_rates: dict[tuple[Any, ...], float] = {}
     for cell in cells:
         key = _machine_key(cell.spec)
-        if key not in found and (None, *key) not in known:
-            found[key] = _probed(cell.spec, key[1], device, beside)
-    return found
+        if key not in probed_rates and (None, *key) not in known:
+            probed_rates[key] = _probed(cell.spec, key[1], device, beside)
+    return probed_rates
 
 
 def _probed(spec: Specification, image_shape: tuple[int, int, int], device: str, beside: int) -> float:

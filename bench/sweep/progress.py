@@ -47,8 +47,8 @@ def validation_result(record: Record) -> str:
     return told + _collapsed(health.collapse_on_validation(record["curves"], record["data"]["num_classes"]))
 
 
-def _collapsed(found: Collapse | None) -> str:
-    return "" if found is None else f"; collapsed: {health.collapse_text(found)}"
+def _collapsed(collapse: Collapse | None) -> str:
+    return "" if collapse is None else f"; collapsed: {health.collapse_text(collapse)}"
 
 
 def _cost(record: Record) -> str:
@@ -63,14 +63,14 @@ def place(holder: Holder) -> list[str]:
 
 def states(holder: Holder) -> list[str]:
     """How far a live run is, part by part; nothing rests on test labels."""
-    found = [f"epoch {holder.epoch}/{holder.epochs}" if holder.epochs else "starting"]
+    parts = [f"epoch {holder.epoch}/{holder.epochs}" if holder.epochs else "starting"]
     if holder.noisy_validation_accuracy is not None:
-        found.append(f"noisy validation accuracy {100 * holder.noisy_validation_accuracy:.1f}%")
+        parts.append(f"noisy validation accuracy {100 * holder.noisy_validation_accuracy:.1f}%")
     if holder.images_per_second:
-        found.append(f"{holder.images_per_second:,.0f} images/s")
+        parts.append(f"{holder.images_per_second:,.0f} images/s")
     if holder.seconds_left is not None:
-        found.append(f"about {log.duration(holder.seconds_left)} left")
-    return found
+        parts.append(f"about {log.duration(holder.seconds_left)} left")
+    return parts
 
 
 class Progress:
@@ -136,14 +136,14 @@ class Progress:
 
     def summary(self) -> list[str]:
         """What a command that was not alone says at its end: which runs were its own, and which are left."""
-        found = []
+        lines = []
         here = self.here
         if self.elsewhere or self.left or self.late:
-            found.append(f"executed here: {here}, elsewhere: {self.elsewhere}, left to others: {self.left}")
+            lines.append(f"executed here: {here}, elsewhere: {self.elsewhere}, left to others: {self.left}")
         if self.late:
             hint = "the same command in a new job goes on" if here else "a job of its kind is too short for them"
-            found.append(f"not begun, as the job ends soon: {self.late}; {hint}")
-        return found
+            lines.append(f"not begun, as the job ends soon: {self.late}; {hint}")
+        return lines
 
     def _result(self, cell: Cell) -> str:
         try:
@@ -158,9 +158,9 @@ class Progress:
 
     def live(self) -> list[tuple[str, Holder]]:
         """The live runs with their labels."""
-        found = lease.live(Layout(self.store).leases, self._observer)
+        holders = lease.live(Layout(self.store).leases, self._observer)
         known = self._by_address
-        return [(known[address].label, holder) for address, holder in found.items() if address in known]
+        return [(known[address].label, holder) for address, holder in holders.items() if address in known]
 
     def seconds_left(self, live: Iterable[Holder]) -> float | None:
         """Seconds until all runs are finished; None where no run tells yet.

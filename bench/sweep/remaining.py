@@ -24,8 +24,8 @@ def in_time(
     rates: price.Rates, checkpoint_seconds: float, clock: Callable[[], float] = time.time
 ) -> Callable[[Cell], bool]:
     """Tells of a run whether it may begin now; where nobody tells when the job ends, it may."""
-    found = job.current()
-    end = None if found is None else found.end
+    this_job = job.current()
+    end = None if this_job is None else this_job.end
     if end is None:
         return lambda cell: True
     return lambda cell: clock() + needed(cell, rates, checkpoint_seconds) <= end

@@ -31,14 +31,14 @@ def room(cells: Sequence[Cell], records: Iterable[Record], device: str) -> Room:
     """
     given = allotment.processors()
     threads = max((cell.spec.threads for cell in cells), default=1)
-    found = Room(max(given.amount // threads, 1), "" if given.source == "the machine" else _told(given, threads))
+    by_threads = Room(max(given.amount // threads, 1), "" if given.source == "the machine" else _told(given, threads))
     limit = None if is_cuda(device) else allotment.memory()
-    if limit is None or limit.amount >= found.runs * AMPLE_BYTES:
-        return found
+    if limit is None or limit.amount >= by_threads.runs * AMPLE_BYTES:
+        return by_threads
     largest = _largest(cells, records)
     beside = max((limit.amount - DRIVER_BYTES) // largest, 1)
-    if beside >= found.runs:
-        return found
+    if beside >= by_threads.runs:
+        return by_threads
     sizes = f"{limit.amount / 2**30:.1f} GiB of memory by {limit.source}, {largest / 2**30:.1f} GiB a run"
     return Room(beside, sizes)
 

@@ -151,11 +151,11 @@ def places(environment: Environment, jobs: int | None, number: int | None, room:
     return [Place(replace(environment, device=packing.name), packing) for packing in packings]
 
 
-def spread(found: Sequence[Place], runs: int) -> list[tuple[Place, int]]:
+def spread(all_places: Sequence[Place], runs: int) -> list[tuple[Place, int]]:
     """The slots worth a thread where there are so many runs, shared evenly among the places."""
-    every = [(place, number) for place in found for number in range(place.packing.most)]
+    every = [(place, number) for place in all_places for number in range(place.packing.most)]
     slots = sorted(every, key=lambda slot: slot[1])
-    for place in found:
+    for place in all_places:
         count = sum(one is place for one, _ in slots[:runs])
         place.packing.most = max(1, min(place.packing.most, count))
         place.packing.allowed = min(place.packing.allowed, place.packing.most)

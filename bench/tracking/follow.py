@@ -41,9 +41,9 @@ class _Run:
 
 def final_values(record: Record) -> dict[str, float]:
     """What a record says of the whole run: the test accuracy by each selection rule, and what it cost."""
-    found = {f"selected/{rule}": one["test_accuracy"] for rule, one in record["selection"].items()}
+    values = {f"selected/{rule}": one["test_accuracy"] for rule, one in record["selection"].items()}
     execution = record.get("execution")
-    return found if execution is None else {**found, "seconds": execution["seconds"]}
+    return values if execution is None else {**values, "seconds": execution["seconds"]}
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, Mapping[str, float]]]:

@@ -36,12 +36,12 @@ def _one(text: str, out: Path) -> Tracking:
         raise UserError(f"--track {tool}: not installed: pip install 'noisy-label-bench[{tool}]'")
     if not place and text.endswith(":"):
         raise UserError(f"--track {text!r}: the folder is missing ({accepted})")
-    found = Tracking(tool, place or str(out / tool))
-    if found.is_address:
+    tracking = Tracking(tool, place or str(out / tool))
+    if tracking.is_address:
         if tool != "mlflow":
             raise UserError(f"--track {text!r}: {tool} writes into a folder; mlflow alone takes a server's address")
-        return found
-    folder = expanded(found.place).absolute()
+        return tracking
+    folder = expanded(tracking.place).absolute()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--track {text!r}: {folder} is a file, not a folder")
     return Tracking(tool, str(folder))
@@ -52,8 +52,8 @@ def chosen(texts: Collection[str], out: Path) -> tuple[Tracking, ...]:
 
     Raises UserError for one that is unknown, twice, or not installed.
     """
-    found = tuple(_one(text, out) for text in texts)
-    for number, one in enumerate(found):
-        if one.tool in {other.tool for other in found[:number]}:
+    trackers = tuple(_one(text, out) for text in texts)
+    for number, one in enumerate(trackers):
+        if one.tool in {other.tool for other in trackers[:number]}:
             raise UserError(f"--track {one.tool}: twice")
-    return found
+    return trackers

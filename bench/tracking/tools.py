@@ -36,13 +36,13 @@ class Tracker(Protocol):
 
 def flat(held: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A specification as "training.epochs" -> value."""
-    found: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for name, value in held.items():
         if isinstance(value, Mapping):
-            found.update(flat(value, f"{prefix}{name}."))
+            flattened.update(flat(value, f"{prefix}{name}."))
         else:
-            found[prefix + name] = value
-    return found
+            flattened[prefix + name] = value
+    return flattened
 
 
 class TensorBoard:
@@ -82,9 +82,9 @@ class MLflow:
             place, files = f"sqlite:///{place}/mlflow.db", (Path(place) / "files").as_uri()
         client: Any = mlflow.MlflowClient(tracking_uri=place)  # its types are there only where it is installed
         self._client = client
-        found = client.get_experiment_by_name(run.suite)
+        existing = client.get_experiment_by_name(run.suite)
         try:
-            experiment = client.create_experiment(run.suite, files) if found is None else found.experiment_id
+            experiment = client.create_experiment(run.suite, files) if existing is None else existing.experiment_id
         except MlflowException:  # another process was faster
             experiment = client.get_experiment_by_name(run.suite).experiment_id
         there = client.search_runs([experiment], f"tags.address = '{run.address}'", max_results=1)
