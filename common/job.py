@@ -38,5 +38,5 @@ def current() -> Job | None:
 
 def name() -> str:
     """The name of the job; empty where there is none."""
-    found = current()
-    return "" if found is None else found.name
+    job = current()
+    return "" if job is None else job.name

@@ -45,12 +45,12 @@ class Registry(Generic[Entry]):
 
     @functools.cached_property
     def _entries(self) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         for entry in self._built_in() if callable(self._built_in) else self._built_in:
-            if entry.name in found:
+            if entry.name in entries:
                 raise self._error(f"{self.kind} name {entry.name!r} is declared twice")
-            found[entry.name] = entry
-        return found
+            entries[entry.name] = entry
+        return entries
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,10 +79,10 @@ class Registry(Generic[Entry]):
 
     def get(self, name: str, where: str = "") -> Entry:
         """The entry of that name. Raises the registry's error, which begins with `where` and suggests a near name."""
-        found = self._find(name)
-        if found is None:
+        entry = self._find(name)
+        if entry is None:
             raise unknown(self.kind, name, sorted(self._entries), where, error=self._error)
-        return found
+        return entry
 
     def origin(self, name: str) -> Path | None:
         """The plug-in file that added the entry; None: it is built in."""

@@ -177,25 +177,25 @@ Part = TypeVar("Part")
 
 def as_json(part: Any) -> dict[str, Any]:
     """A specification or a part of one as a plain dictionary."""
-    found = {}
+    values = {}
     for declared in dataclasses.fields(part):
         value = getattr(part, declared.name)
         if declared.default is dataclasses.MISSING or value != declared.default:
-            found[declared.name] = as_json(value) if is_dataclass(value) else value
-    return found
+            values[declared.name] = as_json(value) if is_dataclass(value) else value
+    return values
 
 
-def read(found: Mapping[str, Any]) -> Specification:
+def read(mapping: Mapping[str, Any]) -> Specification:
     """The specification that a dictionary holds, such as a record's; keys that are not known here are not looked at.
 
     Raises KeyError where one lacks that records have had from the first protocol on.
     """
-    return read_part(Specification, found)
+    return read_part(Specification, mapping)
 
 
-def read_part(kind: type[Part], found: Mapping[str, Any]) -> Part:
+def read_part(kind: type[Part], mapping: Mapping[str, Any]) -> Part:
     """A part of a specification, such as a `Noise`. Raises KeyError as `read` does."""
-    values = {**_LACKING.get(kind, {}), **{name: value for name, value in found.items() if name in _names(kind)}}
+    values = {**_LACKING.get(kind, {}), **{name: value for name, value in mapping.items() if name in _names(kind)}}
     for name, part in _PARTS.items():
         if isinstance(values.get(name), Mapping) and name in _names(kind):
             values[name] = read_part(part, values[name])
