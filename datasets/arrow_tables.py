@@ -86,8 +86,8 @@ def _column(features: Mapping[str, Mapping[str, Any]], wanted: str | None, kind:
     """The column that is wanted, else the only one of its kind. Raises DataError."""
     if wanted is not None:
         if wanted not in features:
-            found = ", ".join(map(shown, features))
-            raise DataError(f"{path}: {option} {wanted!r}{did_you_mean(wanted, tuple(features))} (found: {found})")
+            columns = ", ".join(map(shown, features))
+            raise DataError(f"{path}: {option} {wanted!r}{did_you_mean(wanted, tuple(features))} (found: {columns})")
         return wanted
     fitting = [name for name, one in features.items() if one.get("_type") == kind]
     usual = [name for name in fitting if name in ("label", "image")]

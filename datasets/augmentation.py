@@ -75,18 +75,18 @@ def applied(kind: str, images: Tensor, numbers: Tensor | None) -> Tensor:
     if policy.apply is None:
         return images
     shown = with_float64(images)  # some policies compute in it, as Pillow does
-    found = policy.apply(shown, shown.new_empty(len(images), 0) if numbers is None else with_float64(numbers))
-    if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != images.dtype:
-        given = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    views = policy.apply(shown, shown.new_empty(len(images), 0) if numbers is None else with_float64(numbers))
+    if not isinstance(views, Tensor) or views.shape != images.shape or views.dtype != images.dtype:
+        given = f"{views.dtype} {list(views.shape)}" if isinstance(views, Tensor) else type(views).__name__
         expected = f"{images.dtype} {list(images.shape)}"
         raise DataError(f"{VIEW_POLICIES.origin(kind)}: view policy {kind!r}: gave {given}, expected {expected}")
-    return found.to(images.device)
+    return views.to(images.device)
 
 
 def applied_first(kind: str, pixels: Tensor, numbers: Tensor | None) -> Tensor:
     """[B, H, W, C] uint8: the same of pixels, before they are cropped; rounded to 8 bits."""
-    found = applied(kind, pixels.permute(0, 3, 1, 2).float() / 255, numbers)
-    return (found * 255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    views = applied(kind, pixels.permute(0, 3, 1, 2).float() / 255, numbers)
+    return (views * 255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def padded(pixels: Tensor, padding: int, mode: str) -> Tensor:

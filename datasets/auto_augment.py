@@ -133,7 +133,7 @@ def _plans(reading: Reading, size: tuple[int, int], device: torch.device) -> lis
 
     The last row of the plan does nothing.
     """
-    found = []
+    plans = []
     for number in (0, 1):
         steps = [pair[number] for pair in reading.pairs]
         kinds, values = [], []
@@ -144,18 +144,18 @@ def _plans(reading: Reading, size: tuple[int, int], device: torch.device) -> lis
         kind = torch.tensor([*kinds, 0], device=device)
         value = torch.tensor([*values, 0], dtype=torch.float64, device=device)
         chances = torch.tensor([step[1] for step in steps], device=device)
-        found.append((chances, planned(kind, value, reading.among(number), size, reading.fill)))
-    return found
+        plans.append((chances, planned(kind, value, reading.among(number), size, reading.fill)))
+    return plans
 
 
 def drawn(reading: Reading, numbers: Tensor, size: tuple[int, int]) -> list[Operations]:
     """The plans of both steps of each image, of (height, width)."""
     pair = chosen(numbers[:, 0], len(reading.pairs))
-    found = []
+    plans = []
     for step, (chances, plan) in enumerate(_plans(reading, size, numbers.device)):
         row = 2 * pair + chosen(numbers[:, 2 + 2 * step], 2)
-        found.append(plan.take(row.where(numbers[:, 1 + 2 * step] < chances[pair], len(plan.kind) - 1)))
-    return found
+        plans.append(plan.take(row.where(numbers[:, 1 + 2 * step] < chances[pair], len(plan.kind) - 1)))
+    return plans
 
 
 def _applied(reading: Reading, images: Tensor, numbers: Tensor) -> Tensor:

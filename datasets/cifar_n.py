@@ -105,12 +105,12 @@ def _read(path: Path, keys: Iterable[str], num_samples: int, num_classes: int) -
     if path.suffix == ".npz":
         return [noise_files.read_labels(path, key, num_samples, num_classes) for key in keys]
     held = _read_torch(path)
-    found = []
+    label_sets = []
     for key in keys:
         if not isinstance(held.get(key), np.ndarray):
             raise DataError(f"{path}: no labels {key!r} (it holds: {', '.join(map(str, held))})")
-        found.append(noise_files.checked_labels(held[key], path, num_samples, num_classes))
-    return found
+        label_sets.append(noise_files.checked_labels(held[key], path, num_samples, num_classes))
+    return label_sets
 
 
 def labels(dataset: DataSet, model: str) -> IntArray:

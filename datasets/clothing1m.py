@@ -75,8 +75,8 @@ def read(sources: Sources) -> Listing:
     }
     classes = [text for _, text in listing.lines(files["classes"])]
     if len(classes) != INFO.num_classes:
-        found = f"{len(classes)} class names, expected {INFO.num_classes}"
-        faults.append(Fault("wrong class names", files["classes"].name, found))
+        what = f"{len(classes)} class names, expected {INFO.num_classes}"
+        faults.append(Fault("wrong class names", files["classes"].name, what))
     return Listing(
         {
             split: listing.labelled(images, names, known[labels], files[split].name, faults)

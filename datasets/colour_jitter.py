@@ -91,8 +91,8 @@ def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     share, strength = sixth - sector, (saturation.double() / 255.0).float()
     taken = torch.stack([torch.zeros_like(share), strength, strength * share, strength * (1.0 - share)])
     levels = (value * (1.0 - taken) + 0.5).floor_()  # C rounds halves away from 0
-    found = levels.gather(0, _parts(hue.device)[sector.long() % 6].permute(3, 0, 1, 2))
-    return found.transpose(0, 1).to(torch.uint8).contiguous()
+    channels = levels.gather(0, _parts(hue.device)[sector.long() % 6].permute(3, 0, 1, 2))
+    return channels.transpose(0, 1).to(torch.uint8).contiguous()
 
 
 def part_of(numbers: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -107,13 +107,13 @@ def part_of(numbers: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     lengths = torch.stack([(area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()], 2)
     fits = ((lengths > 0).all(2)) & (lengths[:, :, 0] <= height) & (lengths[:, :, 1] <= width)
     first = torch.where(fits, 0, 1).argmin(1)  # the first of the smallest
-    found = lengths.gather(1, first[:, None, None].expand(-1, 1, 2))[:, 0]
+    extent = lengths.gather(1, first[:, None, None].expand(-1, 1, 2))[:, 0]
     rows, columns = _largest(height, width)
     none, axis = ~fits.any(1), torch.arange(2, device=numbers.device) == 0
-    found = torch.where(none[:, None], torch.where(axis, rows, columns), found)
-    left_over = torch.where(axis, height, width) - found
+    extent = torch.where(none[:, None], torch.where(axis, rows, columns), extent)
+    left_over = torch.where(axis, height, width) - extent
     start = (numbers[:, 2 * _TRIES :].double() * (left_over + 1)).long().minimum(left_over)
-    return torch.where(none[:, None], left_over.div(2, rounding_mode="floor"), start), found
+    return torch.where(none[:, None], left_over.div(2, rounding_mode="floor"), start), extent
 
 
 def _largest(height: int, width: int) -> tuple[int, int]:

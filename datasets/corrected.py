@@ -49,12 +49,12 @@ def decisions(path: Path) -> dict[str, tuple[str, str]]:
     for name in NEEDED:
         if names.count(name) != 1:
             raise DataError(f"{path}: {names.count(name)} columns {name!r} (needed: {', '.join(NEEDED)}, each once)")
-    found: dict[str, tuple[str, str]] = {}
+    reviewed: dict[str, tuple[str, str]] = {}
     for image, given, label in zip(*(table.column(names.index(name)) for name in NEEDED), strict=True):
-        if _plain(image) in found:
+        if _plain(image) in reviewed:
             raise DataError(f"{path}: image {shown(image)!r}: twice")
-        found[_plain(image)] = _plain(given), _plain(label)
-    return found
+        reviewed[_plain(image)] = _plain(given), _plain(label)
+    return reviewed
 
 
 def _check(path: Path, image: str, said: tuple[str, str], given: str, classes: tuple[str, ...]) -> None:
@@ -68,17 +68,17 @@ def _check(path: Path, image: str, said: tuple[str, str], given: str, classes: t
         raise DataError(f"{path}: image {shown(image)!r}: label {shown(label)!r} is no class{hint} (accepted: {some})")
 
 
-def _listed(found: Index, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
+def _listed(index: Index, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
     """Name, path, label, second label ("": none) and split of each image."""
-    names = found.class_names
-    for part, split in sorted(found.splits.items(), key=lambda one: ("train", "validation", "test").index(one[0])):
+    names = index.class_names
+    for part, split in sorted(index.splits.items(), key=lambda one: ("train", "validation", "test").index(one[0])):
         for row in range(len(split.names)):
             clean = -1 if split.clean is None else int(split.clean[row])
             path = os.path.relpath(split.folder / split.names[row], folder).replace(os.sep, "/")
             yield split.names[row], path, names[int(split.labels[row])], names[clean] if clean >= 0 else "", part
 
 
-def apply(path: Path, said: Mapping[str, tuple[str, str]], found: Index, folder: Path) -> Corrections:
+def apply(path: Path, said: Mapping[str, tuple[str, str]], index: Index, folder: Path) -> Corrections:
     """The list of all images with the decisions of the review at `path`: somebody has looked at those, so that the
     right label is their `clean_label` too. Images that are held out for the test are so by name from now on.
 
@@ -86,10 +86,10 @@ def apply(path: Path, said: Mapping[str, tuple[str, str]], found: Index, folder:
     """
     rows: list[tuple[str, ...]] = []
     left, changed, left_out = dict(said), 0, 0
-    for name, place, label, clean, split in _listed(found, folder):
+    for name, place, label, clean, split in _listed(index, folder):
         decision = left.pop(name, None)
         if decision is not None:
-            _check(path, name, decision, label, found.class_names)
+            _check(path, name, decision, label, index.class_names)
             changed += decision[1] not in ("", label)
             left_out += not decision[1]
             if not decision[1]:

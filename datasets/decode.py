@@ -47,7 +47,7 @@ def crop(pixels: Tensor, side: int, top: float = 0.5, left: float = 0.5, flipped
     functional = _functional()
     rows, columns = pixels.shape[1] - side, pixels.shape[2] - side
     place = int(top * (rows + 1)), int(left * (columns + 1))
-    found: Tensor = functional.crop(pixels, *place, side, side)
+    square: Tensor = functional.crop(pixels, *place, side, side)
     if flipped:
-        found = functional.horizontal_flip(found)
-    return found
+        square = functional.horizontal_flip(square)
+    return square

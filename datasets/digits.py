@@ -51,8 +51,8 @@ def _table() -> tuple[FloatArray, IntArray]:
     From the package's own file where it lies as in all its versions so far: importing the package takes two seconds of
     each worker's start.
     """
-    found = importlib.util.find_spec("sklearn")
-    for folder in (found and found.submodule_search_locations) or ():
+    module_spec = importlib.util.find_spec("sklearn")
+    for folder in (module_spec and module_spec.submodule_search_locations) or ():
         file = Path(folder) / _FILE
         if file.is_file():
             lines = np.loadtxt(file, delimiter=",")

@@ -54,8 +54,8 @@ def locate(name: str, root: Path, file: str | None = None) -> Sources:
     lists = _lists(name)
     folders = [root / called for called in lists.folders if (root / called).is_dir()]
     with _told(name, "find"):
-        found = [lists.find(folder, file) for folder in (*folders, root)]
-    return min(found, key=lambda sources: len(sources.missing))
+        candidates = [lists.find(folder, file) for folder in (*folders, root)]
+    return min(candidates, key=lambda sources: len(sources.missing))
 
 
 def complete(name: str, root: Path, file: str | None = None) -> Sources:
@@ -73,15 +73,19 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
     """
     info = DATASETS[name].info
     try:
-        found = index.find(info, sources, cache)
-        if found is not None and not _may_be_outdated(found) and (not to_check or index.is_writable(found)):
-            return found
+        image_index = index.find(info, sources, cache)
+        if (
+            image_index is not None
+            and not _may_be_outdated(image_index)
+            and (not to_check or index.is_writable(image_index))
+        ):
+            return image_index
         with _told(name, "read"):
             read = _lists(name).read(sources)
-        if found is not None and index.content_of(read) != found.content:
-            index.forget(found)
-        elif found is not None and (not to_check or index.is_writable(found)):
-            return found
+        if image_index is not None and index.content_of(read) != image_index.content:
+            index.forget(image_index)
+        elif image_index is not None and (not to_check or index.is_writable(image_index)):
+            return image_index
         return index.make(info, sources, read, cache)
     except OSError as fault:
         hint = "allow it, make room, or let XDG_CACHE_HOME name a folder where it can be"
@@ -89,49 +93,51 @@ def opened(name: str, sources: Sources, cache: Path, to_check: bool = False) -> 
         raise DataError(f"{name}: the index cannot be written: {why}; {hint}") from None
 
 
-def _may_be_outdated(found: Index) -> bool:
+def _may_be_outdated(image_index: Index) -> bool:
     """Whether names of own images were not found: they may be there now, under names that the disk spells otherwise."""
-    missing = any(not split.stamps[split.status == BROKEN].all() for split in found.splits.values())
-    return found.own and (bool(found.absent) or missing)
+    missing = any(not split.stamps[split.status == BROKEN].all() for split in image_index.splits.values())
+    return image_index.own and (bool(image_index.absent) or missing)
 
 
-def described(name: str, sources: Sources, found: Index) -> DataSetInfo:
+def described(name: str, sources: Sources, image_index: Index) -> DataSetInfo:
     """The data set's description with the counts that are there."""
     info, title_of = DATASETS[name].info, _lists(name).title
-    sizes = {split: len(part.names) for split, part in found.splits.items()}
+    sizes = {split: len(part.names) for split, part in image_index.splits.items()}
     further = {split: size for split, size in sizes.items() if split in info.further_tests}
     return replace(
         info,
         title=info.title if title_of is None else title_of(sources),
-        num_classes=len(found.class_names),
-        class_names=found.class_names,
+        num_classes=len(image_index.class_names),
+        class_names=image_index.class_names,
         num_train=sizes.get("train", 0),
         num_test=sizes.get("test", 0),
         num_validation=sizes.get("validation", 0),
         further_tests=further,
-        truth="train" in found.splits and _is_known(found.splits["train"]),
+        truth="train" in image_index.splits and _is_known(image_index.splits["train"]),
     )
 
 
-def content(found: Index, skip_broken: bool) -> str:
+def content(image_index: Index, skip_broken: bool) -> str:
     """SHA-256 (hex) of the names and labels that are used: what makes two runs on a data set the same."""
     rows = {
-        name: np.flatnonzero(split.status == BROKEN).tolist() for name, split in found.splits.items() if skip_broken
+        name: np.flatnonzero(split.status == BROKEN).tolist()
+        for name, split in image_index.splits.items()
+        if skip_broken
     }
     left_out = {name: numbers for name, numbers in rows.items() if numbers}
     if not left_out:
-        return found.content
-    return hashlib.sha256(json.dumps([found.content, left_out], sort_keys=True).encode()).hexdigest()
+        return image_index.content
+    return hashlib.sha256(json.dumps([image_index.content, left_out], sort_keys=True).encode()).hexdigest()
 
 
-def skipped(found: Index) -> dict[str, int]:
+def skipped(image_index: Index) -> dict[str, int]:
     """How many entries and images are broken, by kind."""
-    return dict(sorted(Counter(fault.kind for fault in index_checks.faults(found)).items()))
+    return dict(sorted(Counter(fault.kind for fault in index_checks.faults(image_index)).items()))
 
 
-def refuse_broken(name: str, found: Index) -> None:
+def refuse_broken(name: str, image_index: Index) -> None:
     """Raise DataError with the first of what is broken, if anything is."""
-    faults = index_checks.faults(found)
+    faults = index_checks.faults(image_index)
     if faults:
         first = "; ".join(map(str, faults[:_SHOWN])) + ("; ..." if len(faults) > _SHOWN else "")
         raise DataError(
@@ -140,28 +146,28 @@ def refuse_broken(name: str, found: Index) -> None:
         )
 
 
-def lacking(sources: Sources, found: Index) -> list[str]:
+def lacking(sources: Sources, image_index: Index) -> list[str]:
     """What of the lists makes any use of them impossible, a line each."""
     return [
         f"{sources.folder} lists no {split} image"
         for split in ("train", "test")
-        if split not in found.splits or not len(found.splits[split].names)
+        if split not in image_index.splits or not len(image_index.splits[split].names)
     ]
 
 
-def vanished(found: Index) -> list[str]:
+def vanished(image_index: Index) -> list[str]:
     """The classes of which too few images are left in a split without the broken ones, a line each."""
     lines = []
-    for name, split in found.splits.items():
+    for name, split in image_index.splits.items():
         listed, left = (
-            np.bincount(labels, minlength=len(found.class_names))
+            np.bincount(labels, minlength=len(image_index.class_names))
             for labels in (split.labels, split.labels[split.status != BROKEN])
         )
         few = (left < FEWEST) & (left < listed)
-        if found.faults and name == "train":  # lines that are left out are not counted among those listed
+        if image_index.faults and name == "train":  # lines that are left out are not counted among those listed
             few |= left == 0
         for label in np.flatnonzero(few).tolist():
-            rest = f"{left[label]} {name} images of class '{shown(found.class_names[label])}'"
+            rest = f"{left[label]} {name} images of class '{shown(image_index.class_names[label])}'"
             lines.append(f"{rest} are left (at least {FEWEST} are needed)")
     return lines
 
@@ -171,22 +177,22 @@ def _is_known(split: Split) -> bool:
     return split.clean is not None and bool((np.asarray(split.clean) >= 0).all())
 
 
-def _files(found: Index, name: str, choice: Choice, true: bool = True) -> ImageFiles:
+def _files(image_index: Index, name: str, choice: Choice, true: bool = True) -> ImageFiles:
     """The images of a split, with their true labels where the list has them or, if not `true`, as given."""
-    split = found.splits[name]
+    split = image_index.splits[name]
     numbers = np.flatnonzero(split.status != BROKEN) if choice.skip_broken else np.arange(len(split.names))
     labels = np.array(split.labels)
     if true and split.clean is not None:
         labels = np.where(split.clean >= 0, split.clean, labels)
-    copies = found.path / name if choice.copies else None
-    return ImageFiles(split.folder, split.names, numbers, labels[numbers], copies, found.own)
+    copies = image_index.path / name if choice.copies else None
+    return ImageFiles(split.folder, split.names, numbers, labels[numbers], copies, image_index.own)
 
 
-def _held_out(found: Index, choice: Choice, published: bool) -> HeldOut | None:
+def _held_out(image_index: Index, choice: Choice, published: bool) -> HeldOut | None:
     """The validation set: of published data the labels are true, of own images they are so where the list says it."""
-    if "validation" not in found.splits:
+    if "validation" not in image_index.splits:
         return None
-    images, split = _files(found, "validation", choice), found.splits["validation"]
+    images, split = _files(image_index, "validation", choice), image_index.splits["validation"]
     if published:
         return HeldOut(images)
     return HeldOut(images, np.array(split.labels)[images.numbers], _is_known(split))
@@ -199,34 +205,34 @@ def load(name: str, root: Path, choice: Choice, cache: Path) -> DataSet:
     after `data check` has read them.
     """
     sources = complete(name, root, choice.file)
-    found = opened(name, sources, cache)
+    image_index = opened(name, sources, cache)
     if not choice.skip_broken:
-        refuse_broken(name, found)
-    wrong = lacking(sources, found) or vanished(found)
+        refuse_broken(name, image_index)
+    wrong = lacking(sources, image_index) or vanished(image_index)
     if wrong:
-        left_out = sum(skipped(found).values())
+        left_out = sum(skipped(image_index).values())
         without = f"; {left_out} broken entries are left out: mend them" if left_out else ""
         more = f"; {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise DataError(f"{name}: {'; '.join(wrong[:_SHOWN])}{more}{without}")
-    info, published = described(name, sources, found), not _lists(name).own_images
-    train = _files(found, "train", choice, info.truth)
+    info, published = described(name, sources, image_index), not _lists(name).own_images
+    train = _files(image_index, "train", choice, info.truth)
     return DataSet(
         name=info.name,
         version=info.version,
         train=train,
-        test=_files(found, "test", choice),
+        test=_files(image_index, "test", choice),
         class_names=info.class_names,
         mean=info.mean,
         std=info.std,
         root=root,
-        given=np.array(found.splits["train"].labels)[train.numbers],
+        given=np.array(image_index.splits["train"].labels)[train.numbers],
         truth=info.truth,
-        test_truth=published or _is_known(found.splits["test"]),
-        validation=_held_out(found, choice, published),
-        further_tests={split: _files(found, split, choice) for split in info.further_tests},
+        test_truth=published or _is_known(image_index.splits["test"]),
+        validation=_held_out(image_index, choice, published),
+        further_tests={split: _files(image_index, split, choice) for split in info.further_tests},
         top5=info.top5,
         title=info.title,
-        content=content(found, choice.skip_broken),
-        skipped=skipped(found) if choice.skip_broken else {},
-        adjusted=index_checks.adjusted(found),
+        content=content(image_index, choice.skip_broken),
+        skipped=skipped(image_index) if choice.skip_broken else {},
+        adjusted=index_checks.adjusted(image_index),
     )

@@ -165,8 +165,8 @@ class DiskLoader:
         """(index, normalised images) over all rows in order, cropped in the middle."""
         bounds = batch_bounds(self.num_samples, batch_size)
         orders = [Order(np.arange(start, stop), (Seen.of("plain"),)) for start, stop in bounds]
-        for found in self.deliveries(orders):
-            yield found.rows.to(self.device), self.view("plain", found.pixels[0], found.numbers[0])
+        for delivery in self.deliveries(orders):
+            yield delivery.rows.to(self.device), self.view("plain", delivery.pixels[0], delivery.numbers[0])
 
     def thumbnails(self, rows: np.ndarray) -> np.ndarray:
         """[m, 64, 64, 3] uint8: the middle of the images `rows`, small."""
@@ -214,6 +214,9 @@ class DiskWalk:
 
     def after(self, count: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """The batches but the first `count`."""
-        for found in self.loader.deliveries(self.orders[count:]):
-            views = zip(self.views, found.pixels, found.numbers, strict=True)
-            yield found.rows.to(self.loader.device, non_blocking=True), tuple(self.loader.view(*view) for view in views)
+        for delivery in self.loader.deliveries(self.orders[count:]):
+            views = zip(self.views, delivery.pixels, delivery.numbers, strict=True)
+            yield (
+                delivery.rows.to(self.loader.device, non_blocking=True),
+                tuple(self.loader.view(*view) for view in views),
+            )

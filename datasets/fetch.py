@@ -173,10 +173,10 @@ def fetch(name: str, root: Path, url: str | None = None, report: Report = _silen
             _install(layout, archive, folder)
             return folder
         download(address, part, report)
-        found = _md5(part)
-        if found != layout.archive_md5:
+        digest = _md5(part)
+        if digest != layout.archive_md5:
             part.unlink()
-            raise DataError(f"{address}: wrong MD5 {found}, expected {layout.archive_md5}; the download was removed")
+            raise DataError(f"{address}: wrong MD5 {digest}, expected {layout.archive_md5}; the download was removed")
         _install(layout, part, folder)
         part.unlink()
     except OSError as fault:

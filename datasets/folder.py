@@ -66,17 +66,17 @@ def title(sources: Sources) -> str:
 
 def _named_classes(path: Path, faults: list[Fault]) -> list[str]:
     """The lines of classes.txt: texts, whatever they look like."""
-    found: dict[str, str] = {}
+    classes: dict[str, str] = {}
     for number, text in listing.lines(path):
         if not text_files.is_decoded(text):
             raise DataError(f"{path}: not a list of classes: line {number} is not UTF-8: save it as UTF-8")
         if has_controls(text):
             faults.append(Fault("malformed line", listing.at(path, number), listing.shown(text)))
-        elif label_text.key_of(text) in found:
+        elif label_text.key_of(text) in classes:
             faults.append(Fault("duplicate key", listing.at(path, number), listing.shown(text)))
         else:
-            found[label_text.key_of(text)] = text
-    return list(found.values())
+            classes[label_text.key_of(text)] = text
+    return list(classes.values())
 
 
 def _classes(rows: Sequence[ListEntry], names: Sequence[str] | None, path: Path) -> Classes:

@@ -72,8 +72,8 @@ def read(sources: Sources) -> Listing:
     names = listing.read_names(sources.files["classes"], faults)
     classes = sorted(name for name in names if name != HEADER)
     if len(classes) != INFO.num_classes:
-        found = f"{len(classes)} class names, expected {INFO.num_classes}"
-        faults.append(Fault("wrong class names", "classes.txt", found))
+        what = f"{len(classes)} class names, expected {INFO.num_classes}"
+        faults.append(Fault("wrong class names", "classes.txt", what))
     numbers = {name: number for number, name in enumerate(classes)}
     test = sources.files["test"]
     return Listing(

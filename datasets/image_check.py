@@ -26,10 +26,10 @@ Task = tuple[str, int, int]  # split, first row, row after the last
 def stamp_of(path: Path) -> Stamp:
     """What tells the file from an earlier one of its name; zeros where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 (a million times)
+        file_status = os.stat(path)  # noqa: PTH116 (a million times)
     except (OSError, ValueError):
         return NO_STAMP
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return file_status.st_size, file_status.st_mtime_ns, file_status.st_ctime_ns
 
 
 def look_at(folder: Path, name: str, own: bool) -> Seen:
@@ -52,19 +52,19 @@ def _check(folder: Path, names: Sequence[str], own: bool) -> list[Seen]:
     return [look_at(folder, name, own) for name in names]
 
 
-def _tasks(found: Index) -> Iterator[Task]:
+def _tasks(index: Index) -> Iterator[Task]:
     """Each chunk that holds an image not known to be good."""
-    for name, split in found.splits.items():
+    for name, split in index.splits.items():
         for start in range(0, len(split.names), CHUNK):
             stop = min(start + CHUNK, len(split.names))
             if (split.status[start:stop] != GOOD).any():
                 yield name, start, stop
 
 
-def _read(found: Index, task: Task) -> tuple[Task, list[Seen]]:
+def _read(index: Index, task: Task) -> tuple[Task, list[Seen]]:
     name, start, stop = task
-    split = found.splits[name]
-    return task, _check(split.folder, [split.names[row] for row in range(start, stop)], found.own)
+    split = index.splits[name]
+    return task, _check(split.folder, [split.names[row] for row in range(start, stop)], index.own)
 
 
 def changed(split: Split, status: int) -> IntArray:
@@ -75,14 +75,14 @@ def changed(split: Split, status: int) -> IntArray:
     return others
 
 
-def is_current(found: Index) -> bool:
+def is_current(index: Index) -> bool:
     """Whether every image was read, and none has changed since."""
-    if any((split.status == UNCHECKED).any() for split in found.splits.values()):
+    if any((split.status == UNCHECKED).any() for split in index.splits.values()):
         return False
-    return not any(len(changed(split, status)) for split in found.splits.values() for status in (GOOD, BROKEN))
+    return not any(len(changed(split, status)) for split in index.splits.values() for status in (GOOD, BROKEN))
 
 
-def check_images(found: Index, jobs: int, report: Report) -> None:
+def check_images(index: Index, jobs: int, report: Report) -> None:
     """Read all images not yet known to be good, or changed since, and keep what was found in the index.
 
     Goes on where an earlier check was cut off; images found broken before are read again. Raises OSError where the
@@ -90,9 +90,9 @@ def check_images(found: Index, jobs: int, report: Report) -> None:
     """
     from joblib import Parallel, delayed
 
-    for name, split in found.splits.items():
-        index_checks.mark_unchecked(found, name, changed(split, GOOD))
-    tasks = list(_tasks(found))
+    for name, split in index.splits.items():
+        index_checks.mark_unchecked(index, name, changed(split, GOOD))
+    tasks = list(_tasks(index))
     total = sum(stop - start for _, start, stop in tasks)
     done = 0
     report(done, total)
@@ -100,8 +100,8 @@ def check_images(found: Index, jobs: int, report: Report) -> None:
         return
     jobs = min(jobs, len(tasks)) if total > FEW else 1
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    for (name, start, stop), seen in parallel(delayed(_read)(found, task) for task in tasks):
-        index_checks.record(found, name, start, seen)
+    for (name, start, stop), seen in parallel(delayed(_read)(index, task) for task in tasks):
+        index_checks.record(index, name, start, seen)
         done += stop - start
         report(done, total)
 

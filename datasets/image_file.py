@@ -48,15 +48,15 @@ class ImageFault(Exception):
 def checked_path(path: Path) -> None:
     """Raise ImageFault where there is no file, or none that could be read to its end."""
     try:
-        found = path.stat()
+        file_status = path.stat()
     except FileNotFoundError:
         raise ImageFault("missing image", "no such file") from None
     except (OSError, ValueError) as fault:
         words = getattr(fault, "strerror", None) or str(fault)
         raise ImageFault("unreadable image", words) from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(file_status.st_mode):
         raise ImageFault("unreadable image", "no regular file")
-    if found.st_size == 0:
+    if file_status.st_size == 0:
         raise ImageFault("truncated image", "the file is empty")
 
 

@@ -54,12 +54,12 @@ class Finder:
     def _folder(self, name: str) -> str | None:
         """The directory of that name on the disk."""
         if name not in self._folders:
-            found: str | None = name
+            directory: str | None = name
             if not os.path.isdir(self.folder / name):  # noqa: PTH112 (never raises)
-                found = ""
+                directory = ""
                 for part in name.split("/"):
-                    found = None if found is None else self._below(found, part)
-            self._folders[name] = found
+                    directory = None if directory is None else self._below(directory, part)
+            self._folders[name] = directory
         return self._folders[name]
 
     def find(self, name: str) -> str | None:
@@ -69,9 +69,9 @@ class Finder:
                 spelt = posixpath.normpath(spelt)
             above, _, last = spelt.rpartition("/")
             folder = self._folder(above)
-            found = None if folder is None else self._below(folder, last)
-            if found is not None:
-                return found
+            on_disk = None if folder is None else self._below(folder, last)
+            if on_disk is not None:
+                return on_disk
         return None
 
     def count(self, names: Iterable[str]) -> int:

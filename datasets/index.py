@@ -80,8 +80,10 @@ def _hash_of_file(path: Path, *_stamp: int) -> str:
 def _content_of(path: Path) -> str:
     """A hash of what a file holds; of a folder that is its own list, of the names in it and in its folders."""
     if not path.is_dir():
-        found = path.stat()
-        return _hash_of_file(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        file_status = path.stat()
+        return _hash_of_file(
+            path, file_status.st_size, file_status.st_mtime_ns, file_status.st_ctime_ns, file_status.st_ino
+        )
     content = hashlib.sha256()
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         below = sorted(os.listdir(entry.path)) if entry.is_dir() else []  # noqa: PTH208 (names, not paths)
@@ -110,14 +112,14 @@ def find(info: DataSetInfo, sources: Sources, cache: Path) -> Index | None:
 
     cache: the user's own folder, the second place to look. Raises OSError where a list cannot be read.
     """
-    there = [found for path in _places(info, sources, cache) if (found := _sound(path, sources.folder))]
-    return min(there, key=lambda found: not is_writable(found), default=None)
+    there = [index for path in _places(info, sources, cache) if (index := _sound(path, sources.folder))]
+    return min(there, key=lambda index: not is_writable(index), default=None)
 
 
-def is_writable(found: Index) -> bool:
+def is_writable(index: Index) -> bool:
     """Whether a check may keep in it what it finds."""
-    arrays = [found.path / f"{split}.status.npy" for split in found.splits]
-    return all(os.access(path, os.W_OK) for path in [found.path, *arrays])
+    arrays = [index.path / f"{split}.status.npy" for split in index.splits]
+    return all(os.access(path, os.W_OK) for path in [index.path, *arrays])
 
 
 def make(info: DataSetInfo, sources: Sources, listing: Listing, cache: Path) -> Index:
@@ -133,18 +135,18 @@ def make(info: DataSetInfo, sources: Sources, listing: Listing, cache: Path) -> 
                     temporary.rename(path)
         except OSError as fault:
             refusal = fault
-        found = _sound(path, sources.folder)  # perhaps of somebody who was faster
-        if found is not None and is_writable(found):
-            return found
-        readable = readable or found
+        index = _sound(path, sources.folder)  # perhaps of somebody who was faster
+        if index is not None and is_writable(index):
+            return index
+        readable = readable or index
     if readable is None:
         raise refusal or OSError(errno.EACCES, "a damaged index cannot be replaced", str(path))
     return readable
 
 
-def forget(found: Index) -> None:
+def forget(index: Index) -> None:
     """Remove an index, so that it is made again."""
-    shutil.rmtree(found.path, ignore_errors=True)
+    shutil.rmtree(index.path, ignore_errors=True)
 
 
 def _listed_arrays(part: Part) -> dict[str, npt.NDArray[Any]]:

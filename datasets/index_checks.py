@@ -53,13 +53,13 @@ def record(index: Index, split: str, start: int, seen: Sequence[Seen]) -> None:
     status = np.array([GOOD if one.fault is None else BROKEN for one in seen], dtype=np.uint8)
     stamps = np.array([one.stamp for one in seen], dtype=np.int64).reshape(-1, STAMP)
     _forget_copies(index, split, start, status, stamps)
-    found = {
+    arrays = {
         "stamps": stamps,
         "digests": np.array([one.digest for one in seen], dtype=np.uint64),
         "notes": np.array([one.notes for one in seen], dtype=np.uint8),
         "status": status,  # at last: what is not GOOD or BROKEN is read again
     }
-    for array, values in found.items():
+    for array, values in arrays.items():
         _keep(index, split, array, slice(start, stop), values)
 
 
@@ -93,15 +93,15 @@ def broken(index: Index) -> dict[str, dict[int, Fault]]:
                 reasons[split, int(row)] = Fault(*map(str, fault))
             except (ValueError, TypeError):
                 continue
-    found: dict[str, dict[int, Fault]] = {}
+    by_split: dict[str, dict[int, Fault]] = {}
     for name, split in index.splits.items():
         rows = np.flatnonzero(split.status == BROKEN).tolist()
         unknown = "what was wrong with it is lost: check again"
         if rows:
-            found[name] = {
+            by_split[name] = {
                 row: reasons.get((name, row)) or Fault("broken image", split.names[row], unknown) for row in rows
             }
-    return found
+    return by_split
 
 
 def faults(index: Index) -> list[Fault]:
@@ -111,11 +111,11 @@ def faults(index: Index) -> list[Fault]:
 
 def adjusted(index: Index) -> dict[str, int]:
     """Of how many images more was done than to read them, by what it was (see `datasets.image_file.NOTES`)."""
-    found = {
+    counts = {
         done: sum(int(((split.notes & note) != 0).sum()) for split in index.splits.values())
         for note, done in NOTES.items()
     }
-    return {done: count for done, count in found.items() if count}
+    return {done: count for done, count in counts.items() if count}
 
 
 def twins(index: Index) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -123,7 +123,7 @@ def twins(index: Index) -> dict[tuple[str, str], list[tuple[str, str]]]:
 
     Only images that the check has read are compared.
     """
-    found = {}
+    pairs = {}
     splits = sorted(index.splits, key=_order)
     for place, one in enumerate(splits):
         ours, first = np.unique(index.splits[one].digests, return_index=True)
@@ -133,8 +133,8 @@ def twins(index: Index) -> dict[tuple[str, str], list[tuple[str, str]]]:
             rows = np.flatnonzero((ours[position] == theirs) & (theirs != 0))
             if len(rows):
                 names = index.splits[one].names, index.splits[other].names
-                found[one, other] = [(names[0][int(first[position[row]])], names[1][row]) for row in rows.tolist()]
-    return found
+                pairs[one, other] = [(names[0][int(first[position[row]])], names[1][row]) for row in rows.tolist()]
+    return pairs
 
 
 def _order(split: str) -> int:

@@ -129,14 +129,14 @@ def order(table: Table, label: int) -> IntArray:
         called = ", ".join(repr(shown(table.names[place])) for place in numbered)
         raise DataError(f"{table.path}: columns {called}: which of them numbers the images? Remove the other")
     for place in numbered:
-        found = _numbering(table.column(place))
-        if found is None:
+        numbers = _numbering(table.column(place))
+        if numbers is None:
             name = shown(table.names[place])
             raise DataError(f"{table.path}: column {name!r} does not number the rows from 0 on, each once")
-        return found
+        return numbers
     for place in range(table.width):
-        found = _numbering(table.column(place)) if place != label else None
-        if found is not None and len(found) > 2 and not np.array_equal(found, standing):
+        numbers = _numbering(table.column(place)) if place != label else None
+        if numbers is not None and len(numbers) > 2 and not np.array_equal(numbers, standing):
             name = shown(table.names[place])
             raise DataError(
                 f"{table.path}: column {name!r} numbers the rows in another order than they stand in: call it 'index' "

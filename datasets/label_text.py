@@ -50,12 +50,12 @@ def key_of(text: str) -> str:
     """What all spellings of one label have in common; a number's shortest decimal form."""
     if _WHOLE.fullmatch(text):
         return str(int(text))
-    found = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
-    if found is None:
+    match = _DECIMAL.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
         return unicodedata.normalize("NFC", text)
     whole, _, fraction = format(Decimal(text), "f").lstrip("+-").partition(".")
     digits = (whole.lstrip("0") or "0") + ("." + fraction if (fraction := fraction.rstrip("0")) else "")
-    return "-" + digits if found[1] == "-" and digits != "0" else digits
+    return "-" + digits if match[1] == "-" and digits != "0" else digits
 
 
 def _look_of(text: str) -> str:

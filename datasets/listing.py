@@ -117,32 +117,32 @@ def without_prefix(name: str, prefix: str) -> str:
 
 def read_labels(path: Path, num_classes: int, faults: list[Fault], prefix: str = "") -> dict[str, int]:
     """Name -> label from lines "NAME LABEL" (the name may hold blanks). Of duplicates the first one counts."""
-    found: dict[str, int] = {}
+    labels: dict[str, int] = {}
     for number, text in lines(path):
         name, _, label = text.rpartition(" ")
         name = without_prefix(name.strip(), prefix)
         value = class_of(label, num_classes) if is_inside(name) else "malformed line"
         if isinstance(value, str):
             faults.append(Fault(value, at(path, number), shown(text)))
-        elif name in found:
+        elif name in labels:
             faults.append(Fault("duplicate key", at(path, number), shown(text)))
         else:
-            found[name] = value
-    return found
+            labels[name] = value
+    return labels
 
 
 def read_names(path: Path, faults: list[Fault], prefix: str = "") -> list[str]:
     """Names, one a line. Of duplicates the first one counts."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for number, text in lines(path):
         name = without_prefix(text, prefix)
         if not is_inside(name):
             faults.append(Fault("malformed line", at(path, number), shown(text)))
-        elif name in found:
+        elif name in names:
             faults.append(Fault("duplicate key", at(path, number), shown(text)))
         else:
-            found[name] = None
-    return list(found)
+            names[name] = None
+    return list(names)
 
 
 def labelled(folder: Path, names: Sequence[str], labels: Mapping[str, int], listed: str, faults: list[Fault]) -> Part:

@@ -57,8 +57,8 @@ def resolve_options(facts: Facts, model: str, options: Mapping[str, Any]) -> dic
     So a resolved specification changes with what the file holds. Options that name a `sha256` already must agree with
     the file. Raises DataError for unknown options, values that are not accepted, and files that cannot be used.
     """
-    found = NOISE_MODELS[model]
-    declared = found.info
+    plugin = NOISE_MODELS[model]
+    declared = plugin.info
     accepted = [*declared.options, "sha256"] if declared.reads_file else [*declared.options]
     for key in options:
         if key not in accepted:
@@ -68,7 +68,7 @@ def resolve_options(facts: Facts, model: str, options: Mapping[str, Any]) -> dic
         for key, default in declared.defaults.items()
     }
     if declared.reads_file:
-        resolved["sha256"] = _content_hash(noise_calls.content(found, facts, resolved))
+        resolved["sha256"] = _content_hash(noise_calls.content(plugin, facts, resolved))
         if options.get("sha256", resolved["sha256"]) != resolved["sha256"]:
             raise DataError(f"{resolved['file']}: has changed since the run was planned (other content)")
     return resolved
@@ -105,8 +105,8 @@ def transition(facts: Facts, model: str, rate: float, options: Mapping[str, Any]
 
     options: resolved. seed: that of the noise stream, where the matrix depends on it.
     """
-    found = NOISE_MODELS[model]
-    return noise_calls.expected(found, facts, rate, noise_calls.with_content(found, facts, options), seed)
+    plugin = NOISE_MODELS[model]
+    return noise_calls.expected(plugin, facts, rate, noise_calls.with_content(plugin, facts, options), seed)
 
 
 def _unlearnable(setting: str, matrix: FloatArray) -> list[str]:
@@ -117,10 +117,10 @@ def _unlearnable(setting: str, matrix: FloatArray) -> list[str]:
     return [f"{setting}: {share}: {noise_maps.HOPELESS if len(lost) == len(matrix) else 'these cannot be learnt'}"]
 
 
-def _warnings(found: NoisePlugin, rate: float, options: Mapping[str, Any], matrix: FloatArray | None) -> list[str]:
-    setting = title(found.name, rate, options)
+def _warnings(plugin: NoisePlugin, rate: float, options: Mapping[str, Any], matrix: FloatArray | None) -> list[str]:
+    setting = title(plugin.name, rate, options)
     told = [] if matrix is None else _unlearnable(setting, matrix)
-    return told + [f"{setting}: {line}" for line in noise_calls.warnings(found, rate, options)]
+    return told + [f"{setting}: {line}" for line in noise_calls.warnings(plugin, rate, options)]
 
 
 def check_noise(facts: Facts, model: str, rate: float, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,11 +131,11 @@ def check_noise(facts: Facts, model: str, rate: float, options: Mapping[str, Any
     """
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 <= rate <= 1.0:
         raise DataError(f"noise {model!r}: rate = {rate!r}: must be a number in [0, 1]")
-    found = NOISE_MODELS[model]
-    _check_rate(found.info, rate)
-    _check_needs(facts, found.info)
+    plugin = NOISE_MODELS[model]
+    _check_rate(plugin.info, rate)
+    _check_needs(facts, plugin.info)
     resolved = resolve_options(facts, model, options)
-    return tuple(_warnings(found, rate, resolved, transition(facts, model, rate, resolved)))
+    return tuple(_warnings(plugin, rate, resolved, transition(facts, model, rate, resolved)))
 
 
 def stream_seed(facts: Facts, model: str, rate: float, options: Mapping[str, Any], seed: int) -> int:
@@ -149,12 +149,12 @@ def stream_seed(facts: Facts, model: str, rate: float, options: Mapping[str, Any
 def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, Any], seed: int) -> NoisyLabels:
     """The noisy labels of the whole official training set. Raises DataError as `check_noise` does."""
     warnings = check_noise(dataset, model, rate, options)
-    found = NOISE_MODELS[model]
+    plugin = NOISE_MODELS[model]
     resolved = resolve_options(dataset, model, options)
     stream = stream_seed(dataset, model, rate, resolved, seed)
     true, classes = dataset.train.labels, dataset.num_classes
-    complete = noise_calls.with_content(found, dataset, resolved)
-    labels, expected = noise_calls.draw(found, dataset, rate, complete, stream)
+    complete = noise_calls.with_content(plugin, dataset, resolved)
+    labels, expected = noise_calls.draw(plugin, dataset, rate, complete, stream)
     fingerprint = hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest()
     if not dataset.truth:
         return NoisyLabels(labels, fingerprint, None, None, None, None, None, warnings)
@@ -165,12 +165,12 @@ def make_noise(dataset: DataSet, model: str, rate: float, options: Mapping[str, 
         expected = matrix
         warnings = (*warnings, *_unlearnable(title(model, rate, resolved), matrix))
     share = counts.sum(axis=1) / len(true)
-    mean = noise_calls.expected_rate(found, rate, resolved)
+    mean = noise_calls.expected_rate(plugin, rate, resolved)
     expected_rate = round(float(share @ (1.0 - np.diag(expected))) if mean is None else mean, 12)
     return NoisyLabels(
         labels=labels,
         fingerprint=fingerprint,
-        nominal_rate=float(rate) if found.info.takes_rate else expected_rate,
+        nominal_rate=float(rate) if plugin.info.takes_rate else expected_rate,
         actual_rate=float(np.mean(labels != true)),
         expected_rate=expected_rate,
         matrix=matrix,

@@ -47,10 +47,10 @@ def content(model: NoisePlugin, facts: Facts, options: Mapping[str, Any]) -> Flo
     assert model.read is not None
     where, origin = _place(model, "read")
     with told(where, origin):
-        found: Any = np.asarray(model.read(expanded(options["file"]), options, facts))
-    if found.dtype.kind not in "iuf":
-        raise DataError(f"{where} gave {found.dtype}, expected numbers")
-    numbers: FloatArray | IntArray = found
+        array: Any = np.asarray(model.read(expanded(options["file"]), options, facts))
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{where} gave {array.dtype}, expected numbers")
+    numbers: FloatArray | IntArray = array
     return numbers
 
 
@@ -82,24 +82,24 @@ def expected(model: NoisePlugin, facts: Facts, rate: float, options: Options, st
     return _checked_matrix(given, classes, where)
 
 
-def _checked_matrix(found: FloatArray, classes: int, where: str) -> FloatArray:
-    if found.shape != (classes, classes):
-        raise DataError(f"{where} gave shape {list(found.shape)}, expected [{classes}, {classes}]")
-    if not np.isfinite(found).all() or (found < 0).any():
+def _checked_matrix(matrix: FloatArray, classes: int, where: str) -> FloatArray:
+    if matrix.shape != (classes, classes):
+        raise DataError(f"{where} gave shape {list(matrix.shape)}, expected [{classes}, {classes}]")
+    if not np.isfinite(matrix).all() or (matrix < 0).any():
         raise DataError(f"{where}: entries must be finite and not negative")
-    sums = found.sum(axis=1)
+    sums = matrix.sum(axis=1)
     if (wrong := np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)).size:
         raise DataError(f"{where}: row {wrong[0]} sums to {sums[wrong[0]]:.6g}; rows (true class) must sum to one")
-    return found
+    return matrix
 
 
 def _checked_labels(given: Any, count: int, classes: int, where: str) -> IntArray:
-    found = np.asarray(given)
-    if found.shape != (count,) or found.dtype.kind not in "iu":
-        raise DataError(f"{where} gave {found.dtype} {list(found.shape)}, expected whole numbers [{count}]")
-    if found.min() < 0 or found.max() >= classes:
-        raise DataError(f"{where} gave labels from {found.min()} to {found.max()}, expected 0 to {classes - 1}")
-    return found.astype(np.int64)
+    labels = np.asarray(given)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise DataError(f"{where} gave {labels.dtype} {list(labels.shape)}, expected whole numbers [{count}]")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"{where} gave labels from {labels.min()} to {labels.max()}, expected 0 to {classes - 1}")
+    return labels.astype(np.int64)
 
 
 def _target(model: NoisePlugin, facts: Facts, options: Options, stream: int) -> IntArray:
@@ -145,14 +145,14 @@ def expected_rate(model: NoisePlugin, rate: float, options: Options) -> float | 
         return None
     where, origin = _place(model, "expected_rate")
     with told(where, origin):
-        found = float(model.expected_rate(rate, options))
-    if not 0.0 <= found <= 1.0:
-        raise DataError(f"{where} gave {found!r}, expected a number in [0, 1]")
-    return found
+        share = float(model.expected_rate(rate, options))
+    if not 0.0 <= share <= 1.0:
+        raise DataError(f"{where} gave {share!r}, expected a number in [0, 1]")
+    return share
 
 
-def _checked_means(found: FloatArray, classes: int, where: str) -> FloatArray:
+def _checked_means(matrix: FloatArray, classes: int, where: str) -> FloatArray:
     """A matrix that was counted or averaged over samples, so rows of absent classes may be zero."""
-    absent = found.sum(axis=-1, keepdims=True) == 0
-    _checked_matrix(np.where(absent, 1 / classes, found), classes, where)
-    return found
+    absent = matrix.sum(axis=-1, keepdims=True) == 0
+    _checked_matrix(np.where(absent, 1 / classes, matrix), classes, where)
+    return matrix

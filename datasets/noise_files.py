@@ -154,8 +154,8 @@ def _truth(path: Path) -> Any:
         return None
     with np.load(path, allow_pickle=False) as held:
         names = [name for name in held.files if name in label_tables.TRUTH]
-        found = _in_order(held, held[names[0]], path) if len(names) == 1 else None
-    return found if found is not None and found.ndim == 1 and found.dtype.kind in "iuf" else None
+        truth = _in_order(held, held[names[0]], path) if len(names) == 1 else None
+    return truth if truth is not None and truth.ndim == 1 and truth.dtype.kind in "iuf" else None
 
 
 def checked_labels(held: Any, path: Path, num_samples: int, num_classes: int) -> IntArray:
@@ -171,5 +171,5 @@ def checked_labels(held: Any, path: Path, num_samples: int, num_classes: int) ->
     low, high = held.min(), held.max()
     if low < 0 or high >= num_classes:
         raise DataError(f"{path}: labels run from {low:g} to {high:g}, expected classes 0 to {num_classes - 1}")
-    found: IntArray = held.astype(np.int64)
-    return found
+    labels: IntArray = held.astype(np.int64)
+    return labels

@@ -44,9 +44,9 @@ def _part_of(name: str) -> tuple[str, str] | None:
     plain = name.casefold().replace("-", "_")
     for role_text, role in _ROLES.items():
         for pattern in (rf"(?:([a-z]+)_)?{role_text}", rf"{role_text}_([a-z]+)"):
-            found = re.fullmatch(pattern, plain)
-            if found and (found[1] or "") in SPLITS:
-                return (SPLITS[found[1]] if found[1] else ""), role
+            match = re.fullmatch(pattern, plain)
+            if match and (match[1] or "") in SPLITS:
+                return (SPLITS[match[1]] if match[1] else ""), role
     return None
 
 
@@ -92,7 +92,7 @@ def _png(values: npt.NDArray[Any], where: str) -> bytes:
 
 def _parts(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> dict[str, dict[str, str]]:
     """The names of the arrays by split and role. Raises DataError where one is unknown or missing."""
-    found: dict[str, dict[str, str]] = {}
+    parts: dict[str, dict[str, str]] = {}
     for name in arrays:
         part = _part_of(name)
         if part is None:
@@ -100,16 +100,16 @@ def _parts(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> dict[str, dict
                 continue
             raise DataError(f"{path}: array {shown(name)!r} is unknown (accepted: {ACCEPTED})")
         split, role = part
-        if role in found.setdefault(split, {}):
-            raise DataError(f"{path}: arrays {found[split][role]!r} and {name!r} are both the {role}: remove one")
-        found[split][role] = name
-    for split, roles in found.items():
+        if role in parts.setdefault(split, {}):
+            raise DataError(f"{path}: arrays {parts[split][role]!r} and {name!r} are both the {role}: remove one")
+        parts[split][role] = name
+    for split, roles in parts.items():
         for role in ("images", "labels"):
             if role not in roles:
                 raise DataError(f"{path}: no array {f'{split}_{role}'.lstrip('_')!r} (found: {', '.join(arrays)})")
-    if not found:
+    if not parts:
         raise DataError(f"{path}: no arrays (accepted: {ACCEPTED})")
-    return found
+    return parts
 
 
 def _named(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ def _place(table: label_tables.Table, wanted: str, option: str) -> int:
     names = table.names or []
     if names.count(wanted) == 1:
         return names.index(wanted)
-    found = ", ".join(map(shown, names)) or "no header line"
+    header = ", ".join(map(shown, names)) or "no header line"
     which = f"{names.count(wanted)} columns" if wanted in names else "no column"
-    raise DataError(f"{table.path}: {which} {wanted!r}{did_you_mean(wanted, names)}: name it by {option} ({found})")
+    raise DataError(f"{table.path}: {which} {wanted!r}{did_you_mean(wanted, names)}: name it by {option} ({header})")
 
 
 def rewritten(path: Path, wanted: Columns) -> tuple[bytes, int]:

@@ -70,31 +70,31 @@ def table(rows: list[tuple[str, ...]], header: tuple[str, ...] = HEADER) -> byte
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def write(target: Path, found: Imported) -> dict[str, int]:
+def write(target: Path, imported: Imported) -> dict[str, int]:
     """Write the folder, whole or not at all; returns how many images there are of each split ("": none is named).
 
     Raises DataError, also where something is at `target`; OSError.
     """
     if target.exists():
         raise DataError(f"{target}: is there already: name a folder that is not there")
-    for name in found.class_names:
+    for name in imported.class_names:
         if has_controls(name) or name != name.strip():
             raise DataError(f"class {name!r}: a name with control characters, or blanks around it")
     with files.temporary(target) as temporary:
         rows: list[tuple[str, ...]] = []
         counts: Counter[str] = Counter()
-        for picture in found.pictures():
+        for picture in imported.pictures():
             part = picture.split or "all"
             path = temporary / "images" / part / f"{counts[picture.split]:06}{picture.ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture.content)
-            labels = (found.named(picture.label), found.named(picture.clean))
+            labels = (imported.named(picture.label), imported.named(picture.clean))
             rows.append((path.relative_to(temporary).as_posix(), *labels, picture.split))
             counts[picture.split] += 1
         if not rows:
             raise DataError("there are no images")
         (temporary / "labels.csv").write_bytes(table(rows))
-        if found.class_names:
-            (temporary / "classes.txt").write_text("".join(f"{name}\n" for name in found.class_names), "utf-8")
+        if imported.class_names:
+            (temporary / "classes.txt").write_text("".join(f"{name}\n" for name in imported.class_names), "utf-8")
         temporary.rename(target)
     return dict(counts)

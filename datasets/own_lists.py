@@ -52,17 +52,17 @@ def _column_name(text: str) -> str:
 def _columns(header: Sequence[str], path: Path) -> dict[str, int]:
     """The place of each known column. Raises DataError where one is missing, or there for the second time."""
     names = [_column_name(name) for name in header]
-    found = ", ".join(listing.shown(name) for name in header)
+    columns = ", ".join(listing.shown(name) for name in header)
     for name in COLUMNS:
         alike = [header[place] for place, other in enumerate(names) if _LOOK_ALIKE.get(other, other) == name]
         if len(alike) > 1:
             which = " and ".join(f"'{listing.shown(one)}'" for one in alike)
-            raise DataError(f"{path}: columns {which}: which of them is {name!r}? Remove the other (found: {found})")
+            raise DataError(f"{path}: columns {which}: which of them is {name!r}? Remove the other (found: {columns})")
         if alike and _column_name(alike[0]) != name:
             raise DataError(f"{path}: column '{listing.shown(alike[0])}': rename it to {name!r}, or to something else")
         if name in NEEDED and not alike:
             hint = text_files.other_file(path) or "the first line of the list must name its columns"
-            raise DataError(f"{path}: no column {name!r} (found: {found}; needed: path, label): {hint}")
+            raise DataError(f"{path}: no column {name!r} (found: {columns}; needed: path, label): {hint}")
     return {name: names.index(name) for name in COLUMNS if name in names}
 
 

@@ -18,5 +18,5 @@ def path(copies: Path, resize: int, number: int) -> Path:
 def forget(copies: Path, numbers: npt.NDArray[np.int64]) -> None:
     """Remove the packs that hold copies of these images, as the images have changed since. Raises OSError."""
     for number in np.unique(numbers // PACK).tolist():
-        for found in copies.parent.glob(f"{copies.name}.*.{number:06}.pack"):
-            found.unlink(missing_ok=True)
+        for pack in copies.parent.glob(f"{copies.name}.*.{number:06}.pack"):
+            pack.unlink(missing_ok=True)

@@ -40,8 +40,8 @@ def moved(images: Tensor, steps: Tensor, fill: int = 0) -> Tensor:
     source = (rows[:, :, :, None] + (along[:, :, None] * xs)[:, :, None, :]) >> 16
     outside = ((source < 0) | (source >= sides)).any(1)
     position = (source[:, 1] * width + source[:, 0]).masked_fill_(outside, 0)
-    found = images.flatten(2).gather(2, position.view(len(images), 1, -1).expand(-1, images.shape[1], -1))
-    return found.view(images.shape).masked_fill_(outside[:, None], fill)
+    pixels = images.flatten(2).gather(2, position.view(len(images), 1, -1).expand(-1, images.shape[1], -1))
+    return pixels.view(images.shape).masked_fill_(outside[:, None], fill)
 
 
 def slanted(images: Tensor, slope: Tensor, fill: int = 0) -> Tensor:
@@ -60,8 +60,8 @@ def slanted(images: Tensor, slope: Tensor, fill: int = 0) -> Tensor:
     )  # fmt: skip
     cubed = -before + here - after + beyond
     squared = 2 * (before - here) + after - beyond
-    found = here + share * (after - before + share * (squared + share * cubed))
-    return found.clamp_(0, 255).to(torch.uint8).masked_fill_(outside[:, None], fill)
+    interpolated = here + share * (after - before + share * (squared + share * cubed))
+    return interpolated.clamp_(0, 255).to(torch.uint8).masked_fill_(outside[:, None], fill)
 
 
 def resized(images: Tensor, first: Tensor, length: Tensor) -> Tensor:
@@ -93,8 +93,8 @@ def _taps(length: Tensor, size: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tens
         weight = (1 - (tap - centre + 0.5).abs()).clamp_min(0)
         weights.append(torch.where((tap < last) & (tap < length[:, None]), weight, 0))
     total = weights[0] + weights[1]
-    found = [(weight / total * (1 << _WEIGHT_BITS) + 0.5).long() for weight in weights]
-    return left, torch.minimum(right, length[:, None] - 1), (found[0], found[1])
+    fixed_point = [(weight / total * (1 << _WEIGHT_BITS) + 0.5).long() for weight in weights]
+    return left, torch.minimum(right, length[:, None] - 1), (fixed_point[0], fixed_point[1])
 
 
 def smoothed(images: Tensor) -> Tensor:
@@ -105,6 +105,6 @@ def smoothed(images: Tensor) -> Tensor:
     if min(images.shape[-2:]) < 3:
         return images
     inner = images[..., 1:-1, 1:-1]
-    found = images.clone()
-    found[..., 1:-1, 1:-1] = ((avg_pool2d(images, 3, 1) * 9 + inner * 4) / 13 + 0.5).floor_()
-    return found
+    smooth = images.clone()
+    smooth[..., 1:-1, 1:-1] = ((avg_pool2d(images, 3, 1) * 9 + inner * 4) / 13 + 0.5).floor_()
+    return smooth

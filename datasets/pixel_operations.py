@@ -95,24 +95,24 @@ def to_bytes(images: Tensor) -> Tensor:
 
 def operate(images: Tensor, plan: Operations) -> Tensor:
     """[B, C, H, W] uint8, contiguous as `images` is: each image after its own operation."""
-    among, found = plan.among, images
+    among, transformed = plan.among, images
     blends = not BLENDED.isdisjoint(among)
     exact = images.float() if blends or Operation.CONTRAST in among else images
     shade = grey(exact) if Operation.COLOR in among or Operation.CONTRAST in among else exact
     if not LOOKED_UP.isdisjoint(among):
         flat = images.flatten(2).long()
-        found = _tables(images, flat, shade, plan).expand(*flat.shape[:2], 256).gather(2, flat).view(images.shape)
+        transformed = _tables(images, flat, shade, plan).expand(*flat.shape[:2], 256).gather(2, flat).view(images.shape)
     if not GEOMETRIC.isdisjoint(among):
-        found = moved(found, plan.steps, plan.fill)
+        transformed = moved(transformed, plan.steps, plan.fill)
     if Operation.SHEAR_Y_BICUBIC in among:
-        found = slanted(found, plan.value.where(plan.kind == Operation.SHEAR_Y_BICUBIC, 0), plan.fill)
+        transformed = slanted(transformed, plan.value.where(plan.kind == Operation.SHEAR_Y_BICUBIC, 0), plan.fill)
     if blends:
         kinds, factor = plan.kind[:, None, None, None], plan.value[:, None, None, None]
         if Operation.COLOR in among:
-            found = torch.where(kinds == Operation.COLOR, blend(shade, exact, factor), found)
+            transformed = torch.where(kinds == Operation.COLOR, blend(shade, exact, factor), transformed)
         if Operation.SHARPNESS in among:
-            found = torch.where(kinds == Operation.SHARPNESS, blend(smoothed(exact), exact, factor), found)
-    return found
+            transformed = torch.where(kinds == Operation.SHARPNESS, blend(smoothed(exact), exact, factor), transformed)
+    return transformed
 
 
 def grey(images: Tensor) -> Tensor:
@@ -226,8 +226,8 @@ def _stretched(images: Tensor, levels: Tensor) -> Tensor:
     lowest, highest = images.flatten(2).aminmax(dim=2, keepdim=True)
     low, high = lowest.double(), highest.double()
     scale = torch.div(torch.full_like(low, 255), (high - low).clamp_min(1))  # `255 / tensor` is rounded twice
-    found = (levels * scale + -low * scale).clamp_(0, 255).to(torch.uint8)
-    return torch.where(high > low, found, levels.to(torch.uint8))
+    stretched = (levels * scale + -low * scale).clamp_(0, 255).to(torch.uint8)
+    return torch.where(high > low, stretched, levels.to(torch.uint8))
 
 
 def _equalised(flat: Tensor, levels: Tensor) -> Tensor:
@@ -237,5 +237,5 @@ def _equalised(flat: Tensor, levels: Tensor) -> Tensor:
     counts = place.new_zeros(planes * 256).index_add_(0, place, place.new_ones(1).expand(place.shape))
     counts = counts.view(*flat.shape[:2], 256)
     step = (flat.shape[2] - counts.gather(2, flat.amax(2, keepdim=True))) // 255
-    found = (counts.cumsum(2) - counts + step // 2) // step.clamp_min(1)
-    return torch.where(step > 0, found.clamp_max_(255), levels).to(torch.uint8)
+    equalised = (counts.cumsum(2) - counts + step // 2) // step.clamp_min(1)
+    return torch.where(step > 0, equalised.clamp_max_(255), levels).to(torch.uint8)

@@ -30,15 +30,15 @@ def load_added(plugin: DataSetPlugin, root: Path, origin: Path) -> DataSet:
     assert plugin.load is not None
     info, where = plugin.info, f"{origin}: data set {plugin.name!r}"
     with told(f"{where}: load", origin):
-        found = plugin.load(info, root)
-    if not isinstance(found, DataSet):
-        raise DataError(f"{where}: load gave {type(found).__name__}, not datasets.base.DataSet")
+        dataset = plugin.load(info, root)
+    if not isinstance(dataset, DataSet):
+        raise DataError(f"{where}: load gave {type(dataset).__name__}, not datasets.base.DataSet")
     for key in ("name", "version", "class_names", "mean", "std"):
-        if getattr(found, key) != getattr(info, key):
-            raise DataError(f"{where}: {key} is {getattr(found, key)!r}, declared is {getattr(info, key)!r}")
-    for part, images, count in (("train", found.train, info.num_train), ("test", found.test, info.num_test)):
+        if getattr(dataset, key) != getattr(info, key):
+            raise DataError(f"{where}: {key} is {getattr(dataset, key)!r}, declared is {getattr(info, key)!r}")
+    for part, images, count in (("train", dataset.train, info.num_train), ("test", dataset.test, info.num_test)):
         _check_images(images, count, info, f"{where}: {part}")
-    return found
+    return dataset
 
 
 def _check_images(images: ImageSet, count: int, info: DataSetInfo, where: str) -> None:
@@ -66,24 +66,24 @@ def _declared(entry: Any, kind: type[Entry], info: type, form: str, called: str,
 def check_dataset(entry: Any, where: str) -> DataSetPlugin:
     """An entry of a plug-in's DATASETS. Raises DataError where it is none, or its declaration contradicts itself."""
     form = "DATASETS must be a list of datasets.plugin.DataSetPlugin(info, load)"
-    found, here = _declared(entry, DataSetPlugin, DataSetInfo, form, "data set", where)
-    info = found.info
-    if (found.load is None) == (found.lists is None):
+    plugin, here = _declared(entry, DataSetPlugin, DataSetInfo, form, "data set", where)
+    info = plugin.info
+    if (plugin.load is None) == (plugin.lists is None):
         raise DataError(f"{here}: give either `load` or `lists`")
     if len(info.image_shape) != 3 or not len(info.mean) == len(info.std) == info.image_shape[2]:
         raise DataError(f"{here}: image_shape is (height, width, channels), mean and std have a value per channel")
-    if found.official is not None and not callable(found.official):
+    if plugin.official is not None and not callable(plugin.official):
         raise DataError(f"{here}: `official` must be a function that gives a datasets.official.Layout")
-    if found.lists is not None:
-        _check_lists(found, here)
-        return found
-    if not callable(found.load):
+    if plugin.lists is not None:
+        _check_lists(plugin, here)
+        return plugin
+    if not callable(plugin.load):
         raise DataError(f"{here}: `load` must be a function load(info, root)")
     if len(info.class_names) != info.num_classes:
         raise DataError(f"{here}: {len(info.class_names)} class_names for num_classes = {info.num_classes}")
     if min(info.num_train, info.num_test) < 1:
         raise DataError(f"{here}: num_train and num_test must be at least 1")
-    return found
+    return plugin
 
 
 def _check_lists(entry: DataSetPlugin, here: str) -> None:
@@ -101,9 +101,9 @@ def _check_lists(entry: DataSetPlugin, here: str) -> None:
 def check_noise_model(entry: Any, where: str) -> NoisePlugin:
     """An entry of a plug-in's NOISE_MODELS. Raises DataError where it is none, or contradicts itself."""
     form = "NOISE_MODELS must be a list of datasets.plugin.NoisePlugin(info, matrix or draw)"
-    found, here = _declared(entry, NoisePlugin, NoiseInfo, form, "noise", where)
-    info = found.info
-    _check_functions(found, here)
+    plugin, here = _declared(entry, NoisePlugin, NoiseInfo, form, "noise", where)
+    info = plugin.info
+    _check_functions(plugin, here)
     if info.takes_rate and "{rate}" not in info.title:
         raise DataError(f"{here}: the title {info.title!r} must say where the rate stands, as in 'mine {{rate}}'")
     try:
@@ -111,10 +111,10 @@ def check_noise_model(entry: Any, where: str) -> NoisePlugin:
     except (KeyError, IndexError, ValueError):
         raise DataError(f"{here}: the title {info.title!r} has another place than {{rate}}") from None
     for key in info.options:
-        _check_option(found, key, here)
+        _check_option(plugin, key, here)
     if unknown := sorted(set(info.needs) - set(NEEDS)):
         raise DataError(f"{here}: unknown need {unknown[0]!r} (accepted: {', '.join(NEEDS)})")
-    return found
+    return plugin
 
 
 def _check_functions(entry: NoisePlugin, here: str) -> None:

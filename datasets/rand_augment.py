@@ -116,12 +116,12 @@ def _disc_plan(m: int, size: tuple[int, int], device: torch.device) -> Operation
 def disc_steps(m: int, numbers: Tensor, size: tuple[int, int]) -> list[tuple[Operations, Tensor]]:
     """Of each of both steps the plan, and centres [B, 2] (x, y) of a rectangle."""
     plan = _disc_plan(m, size, numbers.device)
-    found = []
+    steps = []
     for step in numbers[:, :12].chunk(2, 1):
         choice, strength, sign = chosen(step[:, 0], len(_DISC)), chosen(step[:, 1], m - 1), chosen(step[:, 3], 2)
         row = ((choice * (m - 1) + strength) * 2 + sign).where(step[:, 2] < 0.5, len(plan.kind) - 1)
-        found.append((plan.take(row), _centre(step[:, 4:6], size)))
-    return found
+        steps.append((plan.take(row), _centre(step[:, 4:6], size)))
+    return steps
 
 
 def _disc(m: int, images: Tensor, numbers: Tensor) -> Tensor:

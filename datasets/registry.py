@@ -73,8 +73,8 @@ def describe(name: str, root: Path | None = None, choice: Choice = PLAIN) -> Des
     if static.lists is None:
         return Described(static.info, None)
     sources = disk.complete(name, default_root() if root is None else root, choice.file)
-    found = disk.opened(name, sources, user_cache())
-    return Described(disk.described(name, sources, found), disk.content(found, choice.skip_broken))
+    image_index = disk.opened(name, sources, user_cache())
+    return Described(disk.described(name, sources, image_index), disk.content(image_index, choice.skip_broken))
 
 
 def training_images(name: str, root: Path | None, choice: Choice, content: str | None) -> ImageSet:
@@ -108,10 +108,10 @@ def verify(name: str, root: Path | None = None, choice: Choice = PLAIN) -> None:
 
     A published set whose files have their official hashes holds what it should.
     """
-    found = DATASETS[name]
-    if found.official is not None:
-        official.verify(name, found.official(), default_root() if root is None else root)
-    elif not found.comes_with:
+    plugin = DATASETS[name]
+    if plugin.official is not None:
+        official.verify(name, plugin.official(), default_root() if root is None else root)
+    elif not plugin.comes_with:
         load(name, root, choice)
 
 
@@ -120,8 +120,8 @@ def load(name: str, root: Path | None = None, choice: Choice = PLAIN) -> DataSet
 
     Raises DataError, one line that says what to run, where files are missing or are not the official ones.
     """
-    found, root = DATASETS[name], default_root() if root is None else root
-    if found.load is None:
+    plugin, root = DATASETS[name], default_root() if root is None else root
+    if plugin.load is None:
         return disk.load(name, root, choice, user_cache())
     origin = DATASETS.origin(name)
-    return found.load(found.info, root) if origin is None else load_added(found, root, origin)
+    return plugin.load(plugin.info, root) if origin is None else load_added(plugin, root, origin)

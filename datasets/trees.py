@@ -23,8 +23,8 @@ FEWEST = 2  # folders that must hold images: a single one beside a missing list 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, in the order of the names, without what systems leave there. Raises DataError."""
     try:
-        with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not listing.is_clutter(entry.name)), key=lambda one: one.name)
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not listing.is_clutter(entry.name)), key=lambda one: one.name)
     except OSError as fault:
         raise DataError(f"{folder}: cannot be read: {fault.strerror}") from None
 
@@ -54,10 +54,10 @@ def find(folder: Path) -> dict[str, Path]:
     parts = {name: path for name, path in below.items() if SPLITS.get(name.casefold())}
     if any(SPLITS[name.casefold()] == "train" for name in parts):
         classes = {name: _classes(path) for name, path in parts.items()}
-        found = {f"{split}/{name}": path for split, own in classes.items() for name, path in own.items()}
+        folders = {f"{split}/{name}": path for split, own in classes.items() for name, path in own.items()}
     else:
-        found = {f"/{name}": path for name, path in below.items() if name not in parts and _holds_images(path)}
-    return found if len(found) >= FEWEST else {}
+        folders = {f"/{name}": path for name, path in below.items() if name not in parts and _holds_images(path)}
+    return folders if len(folders) >= FEWEST else {}
 
 
 def is_tree(files: Mapping[str, Path]) -> bool:

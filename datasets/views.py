@@ -71,8 +71,8 @@ def _later(reference: str) -> Callable[[Tensor, Tensor], Tensor]:
     """The function "module:name", imported when it is first called."""
 
     def apply(images: Tensor, numbers: Tensor) -> Tensor:
-        found: Tensor = resolve(reference)(images, numbers)
-        return found
+        transformed: Tensor = resolve(reference)(images, numbers)
+        return transformed
 
     return apply
 
