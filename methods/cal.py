@@ -133,8 +133,8 @@ class Cal(Method):
     def stage_start(self, stage: int) -> None:
         if stage == 1:
             kept = torch.ones_like(self.indicated)
-            found = division_of(self.distilled, self.task.labels, kept, self.task.num_classes)
-            for name, value in found._asdict().items():
+            division = division_of(self.distilled, self.task.labels, kept, self.task.num_classes)
+            for name, value in division._asdict().items():
                 getattr(self, name).copy_(value)
             self.network.load_state_dict(self.task.network().state_dict())
 

@@ -219,10 +219,10 @@ class ConfidenceAdaptiveRegularization(Method):
             return optimal_confidence(logits, targets, self.penalty, self.auxiliary).logit()
         return None
 
-    def bounded(self, found: Tensor) -> Tensor:
+    def bounded(self, logits: Tensor) -> Tensor:
         """What the branch gives, within its bound."""
         bound = self.logit_bound
-        return bound * torch.tanh(found / bound) if bound else found
+        return bound * torch.tanh(logits / bound) if bound else logits
 
     def loss(self, batch: Batch) -> Tensor:
         targets, gate = self.targets[batch.index], None

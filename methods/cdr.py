@@ -59,8 +59,8 @@ class CriticalGradients(Method):
 
     def after_backward(self, batch: Batch) -> None:
         done = min(1.0, (batch.epoch - 1) / self.gradual) if self.gradual else 1.0
-        found = [(w, w.grad) for w in self.network.parameters() if w.grad is not None and w.dim() in (2, 4)]
-        weights, own = [w for w, _ in found], [gradient for _, gradient in found]
+        pairs = [(w, w.grad) for w in self.network.parameters() if w.grad is not None and w.dim() in (2, 4)]
+        weights, own = [w for w, _ in pairs], [gradient for _, gradient in pairs]
         with torch.no_grad():
             gradients = critical_gradients(weights, own, 1 - self.noise_rate, 1 - done * self.noise_rate)
         for weight, gradient in zip(weights, gradients, strict=True):

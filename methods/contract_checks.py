@@ -48,13 +48,13 @@ def _contract() -> Class:
 
 def taken_names(lineage: Iterable[Class]) -> dict[str, str]:
     """What a hyper-parameter may not be called, each with a clause that says why."""
-    found = dict.fromkeys(_OF_MODULES.split(), "which every method has as a torch.nn.Module")
+    taken = dict.fromkeys(_OF_MODULES.split(), "which every method has as a torch.nn.Module")
     contract = _contract()
     declared = {node.target.id for node in contract[1].body if _is_annotated(node)}  # type: ignore[attr-defined]
-    found |= dict.fromkeys((*declared, *functions(contract)), "which is a part of the contract")
+    taken |= dict.fromkeys((*declared, *functions(contract)), "which is a part of the contract")
     for one in lineage:
-        found |= dict.fromkeys(functions(one).keys() - found.keys(), f"which is a function of {one[1].name}")
-    return found
+        taken |= dict.fromkeys(functions(one).keys() - taken.keys(), f"which is a function of {one[1].name}")
+    return taken
 
 
 def _is_annotated(node: ast.stmt) -> bool:
@@ -115,8 +115,8 @@ def _calls_of(name: str, node: ast.AST, source: Source) -> Iterator[ast.Call]:
             continue
         called = getattr(call.func, "attr", getattr(call.func, "id", None))  # of `module.Stage(...)`, of `Stage(...)`
         if called == name:
-            found = class_of(call.func, source)
-            if found is not None and is_contract(found, name):
+            called_class = class_of(call.func, source)
+            if called_class is not None and is_contract(called_class, name):
                 yield call
 
 

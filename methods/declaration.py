@@ -99,8 +99,8 @@ def read_file(path: Path, module: str) -> list[MethodInfo]:
     held = _known.get((path, module))
     if held is None or any(_state(file) != state for file, state in held[0].items()):
         with noting() as files:
-            found = tuple(_methods(path, module))
-        held = _known[path, module] = {file: state_of(file) for file in files}, found
+            methods = tuple(_methods(path, module))
+        held = _known[path, module] = {file: state_of(file) for file in files}, methods
     return list(held[1])
 
 
@@ -114,10 +114,10 @@ def _state(path: Path) -> State | None:
 def _methods(path: Path, module: str) -> list[MethodInfo]:
     source = read(path, module)
     try:
-        found = [_info((source, node)) for node in source.classes() if "name" in assigned(node.body)]
+        infos = [_info((source, node)) for node in source.classes() if "name" in assigned(node.body)]
     except RecursionError:
         raise MethodError(f"{path}: its classes, or what they declare, come from themselves") from None
-    return [info for info in found if info is not None]
+    return [info for info in infos if info is not None]
 
 
 def _info(one: Class) -> MethodInfo | None:
@@ -164,7 +164,7 @@ def _defined(one: Class) -> set[str]:
 
 def _declarations(one: Class, strict: bool) -> dict[str, Any]:
     """The literals of a class and of its parents. strict: raise MethodError for one that is none; else leave it out."""
-    found: dict[str, Any] = {}
+    declarations: dict[str, Any] = {}
     for key in _READ_AT_ONCE:
         if key in _OWN and key not in assigned(one[1].body):
             continue
@@ -175,8 +175,8 @@ def _declarations(one: Class, strict: bool) -> dict[str, Any]:
                 raise
             continue
         if given is not MISSING:
-            found[key] = given
-    return found
+            declarations[key] = given
+    return declarations
 
 
 def _literal(one: Class, key: str) -> Any:
@@ -229,12 +229,12 @@ def _checked(declared: dict[str, Any], one: Class) -> dict[str, Any]:
     return declared
 
 
-def check_as_read(found: type, info: MethodInfo) -> None:
+def check_as_read(imported: type, info: MethodInfo) -> None:
     """Raise MethodError where an imported class has other values than were read from its source."""
     for key in LITERALS:
-        own, read_as = getattr(found, key, None), getattr(info, key)
+        own, read_as = getattr(imported, key, None), getattr(info, key)
         if key == "published":
-            own = tuple(vars(found).get(key, ()))
+            own = tuple(vars(imported).get(key, ()))
         if isinstance(read_as, frozenset) and isinstance(own, set | tuple | list):
             own = frozenset(own)
         if own != read_as:

@@ -21,8 +21,8 @@ def joint_loss(logits: Tensor, targets: Tensor, prior: float, entropy: float) ->
     """
     log_p = logits.log_softmax(1)
     log_mean = log_p.logsumexp(0) - math.log(len(logits))
-    found = -(targets.detach() * log_p).sum(1).mean() - prior * log_mean.mean()
-    return found - entropy * (log_p.exp() * log_p).sum(1).mean()
+    loss = -(targets.detach() * log_p).sum(1).mean() - prior * log_mean.mean()
+    return loss - entropy * (log_p.exp() * log_p).sum(1).mean()
 
 
 class JointOptimization(Method):

@@ -121,10 +121,10 @@ class Moit(Method):
         """Which labels are trusted, by the neighbours of all samples."""
         labels, classes = self.task.labels, self.task.num_classes
         features = self.task.evaluate(self.projected, network=self.network)
-        found = detection(features, labels, classes, min(self.neighbours, max(1, len(labels) // 2)))
-        self.discrepancy.copy_(found.second)
+        detected = detection(features, labels, classes, min(self.neighbours, max(1, len(labels) // 2)))
+        self.discrepancy.copy_(detected.second)
         quantile = QUANTILES.get(self.balance)
-        self.trusted.copy_(found.agreed if quantile is None else balanced(found, labels, classes, quantile))
+        self.trusted.copy_(detected.agreed if quantile is None else balanced(detected, labels, classes, quantile))
         if self.pairs == "selected":
             self.features.copy_(features)
             self.threshold.fill_(pair_threshold(features, labels, self.trusted > 0, classes, self.pair_quantile))

@@ -20,13 +20,13 @@ def neighbour_votes(features: Tensor, labels: Tensor, num_classes: int, k: int, 
     features: [N, F]; labels: [N] int64. itself: whether a sample is among its own neighbours.
     """
     directions, given = F.normalize(features), F.one_hot(labels, num_classes).to(features.dtype)
-    found = []
+    votes = []
     for start in range(0, len(features), CHUNK):
         likeness = directions[start : start + CHUNK] @ directions.T
         if not itself:
             likeness.diagonal(start).fill_(-torch.inf)
-        found.append(given[likeness.topk(k, 1).indices].sum(1))
-    return torch.cat(found)
+        votes.append(given[likeness.topk(k, 1).indices].sum(1))
+    return torch.cat(votes)
 
 
 class Detection(NamedTuple):
@@ -53,11 +53,11 @@ def detection(features: Tensor, labels: Tensor, num_classes: int, k: int) -> Det
     return Detection(second.argmax(1) == labels, discrepancy(first), discrepancy(second))
 
 
-def balanced(found: Detection, labels: Tensor, num_classes: int, quantile: float) -> Tensor:
+def balanced(detected: Detection, labels: Tensor, num_classes: int, quantile: float) -> Tensor:
     """[N] bool: of every class as many samples, those of smallest second discrepancy.
 
     As many as the classes' numbers of agreeing samples have at the quantile; at .5 the lower of two medians.
     """
-    counts = with_float64(torch.bincount(labels[found.agreed], minlength=num_classes)).double()
+    counts = with_float64(torch.bincount(labels[detected.agreed], minlength=num_classes)).double()
     quota = counts.median() if quantile == 0.5 else counts.quantile(quantile)
-    return smallest_by_class(found.second, labels, num_classes, int(quota))
+    return smallest_by_class(detected.second, labels, num_classes, int(quota))

@@ -110,14 +110,14 @@ class NegativeLearning(Method):
 
     def lengths(self) -> list[int]:
         """Epochs of each stage: NL, SelNL, SelPL, and every pseudo-labelling round that has any."""
-        found, left = [], self.task.epochs
+        lengths, left = [], self.task.epochs
         for wanted in (max(1, self.negative_epochs), self.selective_epochs, self.positive_epochs):
-            found.append(min(wanted, left))
-            left -= found[-1]
+            lengths.append(min(wanted, left))
+            left -= lengths[-1]
         rounds = min(self.pseudo_rounds, left)
         if not rounds:
-            return [*found[:2], found[2] + left]
-        return [*found, *[left // rounds] * (rounds - 1), left - left // rounds * (rounds - 1)]
+            return [*lengths[:2], lengths[2] + left]
+        return [*lengths, *[left // rounds] * (rounds - 1), left - left // rounds * (rounds - 1)]
 
     def stages(self) -> Sequence[Stage]:
         return [Stage(length, restart=number not in (1, 2)) for number, length in enumerate(self.lengths())]

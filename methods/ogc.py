@@ -149,10 +149,12 @@ class OptimizedGradientClipping(Method):
     def estimate(self, rate: float) -> None:
         """A new threshold from the losses of the queue. rate: the learning rate."""
         values = self.recent.cpu().double().numpy()[:, None]
-        found = two_gaussians(values, int(self.task.rng.integers(2**31)), tol=1e-3, reg_covar=1e-3)
-        if found is None:
+        mixture = two_gaussians(values, int(self.task.rng.integers(2**31)), tol=1e-3, reg_covar=1e-3)
+        if mixture is None:
             return
-        order = found.means_[:, 0].argsort()
-        means, variances = (torch.from_numpy(values.reshape(2)[order]) for values in (found.means_, found.covariances_))
+        order = mixture.means_[:, 0].argsort()
+        means, variances = (
+            torch.from_numpy(values.reshape(2)[order]) for values in (mixture.means_, mixture.covariances_)
+        )
         ratio = gradient_ratio(self.base_loss, means, variances)
         self.threshold.fill_(where_it_falls_to(ratio, 1 + rate * self.epsilon, self.tolerance, self.rounds))

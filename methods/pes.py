@@ -87,11 +87,11 @@ class ProgressiveEarlyStopping(Method):
 
     def lengths(self) -> list[int]:
         """Epochs of the warm-up, of each refinement, and of what is left, cut to the length of the run."""
-        found, left = [], self.task.epochs
+        lengths, left = [], self.task.epochs
         for wanted in (self.warm_up, *(length for _, length in self.refinements())):
-            found.append(min(wanted, left))
-            left -= found[-1]
-        return [*found, left]
+            lengths.append(min(wanted, left))
+            left -= lengths[-1]
+        return [*lengths, left]
 
     def stages(self) -> Sequence[Stage]:
         lengths = self.lengths()

@@ -33,11 +33,11 @@ def with_agreement(selected: Tensor, probabilities: Tensor, tau: float, share: f
     selected: [B] bool; probabilities: [2, B, K]. Both networks must predict the same class with more than `tau`.
     """
     count, (sure, predicted) = selected.sum(), probabilities.max(2)
-    found = (sure > tau).all(0) & (predicted[0] == predicted[1]) & ~selected
+    agreed = (sure > tau).all(0) & (predicted[0] == predicted[1]) & ~selected
     few = (with_float64(count).double() / len(selected) < share).to(count.device)
     room = (int(len(selected) * share) - count) * few
-    rank = sure.mean(0).masked_fill(~found, -1).argsort(descending=True, stable=True).argsort()
-    return selected | (found & (rank < room))
+    rank = sure.mean(0).masked_fill(~agreed, -1).argsort(descending=True, stable=True).argsort()
+    return selected | (agreed & (rank < room))
 
 
 def debiased(logits: Tensor, bias: Tensor, strength: float) -> Tensor:

@@ -31,9 +31,9 @@ def attribute(of: Class, name: str) -> Any:
     """
     for one in line_of_descent(of):
         if one is not None:
-            found = assigned(one[1].body).get(name)
-            if found is not None:
-                return value(found, one[0])
+            expression = assigned(one[1].body).get(name)
+            if expression is not None:
+                return value(expression, one[0])
     return MISSING
 
 
@@ -63,16 +63,16 @@ def value(node: ast.expr, source: Source) -> Any:
 
 
 def _dictionary(node: ast.Dict, source: Source) -> dict[Any, Any]:
-    found: dict[Any, Any] = {}
+    entries: dict[Any, Any] = {}
     for key, entry in zip(node.keys, node.values, strict=True):
         given = value(entry, source)
         if key is not None:
-            found[value(key, source)] = given
+            entries[value(key, source)] = given
         elif isinstance(given, dict):
-            found |= given
+            entries |= given
         else:
             raise Unreadable(f"{ast.unparse(entry)!r} is no dictionary", entry, source)
-    return found
+    return entries
 
 
 def _entry(node: ast.Subscript, source: Source) -> Any:
@@ -83,9 +83,9 @@ def _entry(node: ast.Subscript, source: Source) -> Any:
 
 
 def _named(node: ast.Name | ast.Attribute, source: Source) -> Any:
-    found = look_up(node, source)
-    if isinstance(found, tuple) and isinstance(found[1], ast.expr):
-        return value(found[1], found[0])
+    definition = look_up(node, source)
+    if isinstance(definition, tuple) and isinstance(definition[1], ast.expr):
+        return value(definition[1], definition[0])
     if isinstance(node, ast.Attribute):
         owner = class_of(node.value, source)
         held = MISSING if owner is None else attribute(owner, node.attr)

@@ -84,19 +84,19 @@ def add_file(path: Path) -> list[MethodInfo]:
 
 def add_module(module: str, path: Path) -> list[MethodInfo]:
     """Register the methods of the module with the source file `path`. Raises MethodError as `add_file` does."""
-    found = read_file(path, module)
-    if not found:
+    declared = read_file(path, module)
+    if not declared:
         raise MethodError(f"{path}: declares no method (a subclass of methods.base.Method with a literal `name`)")
-    for number, info in enumerate(one.sound for one in found):
+    for number, info in enumerate(one.sound for one in declared):
         others = [METHODS[info.name].path] if info.name in METHODS else []
-        if info.name in {other.name for other in found[:number]} or any(other != path for other in others):
+        if info.name in {other.name for other in declared[:number]} or any(other != path for other in others):
             raise MethodError(f"{path}: method name {info.name!r} is taken by {[*others, path][0]}")
         if not info.has_loss:
             raise MethodError(f"{path}: class {info.class_name} does not define `loss`, nor `step`")
     METHODS.forget(path)  # what it no longer declares
-    for info in found:
+    for info in declared:
         METHODS.add(info, path)
-    return found
+    return declared
 
 
 def registered() -> dict[str, MethodInfo]:
@@ -114,8 +114,8 @@ def info(name: str) -> MethodInfo:
 
 def typed(name: str, rows: Collection[str] = ()) -> str:
     """The row or the method that a hand means: in any case, with hyphens; `name` itself where there is none such."""
-    found = as_known(name, rows)
-    return found if found in rows or found in METHODS else as_known(found, METHODS.names)
+    known = as_known(name, rows)
+    return known if known in rows or known in METHODS else as_known(known, METHODS.names)
 
 
 def import_file(path: Path, module: str) -> ModuleType:
@@ -153,9 +153,9 @@ def _check_neighbours(path: Path) -> None:
     """Raise MethodError where a plug-in imports another module than the file of that name that lies beside it."""
     for imported in read(path, path.stem).names.values():
         beside = path.parent / f"{imported.module}.py" if isinstance(imported, Imported) else path
-        found = getattr(sys.modules.get(beside.stem), "__file__", None)
-        if beside != path and beside.is_file() and found and Path(found).resolve() != beside:
-            raise MethodError(f"{path}: imports {beside.stem!r} from {found}, not from the file beside it: rename one")
+        file = getattr(sys.modules.get(beside.stem), "__file__", None)
+        if beside != path and beside.is_file() and file and Path(file).resolve() != beside:
+            raise MethodError(f"{path}: imports {beside.stem!r} from {file}, not from the file beside it: rename one")
 
 
 def load(name: str) -> type[Method]:
@@ -164,13 +164,13 @@ def load(name: str) -> type[Method]:
     module = import_file(declared.path, declared.module)
     from methods.base import Method
 
-    found = getattr(module, declared.class_name, None)
-    if not (isinstance(found, type) and issubclass(found, Method)):
+    method_class = getattr(module, declared.class_name, None)
+    if not (isinstance(method_class, type) and issubclass(method_class, Method)):
         raise MethodError(f"{declared.path}: class {declared.class_name} is not a subclass of methods.base.Method")
-    if found.loss is Method.loss and found.step is Method.step:
+    if method_class.loss is Method.loss and method_class.step is Method.step:
         raise MethodError(f"{declared.path}: class {declared.class_name} does not define `loss`, nor `step`")
-    check_as_read(found, declared)
-    return found
+    check_as_read(method_class, declared)
+    return method_class
 
 
 def resolve(name: str, given: Mapping[str, Any]) -> dict[str, Value]:

@@ -19,8 +19,8 @@ def pair_threshold(features: Tensor, labels: Tensor, selected: Tensor, num_class
     """
     if not selected.any():
         return float("inf")
-    found = [features[selected & (labels == label)] for label in range(num_classes)]
-    return float(np.quantile(np.concatenate([(own @ own.T).flatten().cpu().numpy() for own in found]), quantile))
+    by_class = [features[selected & (labels == label)] for label in range(num_classes)]
+    return float(np.quantile(np.concatenate([(own @ own.T).flatten().cpu().numpy() for own in by_class]), quantile))
 
 
 def are_pairs(labels: Sequence[Tensor], features: Sequence[Tensor], selected: Sequence[Tensor], bar: Tensor) -> Tensor:

@@ -48,10 +48,10 @@ Class = tuple[Source, ast.ClassDef]
 def state_of(path: Path) -> State:
     """What is another once the file has changed. Raises MethodError where it cannot be read."""
     try:
-        found = path.stat()
+        file_status = path.stat()
     except OSError as fault:
         raise MethodError(f"{path}: {fault.strerror}") from None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return file_status.st_ino, file_status.st_mtime_ns, file_status.st_size
 
 
 def parse(path: Path) -> ast.Module:
@@ -110,13 +110,13 @@ def _absolute(module: str, path: Path, node: ast.ImportFrom) -> str:
 
 def assigned(body: Iterable[ast.stmt]) -> dict[str, ast.expr]:
     """What the statements assign to single names."""
-    found: dict[str, ast.expr] = {}
+    expressions: dict[str, ast.expr] = {}
     for node in body:
         if isinstance(node, ast.Assign):
-            found |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
+            expressions |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
-            found[node.target.id] = node.value
-    return found
+            expressions[node.target.id] = node.value
+    return expressions
 
 
 def module_file(module: str, beside: Path | None = None) -> Path | None:
@@ -128,53 +128,54 @@ def module_file(module: str, beside: Path | None = None) -> Path | None:
         own = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
         return own if own.is_file() else None
     parts = module.split(".")
-    found: ModuleSpec | None = None
+    module_spec: ModuleSpec | None = None
     try:
-        found = importlib.util.find_spec(parts[0])
-        if found is None and beside is not None:
-            found = PathFinder.find_spec(parts[0], [os.fspath(beside)])
+        module_spec = importlib.util.find_spec(parts[0])
+        if module_spec is None and beside is not None:
+            module_spec = PathFinder.find_spec(parts[0], [os.fspath(beside)])
         for count in range(2, len(parts) + 1):
-            places = None if found is None else found.submodule_search_locations
-            found = None if places is None else PathFinder.find_spec(".".join(parts[:count]), list(places))
+            places = None if module_spec is None else module_spec.submodule_search_locations
+            module_spec = None if places is None else PathFinder.find_spec(".".join(parts[:count]), list(places))
     except (ValueError, ImportError):
         return None
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
+    if module_spec is None or module_spec.origin is None or not module_spec.origin.endswith(".py"):
         return None
-    return Path(found.origin).resolve()
+    return Path(module_spec.origin).resolve()
 
 
 def look_up(node: ast.expr, source: Source) -> tuple[Source, ast.ClassDef | ast.expr] | Imported | None:
     """What a name, or the name of a module's member, stands for; Imported where its module cannot be read."""
     if isinstance(node, ast.Name):
-        found = source.names.get(node.id)
+        definition = source.names.get(node.id)
     elif isinstance(node, ast.Attribute):
         name = ast.unparse(node.value)
         known = source.names.get(name)
         module = f"{known.module}.{known.name}".rstrip(".") if isinstance(known, Imported) else name
-        found = Imported(module, node.attr) if isinstance(known, Imported) or "." in name else None
+        definition = Imported(module, node.attr) if isinstance(known, Imported) or "." in name else None
     else:
         return None
     for _ in range(8):  # a name may be handed on from module to module, but not in a circle
-        if not isinstance(found, Imported):
-            return None if found is None else (source, found)
-        if found.module == "methods.hyper":
-            return found
-        path = module_file(found.module, source.path.parent)
-        if path is None or not found.name:
-            return found
-        source = read(path, found.module)
-        if found.name not in source.names:
-            return found
-        found = source.names[found.name]
+        if not isinstance(definition, Imported):
+            return None if definition is None else (source, definition)
+        if definition.module == "methods.hyper":
+            return definition
+        path = module_file(definition.module, source.path.parent)
+        if path is None or not definition.name:
+            return definition
+        source = read(path, definition.module)
+        if definition.name not in source.names:
+            return definition
+        definition = source.names[definition.name]
     return None
 
 
 def class_of(node: ast.expr, source: Source) -> Class | None:
     """The class that a name stands for; None where it stands for none that is found."""
-    found = look_up(node, source)
-    if not isinstance(found, tuple):
+    definition = look_up(node, source)
+    if not isinstance(definition, tuple):
         return None
-    return (found[0], found[1]) if isinstance(found[1], ast.ClassDef) else class_of(found[1], found[0])
+    origin, meaning = definition
+    return (origin, meaning) if isinstance(meaning, ast.ClassDef) else class_of(meaning, origin)
 
 
 def parents(of: Class) -> Iterator[Class | None]:

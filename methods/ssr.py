@@ -105,7 +105,7 @@ class SampleSelectionAndRelabelling(Method):
             self.clean.fill_(True)
         size = max(1, self.task.batch_size // self.task.num_classes)
         rows = [(self.clean & (self.labels == label)).nonzero()[:, 0] for label in range(self.task.num_classes)]
-        return [Phase(streams={str(label): (found, size) for label, found in enumerate(rows) if len(found)})]
+        return [Phase(streams={str(label): (indices, size) for label, indices in enumerate(rows) if len(indices)})]
 
     def select(self, features: Tensor, logits: Tensor) -> None:
         """Relabel and select by the features [N, F] and logits [N, K] of all samples."""

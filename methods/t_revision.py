@@ -56,13 +56,13 @@ def anchored_matrix(probabilities: Tensor, percentile: float = 97.0) -> Tensor:
     probabilities: [N, K] float. Of each class the entries from the percentile upwards count as outliers (100: none)
     and are set to 0, also for the classes after it and in the rows that are found.
     """
-    rows, found = probabilities.clone(), []
+    rows, anchors = probabilities.clone(), []
     for column in range(rows.shape[1]):
         if percentile < 100:
             bound = rows[:, column].quantile(percentile / 100, interpolation="higher")
             rows[:, column] = torch.where(rows[:, column] >= bound, 0.0, rows[:, column])
-        found.append(rows[rows[:, column].argmax()].clone())
-    return torch.stack(found)
+        anchors.append(rows[rows[:, column].argmax()].clone())
+    return torch.stack(anchors)
 
 
 def normalised_as_authors(matrix: Tensor) -> Tensor:
@@ -120,9 +120,9 @@ class TRevision(Method):
     def stage_start(self, stage: int) -> None:
         if stage == 1:
             percentile = outlier_percentile(self.task.num_classes) if self.percentile is None else self.percentile
-            found = self.task.logits(self.network).softmax(1)
+            probabilities = self.task.logits(self.network).softmax(1)
             estimated = anchored_matrix if self.authors_behaviour else estimate_matrix
-            matrix = estimated(found, percentile)
+            matrix = estimated(probabilities, percentile)
             self.matrix.copy_(normalised_as_authors(matrix) if self.authors_behaviour else matrix)
 
     def loss(self, batch: Batch) -> Tensor:
