@@ -57,10 +57,10 @@ def _partners(first: dict[Any, pd.DataFrame], second: dict[Any, pd.DataFrame]) -
 
 
 def _by_likeness(groups: dict[Any, pd.DataFrame]) -> dict[tuple[Any, ...], list[Any]]:
-    found: dict[tuple[Any, ...], list[Any]] = {}
+    alike: dict[tuple[Any, ...], list[Any]] = {}
     for name, group in groups.items():
-        found.setdefault(tuple(group.iloc[0][_LIKE]), []).append(name)
-    return found
+        alike.setdefault(tuple(group.iloc[0][_LIKE]), []).append(name)
+    return alike
 
 
 def _row(first: pd.DataFrame | None, second: pd.DataFrame | None, column: str) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def _values(frame: pd.DataFrame | None, column: str) -> pd.DataFrame:
     if frame is None:
         kinds = {"seed": "int64", "fingerprint": "str", "address": "str", "value": "float64", "collapsed": "bool"}
         return pd.DataFrame({name: [] for name in kinds}).astype(kinds)
-    found = frame[["seed", "fingerprint", "address"]].assign(value=frame[column].astype(float))
-    return found.assign(collapsed=frame["collapsed_epoch"].notna()).dropna(subset=["value"])
+    values = frame[["seed", "fingerprint", "address"]].assign(value=frame[column].astype(float))
+    return values.assign(collapsed=frame["collapsed_epoch"].notna()).dropna(subset=["value"])
 
 
 def _differs(first: pd.DataFrame | None, second: pd.DataFrame | None) -> str:

@@ -104,10 +104,10 @@ def runs(frame: pd.DataFrame, plans: Sequence[Plan], select: str = "last") -> pd
 def _done(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     added = ["address", "fingerprint", "noise_specification", "configuration", "collapsed_epoch"]
     added += [each.column for each in RULES]
-    found = table.merge(frame[added], on="address", how="inner", sort=False)
-    _check_cells(found)
-    _check_fingerprints(found)
-    return found
+    done = table.merge(frame[added], on="address", how="inner", sort=False)
+    _check_cells(done)
+    _check_fingerprints(done)
+    return done
 
 
 def _check_cells(table: pd.DataFrame) -> None:
@@ -154,13 +154,13 @@ def cells(
     Raises StoreError as `runs` does.
     """
     states = statuses(frame, plans, failed, running)
-    found = _done(frame, states)
-    groups = dict(iter(found.groupby(_CELL, sort=False)))
+    done = _done(frame, states)
+    groups = dict(iter(done.groupby(_CELL, sort=False)))
     rows = []
     for key, group in states.groupby(_CELL, sort=False):
         counts = {status: int((group["status"] == status).sum()) for status in STATUSES}
         for selection in RULES:
-            values = groups[key].dropna(subset=[selection.column]) if key in groups else found.head(0)
+            values = groups[key].dropna(subset=[selection.column]) if key in groups else done.head(0)
             rows.append(_cell(group, values, selection, counts))
     return pd.DataFrame(rows, columns=_COLUMNS)
 

@@ -90,8 +90,8 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, where: str) -> NDAr
     if math.prod(shape) * kind.itemsize != len(content) - packed.tell():
         raise StoreError(f"{where} says a shape {shown(shape)} that its {len(content)} bytes do not have")
     packed.seek(0, os.SEEK_SET)
-    found: NDArray[Any] = np.lib.format.read_array(packed, allow_pickle=False)
-    return found
+    array: NDArray[Any] = np.lib.format.read_array(packed, allow_pickle=False)
+    return array
 
 
 def check_arrays(arrays: Mapping[str, NDArray[Any]], record: Record, where: str) -> None:
@@ -108,9 +108,9 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], record: Record, where: str)
         if name in _CLASSES:
             _check_integers(values, data["num_classes"], f"{where}: array {name!r}")
     if "train_probability" in arrays:
-        found, due = arrays["train_probability"].shape, (data["num_train"], data["num_classes"])
-        if found != due:
-            raise StoreError(f"{where}: array 'train_probability' has the shape {found}, but {due} is due")
+        shape, due = arrays["train_probability"].shape, (data["num_train"], data["num_classes"])
+        if shape != due:
+            raise StoreError(f"{where}: array 'train_probability' has the shape {shape}, but {due} is due")
     for one, other in (("thumbnails", "thumbnail_rows"), ("thumbnail_rows", "thumbnails")):
         if one in arrays and other not in arrays:
             raise StoreError(f"{where}: array {one!r} is there without {other!r}")

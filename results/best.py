@@ -95,10 +95,10 @@ def _all_pairs(runs: pd.DataFrame, names: list[str], vectors: int) -> pd.DataFra
             shares = 1.0 / (np.maximum(counts, 1)[places] * np.count_nonzero(counts))
             family.append((names[one], names[other]))
             columns.append(np.where(there & (np.abs(gaps) > TIE), gaps * shares, 0.0))
-    found = np.stack(columns, axis=1) if family else np.zeros((0, 0))
-    flips = joint_sign_flips(found, vectors)
+    weighted = np.stack(columns, axis=1) if family else np.zeros((0, 0))
+    flips = joint_sign_flips(weighted, vectors)
     pairs = pd.DataFrame(family, columns=["first", "second"], dtype=object)
-    return pairs.assign(difference=found.sum(0), p=flips.p, smallest=flips.smallest)
+    return pairs.assign(difference=weighted.sum(0), p=flips.p, smallest=flips.smallest)
 
 
 def _against_best(

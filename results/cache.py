@@ -64,8 +64,8 @@ def columns(source: Source, name: str, build: Build, report: Report) -> pd.DataF
     return table
 
 
-def _noting(found: Iterable[tuple[Path, Record]], read: list[str]) -> Iterator[Record]:
-    for path, record in found:
+def _noting(records: Iterable[tuple[Path, Record]], read: list[str]) -> Iterator[Record]:
+    for path, record in records:
         read.append(path.name)
         yield record
 

@@ -13,9 +13,9 @@ from results.plain import lookup
 
 
 def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
-    found: Mapping[str, Any] = record["curves"]
+    curves: Mapping[str, Any] = record["curves"]
     epochs = record["curves"]["epoch"]
-    for name, values in found.items():
+    for name, values in curves.items():
         if name == "memorisation":
             for part, measured in values.items():
                 if part != "epoch":
@@ -34,10 +34,10 @@ def _quantities(record: Record) -> Iterator[tuple[str, list[int], list[Any]]]:
         yield f"health.{name}", epochs, values
 
 
-def points(found: Iterable[Record]) -> dict[str, Any]:
+def points(records: Iterable[Record]) -> dict[str, Any]:
     """The four columns; points that are null are left out."""
     addresses, lengths, names, epochs, values = [], [], [], [np.empty(0, np.int64)], [np.empty(0)]
-    for record in found:
+    for record in records:
         for name, when, measured in _quantities(record):
             value = np.array(measured, dtype=np.float64)
             there = np.isfinite(value)

@@ -26,17 +26,17 @@ def doubts(record: Record) -> list[str]:
     """What contradicts itself in a valid record, one short text each; empty for what the suite wrote."""
     curves, final = record["curves"], record["final"]
     accuracy = curves["test_accuracy"]
-    found = []
+    contradictions = []
     if len(accuracy) != read(record["spec"]).epochs:
-        found.append("its curves do not have as many epochs as its specification")
-    found += [f"'selection.{name}' does not follow from its curves" for name in _wrong_selections(record)]
+        contradictions.append("its curves do not have as many epochs as its specification")
+    contradictions += [f"'selection.{name}' does not follow from its curves" for name in _wrong_selections(record)]
     if not _same(final.get("test_accuracy"), accuracy[-1]):
-        found.append("'final.test_accuracy' is not the end of its curve")
+        contradictions.append("'final.test_accuracy' is not the end of its curve")
     confusion = final.get("confusion") or []
     total = sum(map(sum, confusion))
     if total and not _same(sum(row[n] for n, row in enumerate(confusion)) / total, accuracy[-1]):
-        found.append("'final.confusion' does not have its test accuracy")
-    return found
+        contradictions.append("'final.confusion' does not have its test accuracy")
+    return contradictions
 
 
 def _same(first: float | None, second: float | None) -> bool:
@@ -64,12 +64,12 @@ def doubtful(records: Iterable[Record], redraw: Redraw | None = None) -> list[st
     """One line for each kind of doubt: how many records have it, and which is the first of them."""
     kinds: dict[str, list[Record]] = {}
     for record in records:
-        found = doubts(record)
+        texts = doubts(record)
         if redraw is not None and (drawn := redraw(record)) is not None:
-            found.append(drawn)
-        for text in found:
+            texts.append(drawn)
+        for text in texts:
             kinds.setdefault(text, []).append(record)
-    return [_line(text, found) for text, found in kinds.items()]
+    return [_line(text, doubted) for text, doubted in kinds.items()]
 
 
 def _line(text: str, records: list[Record]) -> str:

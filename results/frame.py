@@ -122,14 +122,14 @@ def load(path: Path | str, report: Report = warn) -> pd.DataFrame:
     return _typed(table, source.plans())
 
 
-def of(found: Iterable[Record], plans: Mapping[str, Plan]) -> pd.DataFrame:
+def of(read_records: Iterable[Record], plans: Mapping[str, Plan]) -> pd.DataFrame:
     """What `load` gives, of records that have been read: no cache is looked at."""
-    return _typed(pd.DataFrame(_rows(found)), plans)
+    return _typed(pd.DataFrame(_rows(read_records)), plans)
 
 
-def curves_of(found: Iterable[Record]) -> pd.DataFrame:
+def curves_of(read_records: Iterable[Record]) -> pd.DataFrame:
     """What `curves` gives, of records that have been read: no cache is looked at."""
-    return _in_order(pd.DataFrame(points(found)))
+    return _in_order(pd.DataFrame(points(read_records)))
 
 
 def _typed(table: pd.DataFrame, plans: Mapping[str, Plan]) -> pd.DataFrame:
@@ -174,22 +174,22 @@ def plans(path: Path | str) -> dict[str, Plan]:
 
 def suites_of(plans: Mapping[str, Plan]) -> dict[str, tuple[str, ...]]:
     """Address -> names of the suites that hold it, sorted."""
-    found: dict[str, tuple[str, ...]] = {}
+    suites: dict[str, tuple[str, ...]] = {}
     for suite in sorted(plans):
         for address in {cell["address"] for cell in plans[suite]["cells"]}:
-            found[address] = (*found.get(address, ()), suite)
-    return found
+            suites[address] = (*suites.get(address, ()), suite)
+    return suites
 
 
 def _rows_of(plans: Mapping[str, Plan]) -> dict[str, str]:
     """Address -> the name of its row in the suites that hold it; of several names each, in the suites' order."""
-    found: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for suite in sorted(plans):
         for cell in plans[suite]["cells"]:
-            names = found.setdefault(cell["address"], [])
+            names = rows.setdefault(cell["address"], [])
             if cell["method"] not in names:
                 names.append(cell["method"])
-    return {address: ", ".join(names) for address, names in found.items()}
+    return {address: ", ".join(names) for address, names in rows.items()}
 
 
 def _number(value: Any) -> float:
@@ -202,7 +202,7 @@ def row(record: Record) -> FrameRow:
     memorised = (lookup(record, "curves.memorisation.mislabelled_given") or [None])[-1]
     judged = health.of_record(record)
     collapsed = judged["collapsed"] or {"epoch": None, "reason": ""}
-    found = {
+    values = {
         "address": record["address"],
         "dataset": spec.dataset.name,
         "dataset_title": titles.get("dataset", spec.dataset.name),
@@ -227,11 +227,11 @@ def row(record: Record) -> FrameRow:
         **{name: _number(lookup(record, key)) for name, key in _NUMBERS.items()},
         **{rule.column: rule.number(record) for rule in selection_rules.RULES},
     }
-    return cast(FrameRow, found)
+    return cast(FrameRow, values)
 
 
-def _rows(found: Iterable[Record]) -> dict[str, Any]:
-    rows: list[Mapping[str, Any]] = [row(record) for record in found]
+def _rows(read_records: Iterable[Record]) -> dict[str, Any]:
+    rows: list[Mapping[str, Any]] = [row(record) for record in read_records]
     names = [name for name in all_columns() if name not in OF_PLANS]
     kinds = {**dict.fromkeys(_TEXT, object), **dict.fromkeys(_WHOLE, np.int64)}
     return {name: np.array([line[name] for line in rows], dtype=kinds.get(name, np.float64)) for name in names}

@@ -75,8 +75,8 @@ def first_above_chance(train_accuracy: Sequence[Any], num_classes: int) -> int |
     if num_classes < 2:
         return None
     limit = bound(num_classes, ABOVE_CHANCE) + _ROUNDING
-    found = (epoch for epoch, value in enumerate(train_accuracy, 1) if _known(value) and value > limit)
-    return next(found, None)
+    epochs = (epoch for epoch, value in enumerate(train_accuracy, 1) if _known(value) and value > limit)
+    return next(epochs, None)
 
 
 def judge(curves: Mapping[str, Any], num_classes: int) -> Judged:
@@ -104,8 +104,8 @@ def is_divergence(traceback: str) -> bool:
 
 def divergence_epoch(traceback: str) -> int | None:
     """The epoch in which a run diverged, where the message of its failure names one."""
-    found = re.search(r"\bepoch (\d+)", _message(traceback)) if is_divergence(traceback) else None
-    return int(found[1]) if found else None
+    match = re.search(r"\bepoch (\d+)", _message(traceback)) if is_divergence(traceback) else None
+    return int(match[1]) if match else None
 
 
 def diverged(failures: Mapping[str, str]) -> dict[str, int | None]:
@@ -118,9 +118,9 @@ def failure_line(traceback: str) -> str:
     return _exception(traceback)
 
 
-def collapse_text(found: Collapse) -> str:
+def collapse_text(collapsed: Collapse) -> str:
     """A collapse in words: "from epoch 4 on (9.8% on noisy validation at the end, chance is 10.0%)"."""
-    return f"from epoch {found['epoch']} on ({found['reason']})"
+    return f"from epoch {collapsed['epoch']} on ({collapsed['reason']})"
 
 
 def epochs_text(epochs: Iterable[int | None]) -> str:
@@ -161,11 +161,11 @@ def _at_chance(validation: Mapping[int, float], test: Mapping[int, float], num_c
     if num_classes < 2:
         return {}
     near, learnt = (bound(num_classes, share) + _ROUNDING for share in (NEAR_CHANCE, ABOVE_CHANCE))
-    found = {epoch: f"{_percent(value)} on the test images" for epoch, value in test.items() if value <= near}
+    reasons = {epoch: f"{_percent(value)} on the test images" for epoch, value in test.items() if value <= near}
     for epoch, value in validation.items():
         if value <= near and test.get(epoch, 0.0) <= learnt:
-            found[epoch] = f"{_percent(value)} on noisy validation"
-    return found
+            reasons[epoch] = f"{_percent(value)} on noisy validation"
+    return reasons
 
 
 def _percent(accuracy: float) -> str:

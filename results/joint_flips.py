@@ -53,11 +53,11 @@ def joint_sign_flips(blocks: Floats, vectors: int = VECTORS) -> JointFlips:
         largest = np.maximum.accumulate(np.abs(part @ scaled), axis=1)
         above += (largest >= least).sum(0)
         reached += len(part) - np.searchsorted(np.sort(largest[:, -1]), most, side="left")
-    found, smallest = np.empty(len(order)), np.empty(len(order))
+    p_values, smallest = np.empty(len(order)), np.empty(len(order))
     # a comparison may not be clearer than one whose statistic is larger
-    found[order] = np.maximum.accumulate((above / len(signs))[::-1])[::-1]
+    p_values[order] = np.maximum.accumulate((above / len(signs))[::-1])[::-1]
     smallest[order] = reached / len(signs)
-    return JointFlips(found, smallest, len(signs), exact)
+    return JointFlips(p_values, smallest, len(signs), exact)
 
 
 def _signs(count: int, vectors: int) -> tuple[Floats, bool]:

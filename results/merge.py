@@ -203,8 +203,8 @@ def first_difference(ours: Any, theirs: Any, key: str = "") -> str | None:
             inner = f"{key}.{name}" if key else name
             if name not in ours or name not in theirs:
                 return f"{inner}: only {'there' if name in theirs else 'here'}"
-            if (found := first_difference(ours[name], theirs[name], inner)) is not None:
-                return found
+            if (difference := first_difference(ours[name], theirs[name], inner)) is not None:
+                return difference
         return None
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         pairs = enumerate(zip(ours, theirs, strict=True))

@@ -155,17 +155,17 @@ def plan_of(suite: str, records: Iterable[Record]) -> Plan:
     setting with several configurations gets a row for each, told apart by the start of a hash that is the same in all
     settings; a noise title that stands for several noise specifications gets a setting for each.
     """
-    found = sorted(records, key=lambda record: _method_and_seed(read(record["spec"])))
+    ordered = sorted(records, key=lambda record: _method_and_seed(read(record["spec"])))
     titles, rows = defaultdict(set), defaultdict(set)
-    for record in found:
+    for record in ordered:
         spec, noise = read(record["spec"]), noise_specification(record["spec"])
         titles[spec.dataset.name, record["titles"]["noise"]].add(noise)
         rows[noise, spec.method.name].add(configuration(record["spec"]))
-    cells = [_cell_of(record, titles, rows) for record in found]
+    cells = [_cell_of(record, titles, rows) for record in ordered]
     protocols = defaultdict(set)
     for cell in cells:
         protocols[cell["dataset"]].add(shared_protocol(cell["spec"]))
-    purpose = "compare" if all(len(found) == 1 for found in protocols.values()) else "reproduce"
+    purpose = "compare" if all(len(each) == 1 for each in protocols.values()) else "reproduce"
     return {"format": 1, "suite": suite, "title": suite, "purpose": purpose, "description": "", "cells": cells}
 
 

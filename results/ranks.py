@@ -91,7 +91,7 @@ def _friedman(ranked: pd.DataFrame) -> float:
 def _left_out(means: pd.DataFrame, titles: dict[str, str]) -> dict[str, tuple[tuple[str, str], ...]]:
     named = distinct_titles(titles)
     gaps = {name: means.index[means[name].isna()] if name in means else means.index for name in titles}
-    return {named[name]: tuple((str(d), str(s)) for d, s in found) for name, found in gaps.items() if len(found)}
+    return {named[name]: tuple((str(d), str(s)) for d, s in lacking) for name, lacking in gaps.items() if len(lacking)}
 
 
 def distinct_titles(titles: dict[str, str]) -> dict[str, str]:

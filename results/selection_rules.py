@@ -48,11 +48,11 @@ class SelectionRule:
         """What `value` gives; NaN where it gives None. Raises StoreError where that is no number in [0, 1]."""
         where = f"selection rule {self.name!r}: record {record['address'][:12]}"
         try:
-            found = self.value(record, curve)
-            number = math.nan if found is None else float(found)
+            value = self.value(record, curve)
+            number = math.nan if value is None else float(value)
         except Exception as fault:  # a plug-in's
             raise StoreError(f"{where}: {type(fault).__name__}: {' '.join(str(fault).split())}") from fault
-        if found is not None and not 0 <= number <= 1:
+        if value is not None and not 0 <= number <= 1:
             raise StoreError(f"{where}: {number} is no number in [0, 1]")
         return number
 

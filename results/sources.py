@@ -39,12 +39,12 @@ class Source:
         """Suite name -> plan. Raises StoreError naming a malformed file."""
         if self.store is not None:
             return self.store.plans()
-        found = {}
+        plans = {}
         for file in self.line_files:
             beside = file.with_name(file.stem + LINES_PLAN_SUFFIX)
             if beside.is_file():
-                found[file.stem] = read_plan(beside, file.stem)
-        return found
+                plans[file.stem] = read_plan(beside, file.stem)
+        return plans
 
     def arrays_path(self, address: str) -> Path:
         """Where the arrays of a record would lie."""
@@ -118,8 +118,8 @@ def _named(folder: Path, suffix: str) -> list[Path]:
     if not folder.is_dir():
         return []
     with storage(folder, "read"):
-        found = [file for file in folder.iterdir() if file.suffix == suffix and not file.name.startswith(".")]
-    return sorted(file for file in found if not file.name.endswith(LINES_PLAN_SUFFIX))
+        files = [file for file in folder.iterdir() if file.suffix == suffix and not file.name.startswith(".")]
+    return sorted(file for file in files if not file.name.endswith(LINES_PLAN_SUFFIX))
 
 
 def _lines(file: Path, report: Report) -> Iterator[Record]:

@@ -137,7 +137,7 @@ def wins(runs: pd.DataFrame) -> pd.DataFrame:
     wide = runs.pivot_table(index=_PAIR, columns="method", values="value", sort=True).reindex(columns=names)
     values = wide.to_numpy(dtype=np.float64)
     places = wide.groupby(_PAIR[:2]).ngroup().to_numpy()
-    found: dict[tuple[str, str], tuple[int, int, int]] = {}
+    tallies: dict[tuple[str, str], tuple[int, int, int]] = {}
     for one, other in itertools.combinations(range(len(names)), 2):
         gaps = values[:, one] - values[:, other]
         there = ~np.isnan(gaps)
@@ -145,6 +145,6 @@ def wins(runs: pd.DataFrame) -> pd.DataFrame:
         means = np.bincount(places[there], weights=gaps[there])[counts > 0] / counts[counts > 0]
         won, lost = int((means > TIE).sum()), int((means < -TIE).sum())
         tied = len(means) - won - lost
-        found[names[one], names[other]], found[names[other], names[one]] = (won, tied, lost), (lost, tied, won)
-    rows = [(a, b, *found[a, b]) for a in names for b in names if a != b]
+        tallies[names[one], names[other]], tallies[names[other], names[one]] = (won, tied, lost), (lost, tied, won)
+    rows = [(a, b, *tallies[a, b]) for a in names for b in names if a != b]
     return pd.DataFrame(rows, columns=["method", "other", "wins", "ties", "losses"])

@@ -221,12 +221,12 @@ class Store:
 
     def failures(self) -> dict[str, str]:
         """Address -> traceback of each failed run that has no record since."""
-        found = {}
+        tracebacks = {}
         for path in self._files(self.layout.failed, FAILURE_SUFFIX):
             if not self.has(path.stem):
                 with storage(path, "read"):
-                    found[path.stem] = read_regular(path).decode("utf-8", "replace")
-        return found
+                    tracebacks[path.stem] = read_regular(path).decode("utf-8", "replace")
+        return tracebacks
 
     def failure(self, address: str) -> str | None:
         """The traceback of the run, if it has failed; see `failures`."""

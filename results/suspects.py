@@ -43,8 +43,10 @@ def confident_learning(arrays: Arrays) -> npt.NDArray[np.bool_] | None:
         return None
     probabilities = arrays["train_probability"].astype(np.float64)
     probabilities /= probabilities.sum(1, keepdims=True)
-    found = find_label_issues(arrays["given"].astype(np.int64), probabilities, filter_by="confident_learning", n_jobs=1)
-    return np.asarray(found, dtype=np.bool_)
+    issues = find_label_issues(
+        arrays["given"].astype(np.int64), probabilities, filter_by="confident_learning", n_jobs=1
+    )
+    return np.asarray(issues, dtype=np.bool_)
 
 
 def check_same_labels(records: Sequence[Record]) -> None:

@@ -167,9 +167,9 @@ def _check_curves(curves: Json, where: str) -> None:
     epochs = curves["epoch"]
     need(len(epochs) > 0 and epochs == list(range(1, len(epochs) + 1)) and all_of(epochs, int), "curves.epoch",
           epochs, "1, 2, 3, ...", where)  # fmt: skip
-    found = {name: values for name, values in curves.items() if name not in _NESTED_CURVES}
-    check_lengths(found, len(epochs), "curves", where)
-    for name, values in found.items():
+    plain = {name: values for name, values in curves.items() if name not in _NESTED_CURVES}
+    check_lengths(plain, len(epochs), "curves", where)
+    for name, values in plain.items():
         shares = name.endswith("accuracy") or name.endswith("_top5")
         check_values(values, SHARE if shares else MEASURE, f"curves.{name}", where)
     check_values(curves["test_accuracy"], (is_share, "in [0, 1]"), "curves.test_accuracy", where)
@@ -227,7 +227,7 @@ def _check_final(final: Json, classes: int, where: str) -> None:
     need(isinstance(members, list), "final.members", members, "a list", where)
     for key, scores in [
         *((f"final.members[{number}]", member) for number, member in enumerate(members)),
-        *((f"final.further_tests.{name}", found) for name, found in (final.get("further_tests") or {}).items()),
+        *((f"final.further_tests.{name}", measured) for name, measured in (final.get("further_tests") or {}).items()),
         *([("final.ensemble", final["ensemble"])] if final.get("ensemble") is not None else []),
     ]:
         need(isinstance(scores, dict), key, scores, "a table", where)
