@@ -27,22 +27,22 @@ def badges_of(section: Section, row: str, datasets: Collection[str]) -> tuple[Ba
     """The badges of a row on these data sets."""
     frame = section.frame[(section.frame["row"] == row) & section.frame["dataset"].isin(list(datasets))]
     privileges = dict.fromkeys(str(name).replace("_", " ") for names in frame["privileges"] for name in names)
-    found = [_privilege(name) for name in privileges]
+    badges = [_privilege(name) for name in privileges]
     if row in section.clean_rows and CLEAN_LABELS not in privileges:
-        found.append(_privilege(CLEAN_LABELS))
+        badges.append(_privilege(CLEAN_LABELS))
     told = dict.fromkeys(
         text for dataset, setting, method in section.first_cells
         if method == row and dataset in datasets for text in deviations_of(section, dataset, setting, method)
     )  # fmt: skip
     if told:
-        found.append(Badge("deviates", f"{DEVIATES}: {'; '.join(told)}", "deviates"))
+        badges.append(Badge("deviates", f"{DEVIATES}: {'; '.join(told)}", "deviates"))
     collapsed = int(frame["collapsed_epoch"].notna().sum())
     if collapsed:
-        found.append(Badge(f"{COLLAPSED} {collapsed} collapsed", f"{collapsed} of {len(frame)} runs", "unsound"))
+        badges.append(Badge(f"{COLLAPSED} {collapsed} collapsed", f"{collapsed} of {len(frame)} runs", "unsound"))
     diverged = sum(cell["method"] == row and cell["dataset"] in datasets for cell, _ in diverged_runs(section))
     if diverged:
-        found.append(Badge(f"{DIVERGED} {diverged} diverged", "runs that are in no mean", "unsound"))
-    return tuple(found)
+        badges.append(Badge(f"{DIVERGED} {diverged} diverged", "runs that are in no mean", "unsound"))
+    return tuple(badges)
 
 
 def _privilege(name: str) -> Badge:

@@ -90,27 +90,27 @@ def build_report(
         rule(select)
     tell("reading the records")
     material = gather(records, running, suites, redraw)
-    found = list(sections(material, select))
-    own = [_told(chapter, section, tell) for section in found]
-    beside = _published(found, paper, published, select, prices, networks)
-    joined, others = competition.join(found), _others(material, against, select)
+    all_sections = list(sections(material, select))
+    own = [_told(chapter, section, tell) for section in all_sections]
+    beside = _published(all_sections, paper, published, select, prices, networks)
+    joined, others = competition.join(all_sections), _others(material, against, select)
     together = [] if joined is None else _together(joined)
     chapters = [*beside, *own, *together, *others]
     made = [table for part in chapters for table in (*part.tables, *part.appendix)]
-    about_all = [health.marked(provenance.runs_table(found), found)]
+    about_all = [health.marked(provenance.runs_table(all_sections), all_sections)]
     if printed is not None:
-        made, about_all = chosen(made, printed.choice, _row_titles(found)), []
-    folder, commands = Folder(out), Commands(found, planned)
-    unset = draw_all(found, own, joined, together, folder, printed, tell)
+        made, about_all = chosen(made, printed.choice, _row_titles(all_sections)), []
+    folder, commands = Folder(out), Commands(all_sections, planned)
+    unset = draw_all(all_sections, own, joined, together, folder, printed, tell)
     tell("writing tables" if printed is not None else "writing tables and pages")
     _write_tables([*made, *about_all], folder, TEXT_WIDTH if printed is None else printed.points)
-    folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(found, own)))
+    folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(all_sections, own)))
     if printed is None:
         _write_pages(material, own, chapters, about_all, commands, methods or {}, folder)
     folder.tidy()
     shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
     shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
-    warnings = (*material.warnings, *unset, *_hints(found, chapters), *_warned(others))
+    warnings = (*material.warnings, *unset, *_hints(all_sections, chapters), *_warned(others))
     return ReportSummary(out / "index.html" if printed is None else out, tuple(shown), warnings, material.doubts)
 
 
@@ -118,23 +118,23 @@ def _warned(chapters: Iterable[Chapter]) -> list[str]:
     return [line for part in chapters for line in part.warnings]
 
 
-def _hints(found: Sequence[Section], chapters: Sequence[Chapter]) -> list[str]:
+def _hints(all_sections: Sequence[Section], chapters: Sequence[Chapter]) -> list[str]:
     """What is said on the terminal of the orders of rows, and of letters in tables."""
     letters = unset_letters(table_texts(chapters))
     unset = f"LaTeX tables: {letters} needs lualatex or xelatex with a font that has it; pdflatex names it U+..."
-    hints = [f"{section.title}: {hint}" for section in found if (hint := rule_tables.order_hint(section))]
+    hints = [f"{section.title}: {hint}" for section in all_sections if (hint := rule_tables.order_hint(section))]
     return [*([unset] if letters else []), *hints]
 
 
-def _row_titles(found: Sequence[Section]) -> dict[str, str]:
-    return {row: title for section in found for row, title in section.methods.items()}
+def _row_titles(all_sections: Sequence[Section]) -> dict[str, str]:
+    return {row: title for section in all_sections for row, title in section.methods.items()}
 
 
-def _suites_of(found: Sequence[Section], own: Sequence[Chapter]) -> dict[str, str]:
+def _suites_of(all_sections: Sequence[Section], own: Sequence[Chapter]) -> dict[str, str]:
     """Name of a table -> the suite that it is of."""
     return {
         table.name: str(section.plan["suite"])
-        for section, part in zip(found, own, strict=True) for table in (*part.tables, *part.appendix)
+        for section, part in zip(all_sections, own, strict=True) for table in (*part.tables, *part.appendix)
     }  # fmt: skip
 
 
@@ -148,10 +148,10 @@ def _write_pages(
     material: Material, own: Sequence[Chapter], chapters: Sequence[Chapter], about_all: Sequence[Table],
     commands: Commands, methods: Mapping[str, MethodFacts], folder: Folder,
 ) -> None:  # fmt: skip
-    found = commands.sections
-    details, facts = provenance.run_details(found, commands), provenance.facts(material)
+    all_sections = commands.sections
+    details, facts = provenance.run_details(all_sections, commands), provenance.facts(material)
     ranked = leaderboard.in_order(
-        leaderboard.boards(section, part.name, methods) for section, part in zip(found, own, strict=True)
+        leaderboard.boards(section, part.name, methods) for section, part in zip(all_sections, own, strict=True)
     )
     warned = [*material.warnings, *material.doubts]
     for name, text in page.write_pages(TITLE, ranked, chapters, about_all, details, facts, warned):
@@ -167,20 +167,20 @@ def chapter(section: Section) -> Chapter:
     """The text and tables of one suite; its pictures are added when they are drawn."""
     best = competition.best_of(section)
     ranks = {} if best is None else places(best)
-    found = Chapter(f"suite-{section.name}", section.title, about=_about(section))
-    found.curves = page_curves.curves_data(section, ranks)
-    found.tables = tables.accuracy_tables(section, best)
+    part = Chapter(f"suite-{section.name}", section.title, about=_about(section))
+    part.curves = page_curves.curves_data(section, ranks)
+    part.tables = tables.accuracy_tables(section, best)
     if best is not None:
-        found.warnings = rule_tables.order_lines(section)
-        found.appendix += comparison.comparison_tables(section, best)
-    found.appendix.append(rule_tables.rules_table(section))
+        part.warnings = rule_tables.order_lines(section)
+        part.appendix += comparison.comparison_tables(section, best)
+    part.appendix.append(rule_tables.rules_table(section))
     if best is not None:
-        found.appendix += filter(None, [rule_tables.order_table(section)])
+        part.appendix += filter(None, [rule_tables.order_table(section)])
     others = (measures.detection_table, measures.measures_table, measures.noise_table)
-    found.appendix += [table for make in others if (table := make(section)) is not None]
-    found = _marked(found, [section])
-    found.appendix += filter(None, [health_table(section)])  # it says by itself which runs are not sound
-    return found
+    part.appendix += [table for make in others if (table := make(section)) is not None]
+    part = _marked(part, [section])
+    part.appendix += filter(None, [health_table(section)])  # it says by itself which runs are not sound
+    return part
 
 
 def _marked(part: Chapter, sections: list[Section]) -> Chapter:
@@ -202,13 +202,13 @@ def _about(section: Section) -> list[str]:
 
 
 def _published(
-    found: list[Section], paper: str | None, published: Path | None, select: str | None, prices: Prices | None,
+    all_sections: list[Section], paper: str | None, published: Path | None, select: str | None, prices: Prices | None,
     networks: Mapping[str, str] | None,
 ) -> list[Chapter]:  # fmt: skip
     if paper is None and published is None:
         return []
-    shown = paper_tables(found, paper, published, select, prices, networks)
-    return [_marked(Chapter("published", "Published numbers and ours", tables=shown), found)]
+    shown = paper_tables(all_sections, paper, published, select, prices, networks)
+    return [_marked(Chapter("published", "Published numbers and ours", tables=shown), all_sections)]
 
 
 def _others(material: Material, against: Path | None, select: str | None) -> list[Chapter]:
@@ -221,9 +221,9 @@ def _others(material: Material, against: Path | None, select: str | None) -> lis
 
 def _together(joined: Joined) -> list[Chapter]:
     """A chapter for what only several suites can show, if there is such; its picture is added when it is drawn."""
-    found = comparison.joined_tables(joined)
-    part = Chapter("across", joined.title, tables=found)
-    return [_marked(part, joined.sections)] if found or not joined.ranks.reason else []
+    joined_tables = comparison.joined_tables(joined)
+    part = Chapter("across", joined.title, tables=joined_tables)
+    return [_marked(part, joined.sections)] if joined_tables or not joined.ranks.reason else []
 
 
 def table_texts(chapters: Iterable[Chapter]) -> list[str]:

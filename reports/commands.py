@@ -110,12 +110,12 @@ class Commands:
         return self._now[suite]
 
 
-def _together(found: Sequence[Command]) -> Command:
+def _together(commands: Sequence[Command]) -> Command:
     """One after the other; none where one of them is none."""
-    if any(not each.text for each in found):
-        return Command("", "; ".join(dict.fromkeys(each.differs for each in found if not each.text)))
-    told = [part for each in found for part in each.differs.split("; ") if part]
-    return Command(" && ".join(each.text for each in found), "; ".join(dict.fromkeys(told)))
+    if any(not each.text for each in commands):
+        return Command("", "; ".join(dict.fromkeys(each.differs for each in commands if not each.text)))
+    told = [part for each in commands for part in each.differs.split("; ") if part]
+    return Command(" && ".join(each.text for each in commands), "; ".join(dict.fromkeys(told)))
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

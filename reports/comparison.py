@@ -29,12 +29,12 @@ def comparison_tables(section: Section, best: Best) -> list[Table]:
     """Differences to cross-entropy by cell, tests over all settings, wins and losses; those that there are."""
     runs = competitors(section)
     reference = statistics.baseline(runs)
-    found = [_wins_table(section, runs)]
+    tables = [_wins_table(section, runs)]
     if reference is not None:
         title = section.methods[reference]
-        found = [_differences_table(section, runs, reference, title), _tests_table(section, runs, reference), *found]
-    found[-1:-1] = _best_tables(section, best, runs, reference)
-    return [table for table in found if table is not None]
+        tables = [_differences_table(section, runs, reference, title), _tests_table(section, runs, reference), *tables]
+    tables[-1:-1] = _best_tables(section, best, runs, reference)
+    return [table for table in tables if table is not None]
 
 
 def _best_tables(section: Section, best: Best, runs: pd.DataFrame, reference: str | None) -> list[Table]:
@@ -43,9 +43,9 @@ def _best_tables(section: Section, best: Best, runs: pd.DataFrame, reference: st
     if len(section.datasets) > 1:
         bests += [(dataset, best_of(section, dataset)) for dataset in section.datasets]
     return [
-        _best_table(section, found, runs if dataset is None else runs[runs["dataset"] == dataset], dataset)
-        for dataset, found in bests
-        if found is not None and not found.table.empty and found.method not in (None, reference)
+        _best_table(section, its_best, runs if dataset is None else runs[runs["dataset"] == dataset], dataset)
+        for dataset, its_best in bests
+        if its_best is not None and not its_best.table.empty and its_best.method not in (None, reference)
     ]
 
 
@@ -205,10 +205,10 @@ def _wins_table(section: Section, runs: pd.DataFrame) -> Table | None:
         )  # fmt: skip
         rows.append((words(title), *cells))
     notes = ["Wins / ties / losses of the row's method over settings, by the sign of the mean paired difference."]
-    found = ranks_of(section)
-    if found.reason:
-        lacking = left_out_note(found, [section])
-        notes.append(" ".join(filter(None, (f"No critical-difference diagram is drawn: {found.reason}.", lacking))))
+    ranking = ranks_of(section)
+    if ranking.reason:
+        lacking = left_out_note(ranking, [section])
+        notes.append(" ".join(filter(None, (f"No critical-difference diagram is drawn: {ranking.reason}.", lacking))))
     notes += [note.removeprefix(f"{COLLAPSED} ") for note in collapse_notes([section], runs["address"])]
     data = data_of(table)
     title = f"{section.title}: wins and losses by setting"

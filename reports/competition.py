@@ -86,9 +86,9 @@ def best_of(section: Section, dataset: str | None = None) -> Best | None:
     )
 
 
-def left_out_note(found: CriticalDifference, sections: Sequence[Section]) -> str:
+def left_out_note(ranking: CriticalDifference, sections: Sequence[Section]) -> str:
     """Which methods the ranks leave out, and which setting they lack; empty where all are ranked."""
-    if not found.left_out:
+    if not ranking.left_out:
         return ""
     settings = {place for section in sections for place in section.places}
     datasets = {dataset: section.dataset_title(dataset) for section in sections for dataset in section.datasets}
@@ -100,7 +100,7 @@ def left_out_note(found: CriticalDifference, sections: Sequence[Section]) -> str
         more = f" and {len(named) - _NAMED} more settings" if len(named) > _NAMED + 1 else ""
         return f"no value in {'; '.join(named[: _NAMED if more else None])}{more}"
 
-    names = "; ".join(f"{title} ({lacking(places)})" for title, places in found.left_out.items())
+    names = "; ".join(f"{title} ({lacking(places)})" for title, places in ranking.left_out.items())
     return f"Not ranked: {names}."
 
 

@@ -24,9 +24,9 @@ def machines(material: Material) -> dict[str, str]:
 
 def cost_data(section: Section, addresses: Iterable[str], known: dict[str, str]) -> list[object]:
     """The values of COST_COLUMNS over some runs of a section; known: see `machines`."""
-    found = section.frame[section.frame["address"].isin(list(addresses))]
-    means = [mean_std(found[name])[0] for name in ("passes_per_step", "images_per_second", "seconds")]
-    return [*(round(mean, 6) for mean in means), "; ".join(sorted({known[address] for address in found["address"]}))]
+    runs = section.frame[section.frame["address"].isin(list(addresses))]
+    means = [mean_std(runs[name])[0] for name in ("passes_per_step", "images_per_second", "seconds")]
+    return [*(round(mean, 6) for mean in means), "; ".join(sorted({known[address] for address in runs["address"]}))]
 
 
 def cost_note(section: Section) -> str:

@@ -20,9 +20,9 @@ def _quantile(count: int) -> float:
 
 def means(curves: pd.DataFrame) -> pd.DataFrame:
     """Mean and interval over runs by epoch: columns epoch, mean, low, high. curves: columns epoch, value."""
-    found = curves.groupby("epoch", sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
-    half = found["count"].map(_quantile) * found["std"] / np.sqrt(found["count"])
-    return found[["epoch", "mean"]].assign(low=found["mean"] - half, high=found["mean"] + half)
+    by_epoch = curves.groupby("epoch", sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
+    half = by_epoch["count"].map(_quantile) * by_epoch["std"] / np.sqrt(by_epoch["count"])
+    return by_epoch[["epoch", "mean"]].assign(low=by_epoch["mean"] - half, high=by_epoch["mean"] + half)
 
 
 class Curves:
@@ -30,8 +30,8 @@ class Curves:
 
     def __init__(self, section: Section) -> None:
         table = section.material.curves
-        found = table[table["address"].isin(list(section.frame["address"]))]
-        self.groups = dict(iter(found.groupby(["address", "quantity"], observed=True)))
+        curves = table[table["address"].isin(list(section.frame["address"]))]
+        self.groups = dict(iter(curves.groupby(["address", "quantity"], observed=True)))
         self._means: dict[tuple[tuple[str, str], str, str], pd.DataFrame | None] = {}
 
     def quantities(self) -> list[str]:
@@ -54,5 +54,5 @@ def curves_of(section: Section) -> Curves:
     """The section's curves, made once: the figures and the page ask for the same means."""
     if "curves" not in section.made:
         section.made["curves"] = Curves(section)
-    found: Curves = section.made["curves"]
-    return found
+    curves: Curves = section.made["curves"]
+    return curves

@@ -47,9 +47,9 @@ def _cells(section: Section, dataset: str, method: str) -> list[PlanCell]:
 
 def _told(section: Section, cells: list[PlanCell], key: str) -> Iterable[tuple[str, str]]:
     """Each value of an optional key of the cells, with the settings that have it; nothing said where all do."""
-    found: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
     for cell in cells:
         values = cell.get(key, ())
         for value in (values,) if isinstance(values, str) else values:  # type: ignore[attr-defined]
-            found.setdefault(str(value), []).append(cell["setting"])
-    return [(value, "" if len(there) == len(cells) else f" ({', '.join(there)})") for value, there in found.items()]
+            settings.setdefault(str(value), []).append(cell["setting"])
+    return [(value, "" if len(there) == len(cells) else f" ({', '.join(there)})") for value, there in settings.items()]

@@ -18,16 +18,16 @@ from reports.render import csv_of
 
 
 def draw_all(
-    found: list[Section], suites: list[Chapter], joined: Joined | None, together: list[Chapter], folder: Folder,
+    sections: list[Section], suites: list[Chapter], joined: Joined | None, together: list[Chapter], folder: Folder,
     printed: Printed | None = None, tell: Callable[[str], None] = lambda line: None,
 ) -> list[str]:  # fmt: skip
     """Draw all figures into the chapters that they belong to. Gives what no font could set, in a line.
 
     tell: is called with what is being drawn.
     """
-    texts, told = drawn_texts(found), list[str]()
+    texts, told = drawn_texts(sections), list[str]()
     with figure_style.house_style(texts, SCREEN if printed is None else printed.page):
-        for section, part in zip(found, suites, strict=True):
+        for section, part in zip(sections, suites, strict=True):
             tell(f"drawing figures of {section.title}")
             for drawn in figures.draw(section):
                 tell(f"writing figures of {section.title}: {drawn.title}")
@@ -61,10 +61,10 @@ def _written(drawn: Drawn, sections: list[Section], folder: Folder, printed: Pri
 
 def drawn_texts(sections: Iterable[Section]) -> list[str]:
     """Texts of records and plans that figures show."""
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for section in sections:
         titles = [section.title, *section.methods.values(), *section.frame["dataset_title"]]
         records = map(section.material.records.__getitem__, section.frame["address"])
         names = [str(name) for record in records for name in record.get("data", {}).get("class_names", [])]
-        found |= dict.fromkeys([*titles, *(setting for _, setting in section.places), *names])
-    return list(found)
+        texts |= dict.fromkeys([*titles, *(setting for _, setting in section.places), *names])
+    return list(texts)

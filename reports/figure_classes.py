@@ -18,15 +18,15 @@ _NUMBER = 0.22  # inches that a number in a printed cell takes up
 
 def class_accuracy(section: Section) -> Drawn | None:
     """Test accuracy of each class, a row a method, a panel a setting."""
-    found = {
+    accuracies = {
         (place, method): values
         for place in section.places for method in section.methods
         if (values := mean_of(section, place, method, "final", "per_class_accuracy")) is not None
     }  # fmt: skip
-    if not found:
+    if not accuracies:
         return None
-    places = list(dict.fromkeys(place for place, _ in found))
-    methods = [method for method in section.methods if any(key[1] == method for key in found)]
+    places = list(dict.fromkeys(place for place, _ in accuracies))
+    methods = [method for method in section.methods if any(key[1] == method for key in accuracies)]
     rows = labels_of(section.methods, 26, share=0.4)
     titles = [rows[method] for method in methods]
     height = max(0.7, 0.17 * len(titles))
@@ -39,7 +39,7 @@ def class_accuracy(section: Section) -> Drawn | None:
     for position, (axis, place) in enumerate(zip(drawn.axes, places, strict=True)):
         names = class_names(section, place)
         empty = np.full(len(names), np.nan)
-        table = 100 * np.array([found.get((place, method), empty) for method in methods])
+        table = 100 * np.array([accuracies.get((place, method), empty) for method in methods])
         lowest = position + drawn.columns >= len(places)
         labels = names if lowest and len(names) <= NAMED else False
         roomy = not page().printed or float(wide) > _NUMBER * len(names)
@@ -58,12 +58,12 @@ def class_accuracy(section: Section) -> Drawn | None:
     drawn.figure.colorbar(drawn.axes[0].collections[0], cax=bar, ticks=[0, 50, 100])
     bar.tick_params(labelsize=points(6), length=2)
     caption = "Test accuracy (%) of each class at the last epoch, mean over seeds."
-    return Drawn(f"{section.name}-classes", "Accuracy of each class", caption, drawn.figure, _data(section, found))
+    return Drawn(f"{section.name}-classes", "Accuracy of each class", caption, drawn.figure, _data(section, accuracies))
 
 
-def _data(section: Section, found: dict[tuple[tuple[str, str], str], Matrix]) -> pd.DataFrame:
+def _data(section: Section, accuracies: dict[tuple[tuple[str, str], str], Matrix]) -> pd.DataFrame:
     parts = []
-    for (place, method), values in found.items():
+    for (place, method), values in accuracies.items():
         names = class_names(section, place)
         first = {"dataset": place[0], "setting": place[1], "method": method, "title": section.methods[method]}
         classes = names if len(names) == len(values) else list(map(str, range(len(values))))

@@ -61,8 +61,8 @@ def line_data(section: Section, lines: dict[LineKey, pd.DataFrame], in_percent: 
         values = values.round(6).add_suffix("_percent" if in_percent else "")
         parts.append(pd.concat([line["epoch"], values], axis=1).assign(**place, quantity=quantity))
     first = ["dataset", "setting", "method", "title", "quantity", "epoch"]
-    found = pd.concat(parts, ignore_index=True)
-    return found[[*first, *(name for name in found.columns if name not in first)]]
+    table = pd.concat(parts, ignore_index=True)
+    return table[[*first, *(name for name in table.columns if name not in first)]]
 
 
 def of_kept_settings(
@@ -147,8 +147,8 @@ GROUPS = {"clean": CLEAN, "mislabelled": WRONG}
 def observed_names(curves: Curves) -> set[str]:
     """Names of the values that methods observed."""
     endings = tuple(f".{group}" for group in GROUPS)
-    found = [name for name in curves.quantities() if name.startswith("observed.") and name.endswith(endings)]
-    return {name.removeprefix("observed.").rpartition(".")[0] for name in found}
+    quantities = [name for name in curves.quantities() if name.startswith("observed.") and name.endswith(endings)]
+    return {name.removeprefix("observed.").rpartition(".")[0] for name in quantities}
 
 
 def observed(section: Section, curves: Curves, quantity: str) -> Drawn | None:

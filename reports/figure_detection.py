@@ -56,8 +56,8 @@ class Scores:
 
     def cell(self, section: Section, place: tuple[str, str], method: str) -> list[dict[str, NDArray[Any]]]:
         """The arrays of the first few seeds of a cell, where the true labels are known."""
-        found = map(self.of, section.done(*place, method)["address"].iloc[:SEEDS])
-        return [arrays for arrays in found if arrays is not None and "true" in arrays]
+        loaded = map(self.of, section.done(*place, method)["address"].iloc[:SEEDS])
+        return [arrays for arrays in loaded if arrays is not None and "true" in arrays]
 
 
 def noisy_place(section: Section, dataset: str) -> tuple[str, str] | None:
@@ -143,5 +143,5 @@ def _curve_data(
                                       ("precision by recall", precision, base))
     ]  # fmt: skip
     first = {"dataset": place[0], "setting": place[1], "method": method, "title": section.methods[method]}
-    found = pd.concat(both, ignore_index=True).assign(**first)
-    return found[[*first, "curve", "x", "y", "chance"]]
+    table = pd.concat(both, ignore_index=True).assign(**first)
+    return table[[*first, "curve", "x", "y", "chance"]]

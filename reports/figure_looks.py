@@ -73,7 +73,7 @@ def styles_of(rows: tuple[str, ...]) -> dict[str, Style]:
     Up to 40 rows no two have one dash with one marker; from then on, up to 120, those that do differ in hue.
     """
     taken: dict[tuple[str, str], list[str]] = {shape: [] for shape in _SHAPES}
-    found: dict[str, Style] = {}
+    styles: dict[str, Style] = {}
     for row in sorted(rows, key=lambda name: name not in _KNOWN):  # stable: the suite's order among equals
         hue, dash, marker = _wanted(row)
         start = _SHAPES.index((dash, marker))
@@ -86,5 +86,5 @@ def styles_of(rows: tuple[str, ...]) -> dict[str, Style]:
         if taken[shape]:
             hue = next((other for other in _UNLIKE[taken[shape][0]] if other not in taken[shape]), hue)
         taken[shape].append(hue)
-        found[row] = Style(HUES[hue], _DASHES[shape[0]], shape[1], _FILLS[shape[0]])
-    return found
+        styles[row] = Style(HUES[hue], _DASHES[shape[0]], shape[1], _FILLS[shape[0]])
+    return styles

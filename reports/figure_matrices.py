@@ -34,7 +34,7 @@ _TICKS = 5.5  # points of a class's name
 
 def mean_of(section: Section, place: tuple[str, str], method: str | None, part: str, key: str) -> Matrix | None:
     """Mean over the cell's runs of a matrix or vector of the records, rows of counts normalised."""
-    found = []
+    tables = []
     runs = section.done(*place, method)
     runs = runs if method is not None else runs[~runs["row"].isin(section.clean_rows)]
     for address in runs["address"]:
@@ -42,9 +42,9 @@ def mean_of(section: Section, place: tuple[str, str], method: str | None, part: 
         values = record[part].get(key)
         if values is not None:
             table = np.array(values, dtype=np.float64)
-            found.append(table / np.maximum(table.sum(1, keepdims=True), 1) if key == "confusion" else table)
-    shapes = {table.shape for table in found}
-    return np.mean(found, axis=0) if len(shapes) == 1 else None
+            tables.append(table / np.maximum(table.sum(1, keepdims=True), 1) if key == "confusion" else table)
+    shapes = {table.shape for table in tables}
+    return np.mean(tables, axis=0) if len(shapes) == 1 else None
 
 
 def class_names(section: Section, place: tuple[str, str]) -> list[str]:

@@ -56,11 +56,11 @@ def noise_rate(section: Section) -> Drawn | None:
     """Accuracy against the nominal noise rate, one panel for each noise model and options that have several rates."""
     families = _rates(section)
     shown = {family: rates for family, rates in families.items() if len(rates) > 1}
-    found = cell_means(section)
-    if not shown or not found:
+    means = cell_means(section)
+    if not shown or not means:
         return None
     titles = [_family_title(section, family, families) for family in shown]
-    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    used = [name for name in section.methods if any(key[2] == name for key in means)]
     looks, names = styles_of(tuple(section.methods)), labels_of(section.methods)
     labels = [names[name] for name in used]
     drawn = panels(titles, x="nominal noise rate (%)", y="test accuracy (%)", width=2.7, height=2.2, entries=labels,
@@ -68,8 +68,8 @@ def noise_rate(section: Section) -> Drawn | None:
     for axis, ((dataset, *_), rates) in zip(drawn.axes, shown.items(), strict=True):
         for name in used:
             points = [
-                (100 * rate, *found[dataset, rates[rate], name])
-                for rate in sorted(rates) if (dataset, rates[rate], name) in found
+                (100 * rate, *means[dataset, rates[rate], name])
+                for rate in sorted(rates) if (dataset, rates[rate], name) in means
             ]  # fmt: skip
             if points:
                 x, y, deviations = (list(part) for part in zip(*points, strict=True))
@@ -81,16 +81,16 @@ def noise_rate(section: Section) -> Drawn | None:
         f"Test accuracy by {RULES[section.select].title}, mean over seeds; bars: sample standard deviation, which one "
         f"run does not have.{selection_words(section)}"
     )
-    data = pd.concat([_family_data(section, family, rates, used, found) for family, rates in shown.items()])
+    data = pd.concat([_family_data(section, family, rates, used, means) for family, rates in shown.items()])
     return Drawn(f"{section.name}-noise-rate", "Accuracy against noise rate", caption, drawn.figure, data)
 
 
 def _family_data(
     section: Section, family: _Family, rates: dict[float, str], used: list[str],
-    found: dict[tuple[str, str, str], tuple[float, float]],
+    means: dict[tuple[str, str, str], tuple[float, float]],
 ) -> pd.DataFrame:  # fmt: skip
     dataset, model, options = family
     keys = {(dataset, rates[rate], name): rate for name in used for rate in sorted(rates)}
-    data = means_data(section, keys, found)
+    data = means_data(section, keys, means)
     nominal = [round(100 * keys[key], 6) for key in keys_of(data)]
     return data.assign(noise=model, options=options, nominal_rate_percent=nominal)

@@ -52,13 +52,13 @@ def accuracy(section: Section) -> Drawn | None:
 
     Methods stand in the suite's order; where there is one setting, the best stands first.
     """
-    found, oracle = cell_means(section), cell_means(section, "best_test")
-    places = [place for place in section.places if any(key[:2] == place for key in found)]
-    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    means, oracle = cell_means(section), cell_means(section, "best_test")
+    places = [place for place in section.places if any(key[:2] == place for key in means)]
+    used = [name for name in section.methods if any(key[2] == name for key in means)]
     if not places:
         return None
     if len(places) == 1:
-        used.sort(key=lambda name: -found[*places[0], name][0])
+        used.sort(key=lambda name: -means[*places[0], name][0])
     looks, names = styles_of(tuple(section.methods)), labels_of(section.methods, share=0.45)
     rules = [RULES[section.select].title] + [RULES["best_test"].title] * (section.select != "best_test")
     drawn = panels(
@@ -68,9 +68,9 @@ def accuracy(section: Section) -> Drawn | None:
     )  # fmt: skip
     for axis, place in zip(drawn.axes, places, strict=True):
         for row, name in enumerate(used):
-            if (*place, name) in found:
+            if (*place, name) in means:
                 best = oracle[*place, name][0] if len(rules) > 1 and (*place, name) in oracle else math.nan
-                _dots(axis, row, found[*place, name], best, looks[name].color)
+                _dots(axis, row, means[*place, name], best, looks[name].color)
         axis.xaxis.set_major_locator(MaxNLocator(5))
     drawn.axes[0].set_ylim(len(used) - 0.4, -0.6)
     drawn.axes[0].set_yticks(range(len(used)), [names[name] for name in used])
@@ -84,14 +84,14 @@ def accuracy(section: Section) -> Drawn | None:
     caption += selection_words(section)
     if len(rules) > 1:
         caption += " Open circles: the best test epoch, an oracle that no one could have chosen without test labels."
-    data = means_data(section, [(*place, name) for place in places for name in used], found)
+    data = means_data(section, [(*place, name) for place in places for name in used], means)
     data["best_test_percent"] = [oracle.get(key, (math.nan,))[0] for key in keys_of(data)]
     return Drawn(f"{section.name}-accuracy", "Accuracy by method", caption, drawn.figure, data.round(6))
 
 
-def means_data(section: Section, keys: Iterable[tuple[str, str, str]], found: _Means) -> pd.DataFrame:
+def means_data(section: Section, keys: Iterable[tuple[str, str, str]], means: _Means) -> pd.DataFrame:
     """The means of these cells and their sample deviations, where there are any."""
-    rows = [(*key, section.methods[key[2]], *found[key]) for key in keys if key in found]
+    rows = [(*key, section.methods[key[2]], *means[key]) for key in keys if key in means]
     names = ["dataset", "setting", "method", "title", "mean_percent", "std_percent"]
     return pd.DataFrame(rows, columns=names).round(6)
 
@@ -102,21 +102,21 @@ def keys_of(data: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def cost(section: Section) -> Drawn | None:
     """Accuracy against the time that a run took, one panel a setting."""
-    found = cell_means(section)
-    places = [place for place in section.places if any(key[:2] == place for key in found)]
-    seconds = {key: float(section.done(*key)["seconds"].mean()) for key in found}
+    means = cell_means(section)
+    places = [place for place in section.places if any(key[:2] == place for key in means)]
+    seconds = {key: float(section.done(*key)["seconds"].mean()) for key in means}
     known = [value for value in seconds.values() if math.isfinite(value) and value > 0]
     if not places or not known:
         return None
-    used = [name for name in section.methods if any(key[2] == name for key in found)]
+    used = [name for name in section.methods if any(key[2] == name for key in means)]
     titles = [section.place_title(*place) for place in places]
     looks, names = styles_of(tuple(section.methods)), labels_of(section.methods)
     labels = [names[name] for name in used]
     drawn = panels(titles, x="time of a run (s)", y="test accuracy (%)", entries=labels)
     for axis, place in zip(drawn.axes, places, strict=True):
         for name in used:
-            if (*place, name) in found:
-                mean, deviation = found[*place, name]
+            if (*place, name) in means:
+                mean, deviation = means[*place, name]
                 style = looks[name]
                 axis.errorbar(seconds[*place, name], mean, spread([deviation]), elinewidth=0.8, capsize=2,
                               markersize=5.5, linestyle="", **style.mark())  # fmt: skip
@@ -135,6 +135,6 @@ def cost(section: Section) -> Drawn | None:
         f"Test accuracy by {RULES[section.select].title}; mean time of a run on the machine that executed it; bars: "
         f"sample standard deviation over seeds.{selection_words(section)} {cost_note(section)}"
     )
-    data = means_data(section, [(*place, name) for place in places for name in used], found)
+    data = means_data(section, [(*place, name) for place in places for name in used], means)
     data["run_seconds"] = [seconds[key] for key in keys_of(data)]
     return Drawn(f"{section.name}-cost", "Accuracy against cost", caption, drawn.figure, data.round(6))

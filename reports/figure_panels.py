@@ -94,10 +94,10 @@ def panels(titles: Sequence[str], *, x: str = "", y: str = "", entries: Sequence
     grid = _printed(titles, how, entries) if page().printed else _shown(titles, how, entries)
     figure = Figure(figsize=(grid.total, grid.high))
     FigureCanvasAgg(figure)
-    found: list[Axes] = []
+    axes: list[Axes] = []
     one_label = page().printed and how.share_y and len(titles) > grid.columns  # panels are lower than a label is long
     for position, (title, fits) in enumerate(zip(titles, grid.titles, strict=True)):
-        axis = _placed(figure, grid, how, position, found[0] if found and not how.tight else None)
+        axis = _placed(figure, grid, how, position, axes[0] if axes and not how.tight else None)
         axis.set_title(fits, fontsize=grid.size)
         axis.title.set_label(title)  # what is cut is told whole in the caption
         lowest, first = position + grid.columns >= len(titles), position % grid.columns == 0
@@ -106,11 +106,11 @@ def panels(titles: Sequence[str], *, x: str = "", y: str = "", entries: Sequence
             axis.set_xlabel(x)
         if first and not one_label:
             axis.set_ylabel(y)
-        found.append(axis)
+        axes.append(axis)
     if one_label:
         middle = (grid.bottom + (grid.high - grid.top - grid.bottom) / 2) / grid.high
         figure.text(0.04 / grid.total, middle, y, rotation=90, ha="left", va="center", fontsize=8)
-    return Panels(figure, tuple(found), grid.columns)
+    return Panels(figure, tuple(axes), grid.columns)
 
 
 def _placed(figure: Figure, grid: _Grid, how: Wanted, position: int, first: Axes | None) -> Axes:
@@ -171,8 +171,8 @@ def columns_of(count: int, how: Wanted, gap: float) -> int:
     within = (page().width or 0.0) - how.left - how.right
     most = how.most if how.rigid else min(how.most, count)
     tried = [number for number in range(most, 0, -1) if not how.rigid or most % number == 0]
-    found = next((number for number in tried if (within - (number - 1) * gap) / number >= how.least), 1)
-    return found if how.rigid else math.ceil(count / math.ceil(count / found))
+    columns = next((number for number in tried if (within - (number - 1) * gap) / number >= how.least), 1)
+    return columns if how.rigid else math.ceil(count / math.ceil(count / columns))
 
 
 def small(axis: Axes, size: float = 6.8) -> None:

@@ -24,12 +24,12 @@ def in_parts(section: Section, draw: Draw, by_settings: bool = True) -> list[Dra
 
     by_settings: whether it may be divided by settings first; else by rows alone.
     """
-    found = list(_drawn(section, draw, section.places, list(section.methods), by_settings))
-    if len(found) < 2:
-        return found
+    parts = list(_drawn(section, draw, section.places, list(section.methods), by_settings))
+    if len(parts) < 2:
+        return parts
     return [
-        replace(each, name=f"{each.name}-{number}", caption=f"{each.caption} Part {number} of {len(found)}.")
-        for number, each in enumerate(found, 1)
+        replace(each, name=f"{each.name}-{number}", caption=f"{each.caption} Part {number} of {len(parts)}.")
+        for number, each in enumerate(parts, 1)
     ]
 
 

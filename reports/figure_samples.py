@@ -70,15 +70,15 @@ class _Row:
 def _rows(section: Section, scores: Scores, place: tuple[str, str]) -> list[_Row]:
     rows: list[_Row] = []
     for method, title in labels_of(section.methods).items():
-        found = section.done(*place, method)
-        if found.empty or len(rows) == METHODS:
+        runs = section.done(*place, method)
+        if runs.empty or len(rows) == METHODS:
             continue
-        arrays = scores.of(str(found["address"].iloc[0]))
+        arrays = scores.of(str(runs["address"].iloc[0]))
         if arrays is not None and {"thumbnails", "thumbnail_rows"} <= arrays.keys() and len(arrays["thumbnails"]):
-            record = section.material.records[str(found["address"].iloc[0])]
+            record = section.material.records[str(runs["address"].iloc[0])]
             names = [str(name) for name in record.get("data", {}).get("class_names", [])]
             own = "own score" if "own_score" in arrays else "p of given label"
-            rows.append(_Row(method, f"{title} ({own}, seed {found['seed'].iloc[0]})", arrays, names))
+            rows.append(_Row(method, f"{title} ({own}, seed {runs['seed'].iloc[0]})", arrays, names))
     return rows
 
 
@@ -115,11 +115,11 @@ def _chosen(arrays: dict[str, Any], each: int) -> list[tuple[Floats, NDArray[np.
     score = np.asarray(arrays.get("own_score", arrays["given_probability_mean"]), dtype=np.float64)
     shown = np.asarray(arrays["thumbnail_rows"], dtype=np.int64)
     order = np.argsort(score[shown], kind="stable")
-    found = [(score, order[:each])]
+    by_kind = [(score, order[:each])]
     if (true := arrays.get("true")) is not None:
         clean = (arrays["given"] == true)[shown]
-        found.append((score, order[clean[order]][:each]))
-    return found
+        by_kind.append((score, order[clean[order]][:each]))
+    return by_kind
 
 
 def _draw(rows: list[_Row], look: _Look) -> Figure:
@@ -157,16 +157,16 @@ def _head(title: str, look: _Look) -> str:
 
 def _data(rows: list[_Row], look: _Look) -> pd.DataFrame:
     """The images that are shown: their index among the training images, labels, and scores."""
-    found = []
+    samples = []
     for row in rows:
         for kind, (score, places) in zip(KINDS, _chosen(row.arrays, look.each), strict=False):
             for place in places:
                 sample = int(row.arrays["thumbnail_rows"][place])
                 given, true = row.labels(sample)
-                found.append((row.method, row.title, kind, sample, row.name(given),
-                              None if true is None else row.name(true), round(float(score[sample]), 6)))  # fmt: skip
+                samples.append((row.method, row.title, kind, sample, row.name(given),
+                                None if true is None else row.name(true), round(float(score[sample]), 6)))  # fmt: skip
     names = ["method", "row", "kind", "sample", "given_label", "true_label", "score"]
-    return pd.DataFrame(found, columns=names)
+    return pd.DataFrame(samples, columns=names)
 
 
 def _image(axis: Axes, pixels: NDArray[np.uint8], left: float, top: float) -> None:

@@ -93,7 +93,7 @@ def _data(section: Section, each: _Panel) -> pd.DataFrame:
     """The bins and the densities of each group in them; empty where it has no sample."""
     edges = np.linspace(*each.range, _BINS + 1)
     groups = {"clean_density": ~each.wrong, "mislabelled_density": each.wrong}
-    found = {
+    densities = {
         name: np.histogram(each.score[kept], edges, density=True)[0] if kept.any() else np.full(_BINS, np.nan)
         for name, kept in groups.items()
     }
@@ -101,5 +101,5 @@ def _data(section: Section, each: _Panel) -> pd.DataFrame:
         "dataset": each.place[0], "setting": each.place[1], "method": each.method,
         "title": section.methods[each.method], "score": each.kind,
     }  # fmt: skip
-    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], **found}).round(6).assign(**first)
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], **densities}).round(6).assign(**first)
     return table[[*first, "low", "high", *groups]]

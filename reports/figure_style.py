@@ -94,7 +94,7 @@ _PIXELS, _PRINTED_PIXELS = 150, 300  # to an inch
 
 def rendered(drawn: Drawn) -> dict[str, bytes]:
     """The figure as the content of its SVG, PDF and PNG file. Must be called inside `house_style`."""
-    found = {}
+    files = {}
     settable(drawn.figure)
     for suffix in SUFFIXES:
         stream = io.BytesIO()
@@ -102,5 +102,5 @@ def rendered(drawn: Drawn) -> dict[str, bytes]:
         if suffix == "png":
             options["dpi"] = _PRINTED_PIXELS if page().printed else _PIXELS
         drawn.figure.savefig(stream, format=suffix, **options)
-        found[suffix] = stream.getvalue()
-    return found
+        files[suffix] = stream.getvalue()
+    return files

@@ -59,10 +59,10 @@ def lacking(text: str) -> set[str]:
 
 def families(texts: Iterable[str]) -> list[str]:
     """Installed fonts for the letters of the texts that ours lacks, as few as there need be; [] where it has all."""
-    face, found = _face("DejaVu Sans"), list[str]()
+    face, fonts = _face("DejaVu Sans"), list[str]()
     left = {letter for letter in set("".join(texts)) if not letter.isspace() and not face.get_char_index(ord(letter))}
     if not left:
-        return found
+        return fonts
     entries = sorted(
         {
             entry.name: entry.fname for entry in font_manager.fontManager.ttflist if "LastResort" not in entry.fname
@@ -72,11 +72,11 @@ def families(texts: Iterable[str]) -> list[str]:
     for name, file in entries:
         has = {letter for letter in left if _has(file, letter)}
         if has:
-            found.append(name)
+            fonts.append(name)
             left -= has
         if not left:
             break
-    return found
+    return fonts
 
 
 @functools.cache
@@ -129,26 +129,26 @@ def labels_of(titles: Mapping[str, str], most: int = LONGEST, share: float | Non
     stands beside an entry of a legend).
     """
     width = page().width
-    found = _labels(titles, most)
+    labels = _labels(titles, most)
     if width is None:
-        return found
+        return labels
     room = width - 0.7 if share is None else share * width
-    while most > _SHORTEST and max((inches(label, _SIZE) for label in found.values()), default=0.0) > room:
+    while most > _SHORTEST and max((inches(label, _SIZE) for label in labels.values()), default=0.0) > room:
         most -= 1
-        found = _labels(titles, most)
-    return found
+        labels = _labels(titles, most)
+    return labels
 
 
 def _labels(titles: Mapping[str, str], most: int) -> dict[str, str]:
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for row, title in titles.items():
         name = row if lacking(title) else title
         short = shortened(name, most)
-        if short in found.values():
-            end = f"… ({row})" if len(row) < most - 8 else f"… ({len(found) + 1})"
+        if short in labels.values():
+            end = f"… ({row})" if len(row) < most - 8 else f"… ({len(labels) + 1})"
             short = shortened(name, most - len(end) + 1).rstrip("…") + end
-        found[row] = short
-    return found
+        labels[row] = short
+    return labels
 
 
 def settable(figure: Figure) -> None:
@@ -171,8 +171,8 @@ def whole_titles(figure: Figure, titles: Mapping[str, str]) -> str:
             if row not in told and labels[row] != title and labels[row] in shown:
                 told[row] = f"{labels[row]} is {title}"
     rest = [line for text in texts for line in _cut(text.get_text(), str(text.get_label()))]
-    found = [told[row] for row in titles if row in told]
-    return f"Shortened: {'; '.join(dict.fromkeys([*found, *rest]))}." if found or rest else ""
+    of_rows = [told[row] for row in titles if row in told]
+    return f"Shortened: {'; '.join(dict.fromkeys([*of_rows, *rest]))}." if of_rows or rest else ""
 
 
 def _cut(shown: str, whole: str) -> list[str]:

@@ -49,8 +49,8 @@ def _all(section: Section) -> Iterator[Drawn]:
     yield from in_parts(section, partial(selection, curves=curves))
     yield from in_parts(section, noise_rate, by_settings=False)
     if section.compares:
-        found = competition.ranks_of(section)
-        yield from rank_figures(f"{section.name}-", found, section.select, [section])
+        ranking = competition.ranks_of(section)
+        yield from rank_figures(f"{section.name}-", ranking, section.select, [section])
     yield from in_parts(section, overview.cost)
     yield from in_parts(section, partial(detection.detection_curves, scores=scores))
     yield from in_parts(section, partial(score_histograms, scores=scores))
@@ -61,14 +61,14 @@ def _all(section: Section) -> Iterator[Drawn]:
     yield from in_parts(section, calibration)
 
 
-def rank_figures(prefix: str, found: CriticalDifference, rule: str, sections: Iterable[Section]) -> Iterator[Drawn]:
+def rank_figures(prefix: str, ranking: CriticalDifference, rule: str, sections: Iterable[Section]) -> Iterator[Drawn]:
     """The critical-difference diagram, and in print the mean ranks as a plot; none where nothing may be ranked."""
-    if found.reason:
+    if ranking.reason:
         return
-    left_out = competition.left_out_note(found, list(sections))
-    if not page().printed or fits_a_page(found):
-        yield critical_difference(f"{prefix}critical-difference", found, rule, left_out)
-    firsts = range(0, len(found.ranks), ROWS) if page().printed else ()
+    left_out = competition.left_out_note(ranking, list(sections))
+    if not page().printed or fits_a_page(ranking):
+        yield critical_difference(f"{prefix}critical-difference", ranking, rule, left_out)
+    firsts = range(0, len(ranking.ranks), ROWS) if page().printed else ()
     for number, first in enumerate(firsts, 1):
         name = f"{prefix}mean-ranks" + (f"-{number}" if len(firsts) > 1 else "")
-        yield mean_ranks(name, found, rule, left_out, first)
+        yield mean_ranks(name, ranking, rule, left_out, first)

@@ -43,12 +43,12 @@ class Folder:
             raise ReportError(f"cannot write {path}: {path.parent} leads out of the report's folder")
         if path.exists() and not path.is_file() and not path.is_symlink():
             raise ReportError(f"cannot write {path}: what is there is not a regular file")
-        found = content.encode("utf-8") if isinstance(content, str) else content
+        encoded = content.encode("utf-8") if isinstance(content, str) else content
         try:
-            replace_file(path, found)
+            replace_file(path, encoded)
         except StoreError as fault:
             raise ReportError(str(fault)) from None
-        self.written[name] = hashlib.sha256(found).hexdigest()
+        self.written[name] = hashlib.sha256(encoded).hexdigest()
 
     def tidy(self) -> None:
         """Remove what an earlier report wrote here and this one did not; then write the manifest.

@@ -125,10 +125,10 @@ class Section:
     @cached_property
     def first_cells(self) -> dict[tuple[str, str, str], PlanCell]:
         """(data set, setting, row) -> the planned cell of its first seed."""
-        found: dict[tuple[str, str, str], PlanCell] = {}
+        cells: dict[tuple[str, str, str], PlanCell] = {}
         for cell in self.plan["cells"]:
-            found.setdefault((cell["dataset"], cell["setting"], cell["method"]), cell)
-        return found
+            cells.setdefault((cell["dataset"], cell["setting"], cell["method"]), cell)
+        return cells
 
     def rule_of(self, dataset: str, setting: str, method: str) -> str:
         """The selection rule of a cell's number: asked for, else the row's own, else the suite's."""
@@ -200,17 +200,17 @@ def gather(
         plans = _chosen(plans, suites, path)
         kept = {cell["address"] for plan in plans for cell in plan["cells"]}
         records = {address: record for address, record in records.items() if address in kept}
-    found = list(records.values())
-    table, curves = frame.of(found, {plan["suite"]: plan for plan in every}), frame.curves_of(found)
-    doubts = tuple(doubtful(found, redraw))
+    table = frame.of(records.values(), {plan["suite"]: plan for plan in every})
+    curves = frame.curves_of(records.values())
+    doubts = tuple(doubtful(records.values(), redraw))
     return Material(source, table, curves, records, plans, failed, frozenset(running), faults, doubts)
 
 
 def frame_at(path: Path, faults: list[str]) -> pd.DataFrame:
     """The frame of the records at `path`; `faults` gets what could not be read, and what is doubtful."""
-    found = [legible_record(record) for record in find(path).records(faults.append)]
-    faults += doubtful(found)
-    return frame.of(found, {})
+    records = [legible_record(record) for record in find(path).records(faults.append)]
+    faults += doubtful(records)
+    return frame.of(records, {})
 
 
 def _nothing(path: Path, faults: list[str]) -> str:
@@ -241,5 +241,5 @@ def section(material: Material, plan: Plan, select: str | None = None) -> Sectio
     cells = aggregate.cells(material.frame, [plan], material.failed, material.running)
     runs = aggregate.runs(material.frame, [plan], rule)
     placed = runs[["address", "setting", "method", "title"]].rename(columns={"method": "row"})
-    found = placed.merge(material.frame, on="address", how="left", sort=False)
-    return Section(material, plan, rule, cells, runs, found, forced=select is not None)
+    section_frame = placed.merge(material.frame, on="address", how="left", sort=False)
+    return Section(material, plan, rule, cells, runs, section_frame, forced=select is not None)

@@ -52,10 +52,10 @@ def collapse_notes(sections: Sequence[Section], behind: Iterable[str] | None = N
     kept = None if behind is None else set(behind)
     parts = []
     for section in sections:
-        found = _collapsed(section)
-        found = found if kept is None else found[found["address"].isin(kept)]
+        collapsed = _collapsed(section)
+        collapsed = collapsed if kept is None else collapsed[collapsed["address"].isin(kept)]
         suite = f"{section.title}: " if len(sections) > 1 else ""
-        for (dataset, setting, row), runs in found.groupby(["dataset", "setting", "row"], sort=False):
+        for (dataset, setting, row), runs in collapsed.groupby(["dataset", "setting", "row"], sort=False):
             done = len(section.done(str(dataset), str(setting), str(row)))
             place = section.place_title(str(dataset), str(setting))
             since = health.epochs_text(runs["collapsed_epoch"])
@@ -69,25 +69,25 @@ def collapse_notes(sections: Sequence[Section], behind: Iterable[str] | None = N
 def diverged_runs(section: Section) -> list[tuple[PlanCell, int | None]]:
     """The planned runs whose loss was no longer finite: their cell of the plan, and the epoch where it is known."""
     material = section.material
-    found = health.diverged(material.failed)
+    epochs = health.diverged(material.failed)
     there = material.records.keys() | material.running
     return [
-        (cell, found[cell["address"]])
-        for cell in section.plan["cells"] if cell["address"] in found and cell["address"] not in there
+        (cell, epochs[cell["address"]])
+        for cell in section.plan["cells"] if cell["address"] in epochs and cell["address"] not in there
     ]  # fmt: skip
 
 
 def diverged_notes(section: Section, dataset: str | None = None) -> list[str]:
     """Which runs diverged, by cell, of how many, and in which epoch where that is known."""
-    found: dict[tuple[str, str, str], list[int | None]] = {}
+    by_cell: dict[tuple[str, str, str], list[int | None]] = {}
     for cell, epoch in diverged_runs(section):
         if dataset in (None, cell["dataset"]):
             key = str(cell["dataset"]), str(cell["setting"]), str(cell["method"])
-            found.setdefault(key, []).append(epoch)
+            by_cell.setdefault(key, []).append(epoch)
     parts = []
     planned = section.cells.drop_duplicates(["dataset", "setting", "method"])
     counts = planned.set_index(["dataset", "setting", "method"])["planned"]
-    for (place, setting, method), epochs in found.items():
+    for (place, setting, method), epochs in by_cell.items():
         when = health.epochs_text(epochs)
         told = f"{len(epochs)} of {counts[place, setting, method]} runs" + (f", in {when}" if when else "")
         parts.append(f"{section.methods[method]}, {section.place_title(place, setting)}: {told}")

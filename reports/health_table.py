@@ -33,10 +33,10 @@ def health_table(section: Section) -> Table | None:
     rows = []
     for dataset, setting in section.places:
         for method, title in section.methods.items():
-            found, lost = section.done(dataset, setting, method), diverged.get((dataset, setting, method), [])
-            if len(found) or lost:
+            done, lost = section.done(dataset, setting, method), diverged.get((dataset, setting, method), [])
+            if len(done) or lost:
                 place = words(section.place_title(dataset, setting))
-                rows.append((place, words(title), *_cells(section, found, lost)))
+                rows.append((place, words(title), *_cells(section, done, lost)))
     columns = tuple(Column(label, position > 1) for position, label in enumerate(_LABELS))
     if not measured:
         columns, rows = columns[: _MEASURED.start], [row[: _MEASURED.start] for row in rows]
@@ -62,16 +62,16 @@ def _notes(runs: int, measured: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _cells(section: Section, found: pd.DataFrame, lost: list[int | None]) -> list[TableCell]:
-    runs = tuple(found["address"])
+def _cells(section: Section, done: pd.DataFrame, lost: list[int | None]) -> list[TableCell]:
+    runs = tuple(done["address"])
     measured = [section.material.records[address].get("health") for address in runs]
     known = [each for each in measured if each is not None]
-    collapsed = found["collapsed_epoch"].dropna()
+    collapsed = done["collapsed_epoch"].dropna()
     cells = [
         TableCell(str(len(runs)), float(len(runs)), runs=runs),
         TableCell(_count(len(collapsed), health.epochs_text(collapsed)), float(len(collapsed)), runs=runs),
         TableCell(_count(len(lost), health.epochs_text(lost)), float(len(lost))),
-        _learns(found["first_above_chance"], runs),
+        _learns(done["first_above_chance"], runs),
     ]
     for part in ("loss", "gradient"):
         medians = [each[part]["median"] for each in known if each[part]["median"] is not None]

@@ -77,8 +77,8 @@ def _notes(table: Table, points: float) -> Iterator[_Panel]:
 
 
 def _parts(cell: TableCell) -> list[str]:
-    found = cell.text.split(BETWEEN) if cell.stacked else [cell.text]
-    return [*found[:-1], found[-1] + TONE_MARKS[cell.tone]]
+    parts = cell.text.split(BETWEEN) if cell.stacked else [cell.text]
+    return [*parts[:-1], parts[-1] + TONE_MARKS[cell.tone]]
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ def _measured(table: Table) -> _Widths:
 
 def _shrunk(natural: Sequence[float], least: Sequence[float], budget: float) -> list[float]:
     """Widths of columns that share a budget: the widest give way, none below what it needs."""
-    found = list(natural)
-    while sum(found) + _GAP * len(found) > budget:
-        give = [n for n in range(len(found)) if found[n] > least[n] + 0.01]
+    widths = list(natural)
+    while sum(widths) + _GAP * len(widths) > budget:
+        give = [n for n in range(len(widths)) if widths[n] > least[n] + 0.01]
         if not give:
             break
-        widest = max(give, key=lambda n: found[n])
-        found[widest] = max(least[widest], found[widest] - 4)
-    return found
+        widest = max(give, key=lambda n: widths[n])
+        widths[widest] = max(least[widest], widths[widest] - 4)
+    return widths
 
 
 def _panels(table: Table, points: float) -> Iterator[_Panel]:

@@ -75,11 +75,11 @@ def escape(text: str) -> str:
     A letter without a command becomes `\\nlbletter{65B9}` (GUARD defines it, and `unset_letters` names these): the
     letter where the engine and the document's font have it, else its code point in words; never another letter.
     """
-    found = ""
+    escaped = ""
     for cluster in re.findall(r".[\u0300-\u036f]*", unicodedata.normalize("NFC", text), re.DOTALL):
         letter = _letter(cluster)
-        found += ("{}" if found[-1:] + letter[:1] in _JOINED else "") + letter
-    return found
+        escaped += ("{}" if escaped[-1:] + letter[:1] in _JOINED else "") + letter
+    return escaped
 
 
 def _letter(cluster: str) -> str:
@@ -93,10 +93,10 @@ def _letter(cluster: str) -> str:
             return _MATHS[letter]
         if " " <= letter <= "~":
             return letter
-    base, *found = list(unicodedata.normalize("NFD", cluster))
-    if base.isascii() and base.isalpha() and found and all(mark in _ACCENTS for mark in found):
-        inner = {"i": r"\i", "j": r"\j"}.get(base, base) if found[-1] not in "\u0323\u0327\u0331" else base
-        for mark in found:
+    base, *accents = list(unicodedata.normalize("NFD", cluster))
+    if base.isascii() and base.isalpha() and accents and all(mark in _ACCENTS for mark in accents):
+        inner = {"i": r"\i", "j": r"\j"}.get(base, base) if accents[-1] not in "\u0323\u0327\u0331" else base
+        for mark in accents:
             inner = rf"\{_ACCENTS[mark]}{{{inner}}}"
         return inner
     return "".join(f"{LETTER}{{{ord(part):04X}}}" for part in cluster)

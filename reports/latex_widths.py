@@ -29,12 +29,12 @@ def _font() -> FT2Font:
 
 @functools.cache
 def _em(letter: str) -> float:
-    if latex_text.LETTER in (found := latex_text.escape(letter)):
+    if latex_text.LETTER in (escaped := latex_text.escape(letter)):
         return _CODE * (2 + len(f"{ord(letter):04X}"))
     if letter == "\u200b":
         return 0.0
     plain = unicodedata.normalize("NFD", letter)[0]
-    if not plain.isascii() or found.startswith("$"):
+    if not plain.isascii() or escaped.startswith("$"):
         return _SIGN
     return float(_font().load_char(ord(plain)).linearHoriAdvance) / 65536 / 100
 
@@ -49,7 +49,7 @@ _PIECE = 20
 
 def breakable(text: str) -> str:
     """The text with places (U+200B) at which a long word may be broken."""
-    return re.sub(rf"\S{{{_PIECE},}}", lambda found: _broken(found[0]), text)
+    return re.sub(rf"\S{{{_PIECE},}}", lambda match: _broken(match[0]), text)
 
 
 def _broken(word: str) -> str:

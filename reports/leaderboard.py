@@ -88,9 +88,9 @@ def boards(section: Section, page: str, facts: Mapping[str, MethodFacts]) -> lis
     return [_board(section, page, facts, dataset) for dataset in (None, *several)]
 
 
-def in_order(found: Iterable[list[Board]]) -> list[Board]:
+def in_order(by_suite: Iterable[list[Board]]) -> list[Board]:
     """The boards of all suites: those that rank first, of these those with the most settings and rows."""
-    suites = sorted(found, key=lambda each: (not each[0].ranked, -len(each[0].settings), -len(each[0].entries)))
+    suites = sorted(by_suite, key=lambda each: (not each[0].ranked, -len(each[0].settings), -len(each[0].entries)))
     return [board for each in suites for board in each]
 
 
@@ -99,21 +99,21 @@ def _board(section: Section, page: str, facts: Mapping[str, MethodFacts], datase
     kept = [place for place in section.places if dataset in (None, place[0])]
     cells = section.selected[section.selected["dataset"].isin([place[0] for place in kept])]
     ranks = {} if best is None or dataset is not None else competition.ranks_of(section).ranks
-    found = {} if best is None else places(best)
+    placed = {} if best is None else places(best)
     rows = [row for row in section.methods if row in set(cells["method"])]
-    entries = [_entry(section, row, kept, cells[cells["method"] == row], best, found, ranks, facts) for row in rows]
-    order = {row: number for number, row in enumerate(found)}
+    entries = [_entry(section, row, kept, cells[cells["method"] == row], best, placed, ranks, facts) for row in rows]
+    order = {row: number for number, row in enumerate(placed)}
     entries.sort(key=lambda entry: order.get(entry.row, len(order) + (entry.row in section.clean_rows)))
     datasets = tuple(section.dataset_title(name) for name in dict.fromkeys(place[0] for place in kept))
     settings = tuple(section.place_title(*place) if dataset is None else place[1] for place in kept)
     name = f"{page}-board" if dataset is None else f"{page}-board-{section.datasets.index(dataset) + 1}"
-    notes = _notes(section, dataset, best, found, bool(ranks))
+    notes = _notes(section, dataset, best, placed, bool(ranks))
     return Board(name, section.title, page, datasets, settings, tuple(entries), best is not None, tuple(notes))
 
 
 def _entry(
     section: Section, row: str, kept: list[tuple[str, str]], cells: pd.DataFrame, best: Best | None,
-    found: Mapping[str, Place], ranks: Mapping[str, float], facts: Mapping[str, MethodFacts],
+    placed: Mapping[str, Place], ranks: Mapping[str, float], facts: Mapping[str, MethodFacts],
 ) -> Entry:  # fmt: skip
     datasets = {place[0] for place in kept}
     frame = section.frame[(section.frame["row"] == row) & section.frame["dataset"].isin(datasets)]
@@ -122,7 +122,7 @@ def _entry(
     method = next(key for key in section.first_cells if key[2] == row)
     name = str(section.first_cells[method]["spec"]["method"]["name"])
     return Entry(
-        row=row, title=section.methods[row], place=found.get(row), unranked=_unranked(section, row, best, found),
+        row=row, title=section.methods[row], place=placed.get(row), unranked=_unranked(section, row, best, placed),
         mean_rank=ranks.get(row, math.nan), mean=math.nan if best is None else best.means.get(row, math.nan),
         cells=tuple(_cell(section, row, place, by_place.get(place)) for place in kept),
         runs=str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)}–{max(counts)}",
@@ -142,14 +142,14 @@ def _cell(section: Section, row: str, place: tuple[str, str], cell: pd.Series | 
     return health.marked_cell(whole, health.collapsed_runs(section))
 
 
-def _unranked(section: Section, row: str, best: Best | None, found: Mapping[str, Place]) -> str:
-    if best is None or row in found:
+def _unranked(section: Section, row: str, best: Best | None, placed: Mapping[str, Place]) -> str:
+    if best is None or row in placed:
         return ""
     return "trained with clean labels" if row in section.clean_rows else "lacks runs in some setting"
 
 
 def _notes(
-    section: Section, dataset: str | None, best: Best | None, found: Mapping[str, Place], mean_ranks: bool
+    section: Section, dataset: str | None, best: Best | None, placed: Mapping[str, Place], mean_ranks: bool
 ) -> list[str]:
     shown = section.datasets if dataset is None else [dataset]
     rule = RULES[section.select].title
@@ -157,7 +157,7 @@ def _notes(
     if best is None:
         notes.append("Each row under its own paper's procedure: nothing is ranked.")
     else:
-        notes += _rank_notes(section, best, found, mean_ranks)
+        notes += _rank_notes(section, best, placed, mean_ranks)
     notes.append("Passes: network passes over each image of an epoch. Runs: seeds in each setting.")
     runs = section.frame.loc[section.frame["dataset"].isin(shown), "address"]
     notes += health.collapse_notes([section], runs)
@@ -167,18 +167,18 @@ def _notes(
     return list(dict.fromkeys(notes))
 
 
-def _rank_notes(section: Section, best: Best, found: Mapping[str, Place], mean_ranks: bool) -> list[str]:
+def _rank_notes(section: Section, best: Best, placed: Mapping[str, Place], mean_ranks: bool) -> list[str]:
     notes = [
         "Rank: by the mean over these settings. Interval: the ranks that the tests leave open (all pairs of methods "
         f"tested together by sign flips over (setting, seed), family-wise level {statistics.ALPHA:g}). Both are among "
         "all rows of the board, whatever is filtered."
     ]
-    if all((place.low, place.high) == (1, len(found)) for place in found.values()):
+    if all((place.low, place.high) == (1, len(placed)) for place in placed.values()):
         notes.append(f"No two methods are told apart{f': {best.reason}' if best.reason else ''}.")
     if mean_ranks:
         distance = number(competition.ranks_of(section).distance)
         notes.append(f"Mean rank: over the settings; nearer than {distance} (critical distance) is not told apart.")
-    unranked = {row: _unranked(section, row, best, found) for row in section.methods}
+    unranked = {row: _unranked(section, row, best, placed) for row in section.methods}
     return [*notes, *(f"Not ranked, {why}: {_titles(section, unranked, why)}." for why in _reasons(unranked))]
 
 

@@ -68,13 +68,13 @@ def _measured(
     rows, data = [], []
     for dataset, setting in section.places:
         for method, method_title in section.methods.items():
-            found = section.done(dataset, setting, method)
-            collapsed = int(found["collapsed_epoch"].notna().sum())
-            figures = [mean_std([_measure(section, run, key) for run in found["address"]]) for key in keys.values()]
+            runs = section.done(dataset, setting, method)
+            collapsed = int(runs["collapsed_epoch"].notna().sum())
+            figures = [mean_std([_measure(section, run, key) for run in runs["address"]]) for key in keys.values()]
             if not any(n for label, (_, _, n) in zip(keys, figures, strict=True) if label != _CONTEXT):
                 continue
             cells = [
-                TableCell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(found["address"]),
+                TableCell(writers.get(label, mean_text)(*figure), figure[0], runs=tuple(runs["address"]),
                           fractions=() if label in writers else figure[:2])
                 if figure[2] else TableCell(HOLE)
                 for label, figure in zip(keys, figures, strict=True)
@@ -101,8 +101,7 @@ def _plain_text(mean: float, std: float, n: int) -> str:
 
 def _measure(section: Section, address: str, key: str) -> float:
     if key == "memorised":
-        found = section.frame.loc[section.frame["address"] == address, "memorised"]
-        return float(found.iloc[0])
+        return float(section.frame.loc[section.frame["address"] == address, "memorised"].iloc[0])
     value: object = section.material.records[address]
     for part in key.split("."):
         if isinstance(value, dict):
@@ -127,12 +126,12 @@ def noise_table(section: Section) -> Table | None:
     """What the noise really is: nominal and measured share of wrong labels, and the fingerprint for each seed."""
     rows, data = [], []
     for dataset, setting in section.places:
-        for (seed, fingerprint), found in section.done(dataset, setting).groupby(["seed", "fingerprint"], sort=True):
-            nominal, actual = _nominal_rate(section, found.iloc[0]), float(found["actual_rate"].iloc[0])
-            trained = found.loc[~found["row"].isin(section.clean_rows), "address"]
+        for (seed, fingerprint), runs in section.done(dataset, setting).groupby(["seed", "fingerprint"], sort=True):
+            nominal, actual = _nominal_rate(section, runs.iloc[0]), float(runs["actual_rate"].iloc[0])
+            trained = runs.loc[~runs["row"].isin(section.clean_rows), "address"]
             train = max((_measure(section, address, "noise.train_rate") for address in trained), default=math.nan)
             rows.append((
-                words(section.place_title(dataset, setting)), TableCell(str(seed), float(found["seed"].iloc[0])),
+                words(section.place_title(dataset, setting)), TableCell(str(seed), float(runs["seed"].iloc[0])),
                 *map(percent_cell, (nominal, actual, train)),
                 words(str(fingerprint)[:12], hint=str(fingerprint)),
             ))  # fmt: skip

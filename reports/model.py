@@ -94,13 +94,13 @@ def with_decimals(cell: TableCell, digits: int) -> TableCell:
     """The cell with so many decimals of its fractions, rounded from their full precision."""
     text, start = cell.text, 0
     for fraction in cell.fractions:
-        found = [
+        matches = [
             (text.index(shown, start), shown, percent(fraction, digits, sign))
             for sign in (True, False) if not math.isnan(fraction)
             if (shown := percent(fraction, sign=sign)) in text[start:]
         ]  # fmt: skip
-        if found:
-            place, shown, wanted = min(found, key=lambda each: each[0])
+        if matches:
+            place, shown, wanted = min(matches, key=lambda each: each[0])
             text = text[:place] + wanted + text[place + len(shown) :]
             start = place + len(wanted)
     return replace(cell, text=text)

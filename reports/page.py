@@ -97,7 +97,7 @@ def picture(drawn: Drawn, files: Mapping[str, bytes]) -> Picture:
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     prefix = f"{fit(drawn.name)}-"  # fit for an attribute, whatever the figure was called
-    body = re.sub(r'\b(id="|url\(#|href="#)', lambda found: found[1] + prefix, body)
+    body = re.sub(r'\b(id="|url\(#|href="#)', lambda match: match[1] + prefix, body)
     for color, live in _LIVE_COLORS.items():
         body = body.replace(color, live)
     styles = tuple(re.findall(r"<style[^>]*>(.*?)</style>", body, flags=re.DOTALL))

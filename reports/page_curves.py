@@ -36,7 +36,7 @@ class _Line:
     values: pd.DataFrame
 
 
-def curves_data(section: Section, found: Mapping[str, Place]) -> dict[str, Any] | None:
+def curves_data(section: Section, placed: Mapping[str, Place]) -> dict[str, Any] | None:
     """What the page's script draws, as JSON; None where no run has a curve.
 
     rows: title, color, dash, shown (at first: all where they are few, else those of the best places). panels: quantity,
@@ -53,7 +53,7 @@ def curves_data(section: Section, found: Mapping[str, Place]) -> dict[str, Any] 
         return None
     numbers = 3 * sum(len(line.values) for line in lines)
     every = max(1, math.ceil(numbers / _MOST_NUMBERS))
-    first = rows if len(rows) <= SHOWN_AT_FIRST else [*found, *rows][:SHOWN_AT_FIRST]
+    first = rows if len(rows) <= SHOWN_AT_FIRST else [*placed, *rows][:SHOWN_AT_FIRST]
     looks = styles_of(tuple(rows))
     return {
         "rows": [_row(section.methods[row], looks[row], row in first) for row in rows],

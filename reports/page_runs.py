@@ -21,11 +21,11 @@ def packed(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     def position(value: Any) -> int:
         return positions.setdefault(json.dumps(value, sort_keys=True), len(positions))
 
-    found = [
+    packed_runs = [
         {
             **{key: value for key, value in run.items() if key not in _ALIKE},
             **{part: [position(run[part][key]) if key in run[part] else -1 for key in keys[part]] for part in _ALIKE},
         }
         for run in runs
     ]
-    return {"values": [json.loads(text) for text in positions], "keys": keys, "runs": found}
+    return {"values": [json.loads(text) for text in positions], "keys": keys, "runs": packed_runs}

@@ -32,11 +32,11 @@ def paper_tables(
     """
     rows = published.load([paper] if paper else [], extra)
     ours = our_cells(sections)
-    found: list[Table] = []
+    tables: list[Table] = []
     for (key, *_), group in rows.groupby(["key", "paper", "table", "dataset"], sort=False):
-        name = _free_name(str(key), {table.name for table in found})
-        found.append(_table(str(key), name, group, ours, select, prices or Prices(), networks or {}))
-    return found
+        name = _free_name(str(key), {table.name for table in tables})
+        tables.append(_table(str(key), name, group, ours, select, prices or Prices(), networks or {}))
+    return tables
 
 
 def _free_name(key: str, taken: Collection[str]) -> str:
@@ -161,7 +161,9 @@ def _how_many(count: int, whole: int) -> str:
 
 def _network_notes(pairs: Sequence[Pair], networks: Mapping[str, str]) -> list[str]:
     """What the networks are that differ between a published number and ours."""
-    words = {word for pair in pairs for text in pair.found if text.startswith("network:") for word in text.split()}
+    words = {
+        word for pair in pairs for text in pair.differences if text.startswith("network:") for word in text.split()
+    }
     told = [f"{name.replace('_', ' ')}: {about}" for name, about in networks.items() if name in words]
     return [f"Networks: {'; '.join(told)}."] if told else []
 

@@ -53,18 +53,18 @@ def _letter(number: int) -> str:
 class Pair:
     """A published number and our cell for it, with what stands against comparing the two.
 
-    found: differences of protocol. declared: in what our row says that it is not the published procedure.
+    differences: of protocol. declared: in what our row says that it is not the published procedure.
     """
 
     row: Mapping[Any, Any]
     partner: Ours | None
     rule: str = ""
-    found: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
 
     @property
     def differs(self) -> tuple[str, ...]:
-        return (*self.found, *self.declared)
+        return (*self.differences, *self.declared)
 
     @property
     def figures(self) -> pd.Series | None:
@@ -75,9 +75,9 @@ def pair_of(row: Mapping[Any, Any], partner: Ours | None, select: str | None) ->
     if partner is None:
         return Pair(row, None)
     rule = rule_of(row, partner, select)
-    found = map(str, published.matches(row, partner.protocol, rule))
+    differences = map(str, published.matches(row, partner.protocol, rule))
     said = deviations_of(partner.section, partner.dataset, partner.setting, partner.method)
-    return Pair(row, partner, rule, tuple(found), tuple(f"{DEVIATES}: {text}" for text in said))
+    return Pair(row, partner, rule, tuple(differences), tuple(f"{DEVIATES}: {text}" for text in said))
 
 
 def paper_cell(pair: Pair, hours: float | None, marks: Marks) -> TableCell:

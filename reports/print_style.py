@@ -18,8 +18,8 @@ _LEAST, _MOST = 60 / 25.4, 400 / 25.4
 
 def inches_of(width: str) -> float:
     """A width such as "84mm", "8.4 cm", "3.3in" or "239pt" (of TeX) in inches. Raises ReportError."""
-    found = re.fullmatch(r"\s*([0-9]{1,6}(?:\.[0-9]{0,6})?)\s*(mm|cm|in|pt)\s*", width, re.ASCII | re.IGNORECASE)
-    inches = float(found[1]) * _UNITS[found[2].lower()] if found else math.nan
+    match = re.fullmatch(r"\s*([0-9]{1,6}(?:\.[0-9]{0,6})?)\s*(mm|cm|in|pt)\s*", width, re.ASCII | re.IGNORECASE)
+    inches = float(match[1]) * _UNITS[match[2].lower()] if match else math.nan
     if not _LEAST - 1e-9 <= inches <= _MOST + 1e-9:
         raise ReportError(f"--width {width}: {WIDTHS}")
     return inches

@@ -63,24 +63,24 @@ def runs_table(sections: Sequence[Section]) -> Table:
 
 def run_details(sections: Iterable[Section], commands: Commands) -> list[dict[str, Any]]:
     """What the page's dialogs show of each run, once even where several suites share it."""
-    found: dict[str, dict[str, Any]] = {}
+    details: dict[str, dict[str, Any]] = {}
     for section in sections:
         rules = shown_rules(section)
         for run in section.frame.to_dict("records"):
             record = section.material.records[run["address"]]
             execution = {key: value for key, value in record["execution"].items() if key not in _NOT_SHOWN}
             label = f"{run['dataset_title']}, {run['setting']}, {run['title']}, seed {run['seed']}"
-            found.setdefault(run["address"], {
+            details.setdefault(run["address"], {
                 "address": run["address"], "suite": section.title, "label": label, "seed": int(run["seed"]),
                 "spec": record["spec"], "results": _results(rules, record, run), "execution": execution,
                 "command": commands.of([run["address"]], str(section.plan["suite"])).text,
             })  # fmt: skip
-    return list(found.values())
+    return list(details.values())
 
 
 def _results(rules: Iterable[SelectionRule], record: Record, run: dict[Any, Any]) -> dict[str, Any]:
-    found = {rule.title: rule.number(record) for rule in rules}
-    chosen = [[title, number] for title, number in found.items() if not math.isnan(number)]
+    accuracies = {rule.title: rule.number(record) for rule in rules}
+    chosen = [[title, number] for title, number in accuracies.items() if not math.isnan(number)]
     return {"test accuracy": chosen, "noisy labels": run["fingerprint"], "wrong labels": record["noise"]["actual_rate"],
             "health": _health(record), "cost": record["cost"]}  # fmt: skip
 
@@ -97,9 +97,9 @@ def facts(material: Material) -> list[tuple[str, str]]:
     records = [material.records[address] for address in sorted(material.records)]
     digest = hashlib.sha256("\n".join(sorted(material.records)).encode()).hexdigest()
     executions = [record["execution"] for record in records]
-    versions = Counter(f"{name} {found}" for run in executions for name, found in run.get("versions", {}).items())
+    versions = Counter(f"{name} {version}" for run in executions for name, version in run.get("versions", {}).items())
     counted = functools.partial(_counted, total=len(records))
-    found = [
+    entries = [
         ("records", f"{len(records)}, digest of their addresses {digest[:16]}"),
         ("protocol version", counted(Counter(str(record["spec"]["protocol"]) for record in records))),
         ("commit", counted(Counter(str(run.get("commit") or "unknown") for run in executions))),
@@ -109,7 +109,7 @@ def facts(material: Material) -> list[tuple[str, str]]:
         ("run by", _runners(executions)),
         ("training", f"{sum(float(run.get('seconds') or 0) for run in executions) / 3600:.2f} hours in all"),
     ]
-    return [(name, text) for name, text in found if text]
+    return [(name, text) for name, text in entries if text]
 
 
 def _runners(executions: Sequence[Mapping[str, Any]]) -> str:

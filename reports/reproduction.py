@@ -58,13 +58,12 @@ def against_table(material: Material, other: Path, select: str | None) -> tuple[
         ]  # fmt: skip
         if parts:
             notes = (*notes, f"{COLLAPSED} Of {whose} are collapsed: {'; '.join(parts)}.")
-    data = data_of(table)
-    found = Table("against", "Differences to the other records", columns, tuple(rows), notes, data)
     clear = [row for row in table.to_dict("records") if row["low"] > 0 or row["high"] < 0]
     names = "; ".join(f"{row['dataset']}, {row['noise']}, {row['title']}" for row in clear)
     if clear:
         warnings.append(f"the other records differ beyond the 95% interval in {len(clear)} of {len(table)}: {names}")
-    return found, warnings
+    title = "Differences to the other records"
+    return Table("against", title, columns, tuple(rows), notes, data_of(table)), warnings
 
 
 def _mark(collapsed: int) -> str:

@@ -73,8 +73,8 @@ def order_table(section: Section) -> Table | None:
 
 def _runs_of(section: Section, pair: Any) -> list[str]:
     """The runs of the two methods, which `aggregate.order_changes` gives by their titles."""
-    found = section.done(str(pair.dataset), str(pair.setting))
-    return list(found.loc[found["title"].isin([pair.better, pair.worse]), "address"])
+    runs = section.done(str(pair.dataset), str(pair.setting))
+    return list(runs.loc[runs["title"].isin([pair.better, pair.worse]), "address"])
 
 
 def order_lines(section: Section) -> list[str]:

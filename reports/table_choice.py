@@ -41,25 +41,25 @@ def chosen(tables: Sequence[Table], choice: TableChoice, titles: Mapping[str, st
     names = [table.name for table in tables]
     kept = {_known(name, names, "table", "--table") for name in choice.tables} or set(names)
     captions = {_known(name, names, "table", "--caption"): text for name, text in choice.captions.items()}
-    found = [table for table in tables if table.name in kept]
-    headings = list(dict.fromkeys(column.label for table in found for column in table.columns))
+    selected = [table for table in tables if table.name in kept]
+    headings = list(dict.fromkeys(column.label for table in selected for column in table.columns))
     columns = [_known(name, headings, "column", "--column") for name in choice.columns]
-    by_title = {title: title for table in found for title in _methods(table)}
+    by_title = {title: title for table in selected for title in _methods(table)}
     known = by_title | {row: title for row, title in titles.items() if title in by_title}
     rows = [known[_known(name, list(known), "row", "--row")] for name in choice.rows]
     if choice.order:
         by = _known(choice.order.removeprefix("-"), headings, "column", "--order")
-        found = [_ordered(table, by, choice.order.startswith("-")) for table in found]
-    found = [_of_columns(_of_rows(table, rows), columns) for table in found]
-    found = [replace(table, title=captions.get(table.name, table.title).rstrip(". ")) for table in found]
-    return [_rounded(table, choice.decimals) for table in found] if choice.decimals != DIGITS else found
+        selected = [_ordered(table, by, choice.order.startswith("-")) for table in selected]
+    selected = [_of_columns(_of_rows(table, rows), columns) for table in selected]
+    selected = [replace(table, title=captions.get(table.name, table.title).rstrip(". ")) for table in selected]
+    return [_rounded(table, choice.decimals) for table in selected] if choice.decimals != DIGITS else selected
 
 
 def _known(name: str, known: Iterable[str], kind: str, option: str) -> str:
-    found = as_known(name, known := list(known))
-    if found not in known:
+    spelt = as_known(name, known := list(known))
+    if spelt not in known:
         raise unknown(kind, name, known, option, error=ReportError)
-    return found
+    return spelt
 
 
 def _place(table: Table, heading: str) -> int | None:

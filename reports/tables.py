@@ -77,10 +77,10 @@ def _data(section: Section, cells: pd.DataFrame) -> tuple[list[str], list[list[o
 
 
 def _accuracy_cell(section: Section, mine: pd.DataFrame, dataset: str, setting: str, method: str) -> TableCell:
-    found = mine[mine["setting"] == setting]
-    if found.empty:
+    cells = mine[mine["setting"] == setting]
+    if cells.empty:
         return TableCell(HOLE, hint="not planned")
-    return value_cell(found.iloc[0], section.done(dataset, setting, method)["address"])
+    return value_cell(cells.iloc[0], section.done(dataset, setting, method)["address"])
 
 
 def value_cell(cell: pd.Series, runs: Iterable[str]) -> TableCell:
@@ -93,16 +93,16 @@ def value_cell(cell: pd.Series, runs: Iterable[str]) -> TableCell:
 
 
 def _cost_cells(section: Section, dataset: str, method: str) -> list[TableCell]:
-    found = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
+    runs = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
     digits = {"passes_per_step": 1, "images_per_second": 0, "seconds": 0}
-    seconds = mean_std(found["seconds"])[0]
+    seconds = mean_std(runs["seconds"])[0]
     digits["seconds"] = 1 if seconds < 100 else 0
-    return [number_cell(mean_std(found[name])[0], places) for name, places in digits.items()]
+    return [number_cell(mean_std(runs[name])[0], places) for name, places in digits.items()]
 
 
 def _privilege_cell(section: Section, dataset: str, method: str) -> TableCell:
-    found = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
-    marks = dict.fromkeys(mark.replace("_", " ") for marks in found["privileges"] for mark in marks)
+    runs = section.frame[(section.frame["dataset"] == dataset) & (section.frame["row"] == method)]
+    marks = dict.fromkeys(mark.replace("_", " ") for marks in runs["privileges"] for mark in marks)
     return words(", ".join(marks) or HOLE)
 
 
@@ -157,8 +157,8 @@ _SCORED = {
 
 def _data_notes(section: Section, dataset: str) -> list[str]:
     """What must be known of the networks scored, and of the labels of test and training images."""
-    found = section.frame.loc[section.frame["dataset"] == dataset, "address"]
-    records = [section.material.records[address] for address in found]
+    addresses = section.frame.loc[section.frame["dataset"] == dataset, "address"]
+    records = [section.material.records[address] for address in addresses]
     several = {record["spec"].get("scored") for record in records if record["cost"].get("networks", 1) > 1}
     notes = [f"Methods with several networks {_SCORED[how]}." for how in _SCORED if how in several]
     if any(record.get("data", {}).get("test_labels") == "given" for record in records):

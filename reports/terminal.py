@@ -21,7 +21,7 @@ def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable
     """The accuracies of a table; what else stands beside them is in the files and on the page."""
     settings = [n for n, column in enumerate(table.columns) if n and column.label not in _LEFT_OUT]
     mean = [n for n, column in enumerate(table.columns) if column.label == _MEAN]
-    found = []
+    tables = []
     for start in range(0, len(settings), at_once):
         last = start + at_once >= len(settings)
         title = Text(table.title, style="table.title")  # text of suites: as str it would be read as markup
@@ -33,8 +33,8 @@ def terminal_tables(table: Table, at_once: int = SETTINGS) -> list[TerminalTable
             shown.add_column(Text(table.columns[n].label), justify="right" if n else "left", overflow="fold")
         for row in table.rows:
             shown.add_row(*(Text(row[n].text, style="bold" if row[n].bold else "") for n in places))
-        found.append(shown)
-    return found
+        tables.append(shown)
+    return tables
 
 
 def paper_tables(table: Table) -> list[TerminalTable]:
