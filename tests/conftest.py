@@ -110,7 +110,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run_here(cells, places, finished, tell, use_mps, rules):  # type: ignore[no-untyped-def]
         for cell in cells:
             executed.append(cell.label)
-            finished(cell, work(cell.spec, places[0].environment, None))
+            finished(cell, work(cell.spec, places[0].environment))
 
     monkeypatch.setattr(scheduler, "run_local", run_here)
     return executed

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.doctor.doctor import Budget, Fault, Skipped
 from bench.machine.accelerator import is_cuda
+from bench.machine.processes import process_start
 from bench.sweep import lease
 from common.record import Record
 from results.layout import Layout
@@ -106,7 +107,7 @@ def kill_worker(store: Path) -> int:
     """Kill the process that holds the lease of the store's only run; how many were killed."""
     for path in Layout(store).leases.glob("*.json"):
         holder = lease.read(path)
-        if holder is not None and lease.process_start(holder.pid) == (holder.started or None):
+        if holder is not None and process_start(holder.pid) == (holder.started or None):
             os.kill(holder.pid, signal.SIGKILL)
             return 1
     return 0

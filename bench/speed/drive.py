@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench import plugins
 from bench.machine import accelerator
 from bench.speed import budget, together
 from bench.speed.case import Case, Failed, LeftOut, Speed
+from bench.speed.workers import fresh_processes
 from common import allotment
 
 Found = Speed | LeftOut | Failed
@@ -52,9 +52,7 @@ def _line(fault: Exception) -> str:
 
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
     """The result of a call in a fresh process."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    executor = ProcessPoolExecutor(1, initializer=plugins.register, initargs=(plugins.added_files(),))
+    executor = fresh_processes(1)
     try:
         return executor.submit(work, *arguments).result()
     finally:

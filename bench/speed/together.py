@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, wait
 from pathlib import Path
 
-from bench import plugins
 from bench.speed.case import Case
+from bench.speed.workers import fresh_processes
 
 WINDOW_SECONDS = 2.0  # at least so long each is timed
 _LONGEST_WAIT_SECONDS = 900.0
@@ -54,9 +54,7 @@ def rate(case: Case, longest: float | None = None) -> float:
 
     longest: seconds after which they are given up, with a TimeoutError.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    executor = ProcessPoolExecutor(case.at_once, initializer=plugins.register, initargs=(plugins.added_files(),))
+    executor = fresh_processes(case.at_once)
     with tempfile.TemporaryDirectory() as folder:
         try:
             futures = [executor.submit(train, case, number, Path(folder)) for number in range(case.at_once)]

@@ -141,7 +141,7 @@ def _submit(client: Any, queue: Queue, environment: Environment, flying: Flying)
         # A key of its own: the same run may be submitted again after it was busy.
         key = f"run-{cell.address}-{secrets.token_hex(4)}"
         watch = stall.Watch(Layout(environment.store).lease(cell.address), environment.stall_seconds)
-        future = client.submit(work, cell.spec, environment, None, dead_token, key=key, pure=False)
+        future = client.submit(work, cell.spec, environment, dead_token, key=key, pure=False)
         flying[future] = cell, watch
 
 

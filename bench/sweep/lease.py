@@ -18,6 +18,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from bench.machine.processes import process_start
 from common import job
 
 BEAT_SECONDS = 1.0
@@ -59,16 +60,6 @@ def _boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return "unknown"
-
-
-def process_start(pid: int) -> str | None:
-    """Start time of a process of this machine as the kernel counts it; None where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields[19]  # a zombie holds nothing any more
 
 
 def _encoded(holder: Holder) -> bytes:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from multiprocessing import process
 from pathlib import Path
 
-from bench.sweep.lease import process_start
+from bench.machine.processes import process_start
 from common.errors import UserError
 
 SHARED_MEMORY = Path("/dev/shm")

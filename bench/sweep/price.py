@@ -122,14 +122,13 @@ def probe(
 
 
 def _probed(spec: Specification, image_shape: tuple[int, int, int], device: str, beside: int) -> float:
-    from joblib.externals.loky import ProcessPoolExecutor
-
     from bench.speed.references import probe_rate
+    from bench.speed.workers import fresh_processes
 
     height, width, channels = image_shape
     shape, steps = (channels, height, width), 200 if is_cuda(device) else 5
     with ExitStack() as stack:
-        workers = [stack.enter_context(ProcessPoolExecutor(max_workers=1)) for _ in range(beside)]
+        workers = [stack.enter_context(fresh_processes(1)) for _ in range(beside)]
         # once to start, that none measures while another still imports
         for count in (5, steps) if beside > 1 else (steps,):
             running = [

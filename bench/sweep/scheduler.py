@@ -17,7 +17,7 @@ from bench.sweep import leftovers, mps, stall
 from bench.sweep.run_queue import Finished, Queue, Rules, failure
 from bench.sweep.slot_worker import SlotWorker, Stalled
 from bench.sweep.slots import Place, spread
-from bench.sweep.worker import Driver, Outcome, work
+from bench.sweep.worker import Outcome, work
 from common import stop
 from results.layout import Layout
 
@@ -63,7 +63,7 @@ class _Feeder:
         try:
             if self._has_room(place, number, cell):
                 place.begin(number, cell)
-                outcome = worker.call(work, cell.spec, environment, Driver.this(), dead_token, watch=watch)
+                outcome = worker.call(work, cell.spec, environment, dead_token, watch=watch)
         except TerminatedWorkerError:
             outcome = Outcome("killed")
         except Stalled:

@@ -15,6 +15,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from bench.machine import accelerator
+from bench.machine.processes import Driver, process_start
 from bench.sweep import halt, lease, mps, stall
 from bench.sweep.worker import import_all, prepare_worker
 
@@ -63,7 +64,7 @@ class SlotWorker:
             timeout=None,
             env=variables or None,
             initializer=prepare_worker,
-            initargs=(self._folder,),
+            initargs=(Driver.this(), self._folder),
         )
         halt.hold_signals()  # now, as loky lets them through again where it starts a process of its own
         if variables:
@@ -92,7 +93,7 @@ class SlotWorker:
     def _halt(self, future: Any) -> None:
         """Have the run stop in order, or else kill the process; its lease is free afterwards."""
         assert self._executor is not None
-        processes = {pid: lease.process_start(pid) for pid in list(self._executor._processes or ())}
+        processes = {pid: process_start(pid) for pid in list(self._executor._processes or ())}
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -100,7 +101,7 @@ class SlotWorker:
             future.result(timeout=halt.STOP_SECONDS)
         self.stop()
         end = time.monotonic() + halt.STOP_SECONDS
-        while any(lease.process_start(pid) == start for pid, start in processes.items()) and time.monotonic() < end:
+        while any(process_start(pid) == start for pid, start in processes.items()) and time.monotonic() < end:
             time.sleep(_IDLE_SECONDS)
         if self._watch is not None:
             lease.clear(self._watch.path)

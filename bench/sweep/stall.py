@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.machine.processes import process_start
 from bench.sweep import lease
 
 DEFAULT_MINUTES = 30.0
@@ -63,7 +64,7 @@ def answer(folder: Path | None) -> None:
 def ask(folder: Path | None, path: Path) -> str:
     """Where the run whose lease lies at `path` stands, as text; empty where it does not answer."""
     holder = lease.read(path)
-    if folder is None or holder is None or lease.process_start(holder.pid) != holder.started:
+    if folder is None or holder is None or process_start(holder.pid) != holder.started:
         return ""
     dump = _dump(folder, holder.pid)
     if not dump.is_file():
@@ -82,7 +83,7 @@ def clear(path: Path) -> None:
     """Remove the lease of a run whose process was killed just now."""
     end = time.monotonic() + _DEATH_SECONDS
     while (holder := lease.read(path)) is not None and time.monotonic() < end:
-        if lease.process_start(holder.pid) != holder.started:
+        if process_start(holder.pid) != holder.started:
             lease.clear(path)
             return
         time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from traceback import format_exception
 
 from bench import plugins
 from bench.machine import accelerator
+from bench.machine.processes import Driver, end_with
 from bench.sweep import changed, halt, lease, leftovers, stall
 from bench.training.environment import Environment
 from common.specification import Specification
@@ -25,21 +25,8 @@ from results.store import Store, StoreError
 KEPT_BYTES = 4 * 2**30
 """A worker that its runs have left larger by this is replaced: a leak of a method's, as data and libraries are less."""
 
-_watched: set[int] = set()
 _idle = threading.Event()  # no run is executed
 _idle.set()
-
-
-@dataclass(frozen=True)
-class Driver:
-    """The process that started the workers, for those on its own machine; a worker does not outlive it."""
-
-    pid: int
-    started: str  # empty where the system does not tell (no /proc): then nobody can watch it
-
-    @classmethod
-    def this(cls) -> Driver:
-        return cls(os.getpid(), lease.process_start(os.getpid()) or "")
 
 
 @dataclass(frozen=True)
@@ -57,8 +44,10 @@ class Outcome:
     elsewhere: bool = False
 
 
-def prepare_worker(folder: Path | None) -> None:
+def prepare_worker(driver: Driver, folder: Path | None) -> None:
     """Let a worker process live on from run to run: what it has imported and loaded is not read again.
+
+    It ends with its driver, with its run stopped in order if it does so soon.
 
     loky replaces a worker that has grown by 300 MB since its first run, if psutil is installed. A run on another data
     set, or the first on an accelerator, does that without any leak. folder: of the command, for what its processes
@@ -67,6 +56,7 @@ def prepare_worker(folder: Path | None) -> None:
     from joblib.externals.loky import process_executor
 
     process_executor._MAX_MEMORY_LEAK_SIZE = KEPT_BYTES
+    end_with(driver, _leave)
     leftovers.use_folder(folder)
     halt.listen()
     stall.answer(folder)
@@ -82,31 +72,18 @@ def import_all() -> None:
     import bench.training.execute  # noqa: F401
 
 
-def _watch(driver: Driver) -> None:
-    """Exit when the driver is gone, with the run stopped in order if it does so soon."""
-    if not driver.started or driver.pid in _watched:
-        return
-    _watched.add(driver.pid)
-
-    def watch() -> None:
-        while lease.process_start(driver.pid) == driver.started:
-            time.sleep(1.0)
-        halt.ask()
-        wait_until_idle()
-        leftovers.remove()  # the driver's folder
-        os._exit(3)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _leave() -> None:
+    halt.ask()
+    wait_until_idle()
+    leftovers.remove()  # the driver's folder
 
 
-def work(spec: Specification, environment: Environment, driver: Driver | None, dead_token: str = "") -> Outcome:
+def work(spec: Specification, environment: Environment, dead_token: str = "") -> Outcome:
     """Execute one run unless it is done or somebody else is at it. Never raises for a fault of the run itself.
 
     dead_token: a lease that the driver has watched long enough to know that its holder is gone.
     """
     taken_up = time.perf_counter()
-    if driver is not None:
-        _watch(driver)
     store, where = Store(environment.store), address(spec)
     held = None
     halt.forget(where)

@@ -53,7 +53,7 @@ with fresh_cuda.devices(2) as driver:
         given = specification("cross_entropy", seed=seed)
         store = Path(tempfile.mkdtemp())
         asked = len(driver.asked)
-        outcome = work(given, Environment(store, None, device, capture="off"), None)
+        outcome = work(given, Environment(store, None, device, capture="off"))
         record = Store(store).load(address(given)) if outcome.status == "done" else None
         found[name] = {
             "said": f"{outcome.status} {outcome.message}".strip(),

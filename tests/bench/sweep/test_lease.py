@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from command_line import HOME, wait_for
 
-from bench.sweep import lease, worker
+from bench.machine.processes import process_start
+from bench.sweep import lease
 
 
 @pytest.fixture
@@ -63,13 +64,6 @@ def test_without_proc_a_holder_lives_as_long_as_it_beats_and_no_driver_is_watche
     now[0] = lease.DEAD_AFTER_SECONDS + 1
     assert not observer.is_dead(replace(held.holder, counter=held.holder.counter + 1))
     held.release()
-    ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    monkeypatch.setattr(worker, "_watched", set())
-    driver = worker.Driver.this()
-    assert driver.started == ""
-    worker._watch(driver)
-    assert (worker._watched, ended) == (set(), [])
 
 
 def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Path) -> None:
@@ -95,7 +89,7 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_at_once(path: Pa
 
 
 def test_a_reused_pid_is_told_by_its_start_time() -> None:
-    mine = lease.process_start(os.getpid())
+    mine = process_start(os.getpid())
     assert mine is not None
     holder = lease.Holder(lease.socket.gethostname(), lease._boot_id(), os.getpid(), mine, "t")
     assert not judge(holder)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from command_line import HOME
 
+from bench.machine.processes import process_start
 from bench.sweep import mps
-from bench.sweep.lease import process_start
 
 HOLD = """
 import sys, time

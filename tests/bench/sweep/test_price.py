@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Command, write_suite
+from command_line import Command, run, write_suite
 from small_runs import specification
 
 from bench.commands import dry_run
@@ -143,6 +143,32 @@ def test_a_probe_measures_several_processes_at_once(tmp_path: Path) -> None:
     assert list(found) == [price._machine_key(cell.spec)]
     assert found[price._machine_key(cell.spec)] > 0
     assert price.probe([cell], {(None, *price._machine_key(cell.spec)): 1.0}, "cpu") == {}  # type: ignore[list-item]
+
+
+NETWORK = """
+from torch import nn
+
+from bench.networks import NetworkInfo
+from bench.networks.network import Network
+
+
+def tiny(num_classes, image_shape):
+    channels, height, width = image_shape
+    return Network([nn.Flatten(), nn.Linear(channels * height * width, num_classes)])
+
+
+NETWORKS = [NetworkInfo("tiny_net", "Tiny", "a test", tiny, image_shape=(1, 8, 8))]
+"""
+
+
+def test_a_probe_knows_the_networks_of_plug_ins(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NETWORK)
+    write_suite(tmp_path / "s.toml", epochs=1)
+    path = tmp_path / "s.toml"
+    path.write_text(path.read_text().replace('"digits_cnn"', '"tiny_net"'))
+    status, output = run("run", "s.toml", "--plugin", "net.py", "--dry-run", "--probe", cwd=tmp_path)
+    assert status == 0, output
+    assert output.splitlines()[-1].endswith("runs probed)")
 
 
 class _Cell:

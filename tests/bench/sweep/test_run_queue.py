@@ -77,7 +77,7 @@ def test_what_another_command_has_settled_is_not_executed_again(tmp_path: Path) 
     assert taken(found) == CELLS[1]
     assert ended == [(CELLS[0], Outcome("failed", "RuntimeError: planted", elsewhere=True))]
     Store(tmp_path).fail(CELLS[1].address, "Traceback:\nRuntimeError: planted\n")  # after it was taken
-    assert work(CELLS[1].spec, Environment(tmp_path, None), None) == Outcome(
+    assert work(CELLS[1].spec, Environment(tmp_path, None)) == Outcome(
         "failed", "RuntimeError: planted", elsewhere=True
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import finish, kill_all, results, resumes, run, start, wait_for, write_suite
 
+from bench.machine.processes import process_start
 from bench.sweep import lease
 from results.store import Store
 
@@ -122,7 +123,7 @@ def test_workers_do_not_outlive_their_driver(tmp_path: Path) -> None:
         workers = {holder.pid for holder in running(tmp_path / "out")}
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        wait_for(lambda: all(lease.process_start(pid) is None for pid in workers), seconds=10)
+        wait_for(lambda: all(process_start(pid) is None for pid in workers), seconds=10)
     finally:
         kill_all(driver)
     assert holders(tmp_path / "out") == {}
@@ -155,7 +156,7 @@ def test_a_signal_stops_in_order_and_says_how_to_go_on(
     assert line == f"{told} finished runs and checkpoints are kept: the same command goes on from there"
     assert not any((tmp_path / "out" / "leases").iterdir())  # another machine need not wait
     assert len(list((tmp_path / "out" / "checkpoints").glob("*.pt"))) == 1  # written now, and not every 1000 seconds
-    wait_for(lambda: not any(lease.process_start(pid) for pid in workers), seconds=10)
+    wait_for(lambda: not any(process_start(pid) for pid in workers), seconds=10)
     assert not list(Path("/dev/shm").glob(f"sem.loky-{driver.pid}-*"))
 
 
@@ -175,7 +176,7 @@ def test_a_run_that_does_not_listen_is_killed_and_its_lease_is_free(tmp_path: Pa
     status, output = finish(driver, timeout=30)
     assert (status, output.count("stopped by SIGTERM")) == (143, 1)
     assert not any((tmp_path / "out" / "leases").iterdir())
-    wait_for(lambda: not any(lease.process_start(pid) for pid in workers), seconds=10)
+    wait_for(lambda: not any(process_start(pid) for pid in workers), seconds=10)
 
 
 def test_two_drivers_on_one_folder_execute_each_run_once(tmp_path: Path) -> None:

@@ -172,14 +172,14 @@ def test_a_worker_of_a_cluster_that_came_later_with_a_folder_of_its_own(
             self.store = store
 
         def result(self, timeout: float) -> Outcome:
-            return work(cell().spec, Environment(self.store, None), None)
+            return work(cell().spec, Environment(self.store, None))
 
     ended = list[Outcome]()
     queue = Queue(tmp_path / "ours", [cell()], lambda settled, outcome: ended.append(outcome))
     landing, begun = cluster_runs.Landing(queue), time.monotonic()
     cluster_runs._settle(queue, landing, cell(), Future(tmp_path / "another"))
     assert not ended and landing and time.monotonic() - begun < 0.9 * cluster_runs._SHARED_SECONDS, "nobody waits"
-    work(cell().spec, Environment(tmp_path / "ours", None), None)  # as if a network folder showed it now
+    work(cell().spec, Environment(tmp_path / "ours", None))  # as if a network folder showed it now
     landing.look()
     assert ended == [Outcome("done")] and not landing
     cluster_runs._settle(queue, landing, cell(), Future(tmp_path / "ours"))
@@ -211,7 +211,7 @@ def test_a_worker_says_what_kind_of_fault_it_was(tmp_path: Path, monkeypatch: py
             raise fault
 
         monkeypatch.setattr(execute, "execute", raising)
-        outcome = work(one.spec, environment, None)
+        outcome = work(one.spec, environment)
         assert outcome.status == status
         kept = Store(tmp_path).failures()
         assert (one.address in kept) == (status == "failed")  # of the others the driver decides

@@ -11,6 +11,7 @@ import pytest
 from command_line import results, run, write_suite
 from dask_cluster import clusters
 
+from bench.machine.processes import process_start
 from bench.sweep import lease, stall
 from bench.sweep.lease import Holder
 from results.store import Store
@@ -148,7 +149,7 @@ def test_a_run_that_hangs_on_a_cluster_costs_that_run_alone(tmp_path: Path) -> N
 
 
 def test_a_process_is_asked_only_where_it_said_that_it_would_answer(tmp_path: Path) -> None:
-    own = Holder("here", "boot", os.getpid(), lease.process_start(os.getpid()) or "", "one", advanced=5)
+    own = Holder("here", "boot", os.getpid(), process_start(os.getpid()) or "", "one", advanced=5)
     (tmp_path / "a.json").write_bytes(lease._encoded(own))
     assert stall.ask(tmp_path, tmp_path / "a.json") == ""  # and we live
     assert stall.ask(None, tmp_path / "a.json") == ""
