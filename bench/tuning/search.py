@@ -79,14 +79,14 @@ def default_space(hyper: Mapping[str, HyperParameter], optimizer: Mapping[str, A
 
 
 def _axis(declared: HyperParameter, kind: type, epochs: int) -> Axis | None:
-    default, scale, in_epochs = declared["default"], declared.get("scale"), declared.get("unit") == "epochs"
-    whole = kind is int and not in_epochs
+    default, scale, counts_epochs = declared["default"], declared.get("scale"), declared.get("unit") == "epochs"
+    whole = kind is int and not counts_epochs
     if "search" in declared:
         return None if declared["search"] is None else Axis(*declared["search"], scale or "linear", whole)
     if kind not in (int, float) or "bounds" not in declared or not isinstance(default, int | float) or not default:
         return None
     low, high = declared["bounds"]
-    if in_epochs:
+    if counts_epochs:
         shares = 2 * default if isinstance(default, float) else 0.5
         return Axis(min(low / epochs, 1.0), min(max(shares, low / epochs), 1.0))
     if scale == "log" or (scale is None and max(-low, high) >= DECADE * abs(default)):
