@@ -44,7 +44,8 @@ def prices_of(paper: str, out: Path) -> Prices:
         costs[number] = seeds * training_passes(cell.spec) / rate / 3600
 
     def hours(row: Mapping[Any, Any]) -> float | None:
-        return min((costs[number] for number, (cell, _) in enumerate(cells) if is_of(row, cell)), default=None)
+        fitting = [(cell.row != row["method"], costs[n]) for n, (cell, _) in enumerate(cells) if is_of(row, cell)]
+        return min(fitting, default=(True, None))[1]  # the row of that name stands beside it, else one of its method
 
     if not cells:
         return Prices()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench import report
+from bench.api.prices import prices_of
 from reports.build import build_report
 from reports.gather import Section, gather, sections
 from reports.latex import latex
@@ -345,3 +346,14 @@ def test_the_report_prices_what_the_suites_of_a_table_would_run(tmp_path: Path) 
     assert row.count("(not run, about ") == 5
     assert "8,300 images/s of preact" in text
     assert next(line for line in text.splitlines() if line.startswith("| PENCIL |")).count("(not planned)") == 5
+
+
+def test_a_number_is_priced_by_the_row_that_would_stand_beside_it(tmp_path: Path) -> None:
+    """Not by a cheaper row of the same method: co-teaching+ has one of its own, with a network of two layers."""
+    rows = published.load(["divide-mix-style"]).to_dict("records")
+    hours = prices_of("divide-mix-style", tmp_path).hours
+    there = [row for row in rows if row["noise_model"] == "symmetric" and row["noise_rate"] == 0.2]
+    cost = {(row["method"], row["dataset"]): hours(row) for row in there}
+    for dataset in ("cifar10", "cifar100"):
+        one, two = cost["cross_entropy", dataset], cost["co_teaching_plus", dataset]
+        assert one and two and 1.5 < two / one < 2.5, "two networks, trained as the one of cross-entropy"
