@@ -18,6 +18,9 @@ OF_THE_SUITE = "the suite's"
 OF_THE_METHOD = "the method's default"
 SHARED = (OF_THE_SUITE, OF_THE_METHOD)
 
+_BY_THE_ROW = {"scored": "scored", "noise_rate_error": "noise_rate_error", "data.training_rows": "training_rows"}
+"""Keys that a row states beside its training -> its field of them."""
+
 _NOT_OF_A_PROCEDURE = ("protocol", "seed", "threads", "precision", "compile", "memorisation_every", "dataset", "method")
 """Parts of a specification that are this suite's business, or stand under another key."""
 
@@ -95,6 +98,8 @@ def source_of(key: str, cell: Cell, row: MethodRow) -> str:
 def _sets(part: MethodRow | When, key: str) -> bool:
     """Whether a row or one of its conditions has a value of its own under a key of its procedure."""
     head, _, rest = key.partition(".")
+    if key in _BY_THE_ROW:
+        return _BY_THE_ROW[key] in part.model_fields_set
     if head == "hyper":
         return rest in part.hyper
     if head in ("noise", "selection", "data"):

@@ -12,12 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from bench.api.prices import cells_of, is_of
 from bench.commands.list_rows import SuiteRow, rows_of
 from bench.planning import suite as suites
-from bench.planning.procedure import procedure
+from bench.planning.procedure import OF_THE_SUITE, own_settings, procedure, source_of
 from bench.planning.spec import Cell
+from results import published
 
 FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -142,3 +145,39 @@ def test_a_declared_key_may_differ_in_procedures_and_no_other(tmp_path: Path) ->
         file.write_text(changed.replace(head, f'{head}deviations = ["{declaration}"]\n'))
         row = next(row for row in rows_of(str(file)) if row.name == "divide_mix")
         assert len(compare(said, row)) == faults
+
+
+@pytest.mark.parametrize("paper", published.keys())
+def test_procedures_without_deviations_have_the_network_and_length_of_the_published_number(paper: str) -> None:
+    """Else the report finds that they differ, and a row that says it is the procedure never gets a verdict."""
+    cells = [cell for cell, _ in cells_of(paper)]
+    for row in published.load([paper]).to_dict("records"):
+        for cell in cells:
+            if cell.row != row["method"] or not is_of(row, cell) or cell.claim.deviations:
+                continue
+            ours = {"network": cell.spec.network, "epochs": cell.spec.epochs}
+            for key, own in ours.items():
+                theirs = row[key]
+                unknown = pd.isna(theirs) or theirs == published.UNKNOWN
+                assert unknown or theirs == own, f"{paper}, {cell.row}, {cell.setting}: {key} is {own}, not {theirs}"
+
+
+def test_procedures_of_the_reproduction_are_those_of_its_table() -> None:
+    """Of its two experiments that with networks for small images, whose logs have the table's means."""
+    networks = {name: {cell.spec.network for cell, _ in row.cells} for name, row in resolved(REPRODUCTION).items()}
+    two = {"elr_plus", "divide_mix", "sop_plus"}
+    assert networks == {name: {"preact_resnet18" if name in two else "resnet34"} for name in networks}
+    theirs = published.load([REPRODUCTION]).groupby("method")["network"].unique()
+    assert all(list(theirs[name]) == list(networks[name]) for name in networks)
+
+
+REPRODUCTION = "cifar-n-reproduction"
+
+
+def test_procedures_say_what_a_row_scores_and_whose_word_that_is() -> None:
+    cell, part = resolved(REPRODUCTION)["co_teaching"].cells[0]
+    assert own_settings(cell, part)["scored"] == "ensemble"
+    assert source_of("scored", cell, part.methods["co_teaching"]).startswith("KlemenVovk/noisy-labels")
+    other = next(cell for cell, _ in resolved(REPRODUCTION)["elr_plus"].cells)
+    assert source_of("scored", other, part.methods["elr_plus"]) == OF_THE_SUITE
+    assert source_of("noise_rate_error", other, part.methods["elr_plus"]) == OF_THE_SUITE
