@@ -12,9 +12,10 @@ PROTOCOL: dict[str, Any] = {
     "augmentation": {"crop_padding": 0, "flip": False},
 }  # fmt: skip
 LATER = {"schedule": {**_LINEAR, "start": 100}}
-_SOURCE = "bhanML/Co-teaching, main.py, model.py; the forget rate is the noise rate"
+_SOURCE = "bhanML/Co-teaching, main.py, model.py, loss.py; the forget rate is the noise rate, losses are divided twice"
+_HYPER = {"authors_behaviour": True}
 
 PUBLISHED: tuple[Mapping[str, Any], ...] = (
-    {"dataset": "cifar10", "training": PROTOCOL, "source": _SOURCE},
-    {"dataset": "cifar100", "training": PROTOCOL | LATER, "source": _SOURCE},
+    {"dataset": "cifar10", "training": PROTOCOL, "hyper": _HYPER, "source": _SOURCE},
+    {"dataset": "cifar100", "training": PROTOCOL | LATER, "hyper": _HYPER, "source": _SOURCE},
 )

@@ -38,7 +38,7 @@ BEFORE = {
     "cifar10n": (225, "58eae13427244a6e"),
     "cifar10n-lite": (30, "bc1b68fe2f7c8a4e"),
     "clothing1m": (10, "6c363552429647bf"),
-    "divide-mix-style": (81, "0010a728f82dc504"),
+    "divide-mix-style": (81, "25c7c77e81b6fbda"),
     "elr-table1": (640, "2a92f53fb5b56ab5"),
     "food101n": (5, "2d9b6f9b714b1ec5"),
     "quick": (24, "46169e36d0b5af00"),
@@ -46,8 +46,8 @@ BEFORE = {
     "webvision": (8, "0a51066ff5254222"),
     "car-sensitivity": (28, "b0f3662e19d56003"),
     "cifar-n-reproduction": (216, "ef1079b6f42f22b2"),
-    "co-teaching": (60, "62493330d84a9fbe"),
-    "sce-reproduction": (60, "6ff529a76a87b496"),
+    "co-teaching": (60, "54c6697948f95f5b"),
+    "sce-reproduction": (60, "bbfcb30ed634e62f"),
     "wrong-noise-rate": (45, "4748872b91f189ad"),
 }
 
