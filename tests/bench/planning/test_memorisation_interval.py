@@ -37,7 +37,7 @@ BEFORE = {
     "cifar100n-lite": (15, "ae0f4cfbc316b2c8"),
     "cifar10n": (330, "af14bf4c515837d4"),
     "cifar10n-lite": (30, "bc1b68fe2f7c8a4e"),
-    "clothing1m": (10, "6c363552429647bf"),
+    "clothing1m": (13, "861f57a02888b7d3"),
     "divide-mix-style": (126, "ed18c95d2fd0b5ef"),
     "elr-table1": (640, "2a92f53fb5b56ab5"),
     "food101n": (5, "2d9b6f9b714b1ec5"),
