@@ -345,7 +345,7 @@ def test_the_report_prices_what_the_suites_of_a_table_would_run(tmp_path: Path) 
     row = next(line for line in text.splitlines() if line.startswith("| DivideMix |"))
     assert row.count("(not run, about ") == 5
     assert "8,300 images/s of preact" in text
-    assert next(line for line in text.splitlines() if line.startswith("| PENCIL |")).count("(not planned)") == 5
+    assert next(line for line in text.splitlines() if line.startswith("| RRL |")).count("(not planned)") == 5
 
 
 def test_a_number_is_priced_by_the_row_that_would_stand_beside_it(tmp_path: Path) -> None:
