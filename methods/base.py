@@ -94,6 +94,8 @@ class Stage:
     def __post_init__(self) -> None:
         if type(self.epochs) not in (int, NoneType):
             raise MethodError(f"Stage({self.epochs!r}): {EPOCHS}")
+        if self.epochs is not None and self.epochs < 0:
+            raise MethodError(f"Stage({self.epochs!r}): a stage is of 0 epochs at least")
         if (self.optimizer or self.clock) and not self.restart:
             raise MethodError(f"Stage(restart=False): {IGNORED}")
         if not 0 <= self.rate_scale < float("inf"):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from methods.hyper import MethodError
-from methods.sources import Class, Source, class_of, read
+from methods.sources import Class, Source, assigned, class_of, read
 
 CONTRACT = "methods.base"
 _BASE = Path(__file__).resolve().parent / "base.py"
@@ -118,6 +118,22 @@ def _calls_of(name: str, node: ast.AST, source: Source) -> Iterator[ast.Call]:
             called_class = class_of(call.func, source)
             if called_class is not None and is_contract(called_class, name):
                 yield call
+
+
+def check_no_value(name: str, lineage: Iterable[Class]) -> None:
+    """Raise MethodError naming file and line where a class gives a hyper-parameter a value in its body: it is not used.
+
+    Looked at are the class that declares it and those that come from this one; a parent's may be replaced.
+    """
+    for source, node in lineage:
+        own = assigned(node.body)
+        if name in own:
+            raise MethodError(
+                f"{source.path}, line {own[name].lineno}: class {node.name}: gives its hyper-parameter {name!r} a "
+                "value of its own, which would not count: its default stands in `hyper`"
+            )
+        if "hyper" in own:
+            return
 
 
 def check_kept(hyper: Collection[str], lineage: Iterable[Class]) -> None:

@@ -13,6 +13,7 @@ from common.errors import unknown
 from methods.contract_checks import (
     check_class,
     check_kept,
+    check_no_value,
     functions,
     is_contract,
     taken_names,
@@ -29,7 +30,7 @@ class MethodInfo:
     """What a method says of itself, and where it stands.
 
     has_loss: False where its class surely defines neither `loss` nor `step`. own_steps: it defines `step`.
-    own_stages: it defines `stages`, or may do so. declaring: the class with its file.
+    own_stages, own_phases: it defines `stages`, `epoch_start`, or may do so. declaring: the class with its file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class MethodInfo:
     has_loss: bool = True
     own_steps: bool = False
     own_stages: bool = False
+    own_phases: bool = False
     declaring: Class | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -142,7 +144,8 @@ def _info(one: Class) -> MethodInfo | None:
     has_loss, own_steps = not known or bool({"loss", "step"} & defined), "step" in defined
     return MethodInfo(
         class_name=node.name, module=source.module, path=source.path, has_loss=has_loss, own_steps=own_steps,
-        own_stages="stages" in defined or not known, declaring=one, **literals,
+        own_stages="stages" in defined or not known, own_phases="epoch_start" in defined or not known, declaring=one,
+        **literals,
     )  # fmt: skip
 
 
@@ -201,6 +204,7 @@ def _check_hyper(hyper: Any, one: Class, lineage: Sequence[Class]) -> None:
         check_declaration(name, declared, hyper, where)
         if name in taken:
             raise MethodError(f"{where}: hyper-parameter {name!r} would hide the attribute `{name}`, {taken[name]}")
+        check_no_value(name, lineage)
         whole = type(declared["default"]) is int and not {"unit", "type"} & declared.keys()
         if whole and whole_number_annotated_float(name, lineage):
             raise MethodError(f"{where}: hyper-parameter {name!r} {WHOLE_DEFAULT.format(declared['default'])}")

@@ -62,6 +62,13 @@ def _declared(further: Further, **said: Any) -> HyperParameter:
     return cast(HyperParameter, {**said, **further})
 
 
+def _of(kind: type, default: Any) -> Any:
+    """The default, if it is of the kind that a helper declares: 1.0 would make real numbers of whole ones."""
+    if default is not None and type(default) is not kind:
+        raise ValueError(f"the default {default!r} is not of type {kind.__name__}")
+    return default
+
+
 def real(default: float | None, low: float, high: float, *, source: str, **further: Unpack[Further]) -> HyperParameter:
     """A real number in [low, high]."""
     kind = {"type": "float"} if default is None else {}
@@ -72,7 +79,7 @@ def real(default: float | None, low: float, high: float, *, source: str, **furth
 def integer(default: int | None, low: int, high: int, *, source: str, **further: Unpack[Further]) -> HyperParameter:
     """A whole number in [low, high]."""
     kind = {"type": "int"} if default is None else {}
-    return _declared(further, default=default, bounds=(low, high), source=source, **kind)
+    return _declared(further, default=_of(int, default), bounds=(low, high), source=source, **kind)
 
 
 def epochs(
@@ -84,12 +91,12 @@ def epochs(
 
 def choice(default: str, *others: str, source: str, **further: Unpack[Further]) -> HyperParameter:
     """One of the words `default` and `others`."""
-    return _declared(further, default=default, choices=(default, *others), source=source)
+    return _declared(further, default=_of(str, default), choices=(default, *others), source=source)
 
 
 def flag(default: bool, *, source: str, **further: Unpack[Further]) -> HyperParameter:
     """A switch."""
-    return _declared(further, default=default, source=source)
+    return _declared(further, default=_of(bool, default), source=source)
 
 
 HELPERS: dict[str, Callable[..., HyperParameter]] = {

@@ -1,18 +1,19 @@
-"""The stages of a planned run, asked of its method before anything is written: without data, on a stand-in task."""
+"""Stages and first phases of a planned run, asked of its method before anything is written: on a task without data."""
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.training.optim_build import of_stage
-from bench.training.phases import bounds_of, place
+from bench.training.phases import bounds_of, check_phase, phases_of, place
 from bench.training.run_networks import NetworkSettings
 from bench.training.seeds import Streams
 from bench.training.task import RunTask
@@ -30,7 +31,7 @@ def check_stages(spec: Specification, num_classes: int, samples: int, image_shap
     """
     kind = methods.load(spec.method.name)
     with _generators_as_before():
-        task = _stand_in(spec, num_classes, samples, image_shape)
+        task = _stand_in(spec, num_classes, torch.arange(samples) % num_classes, image_shape)
         try:
             _check(_unbuilt(kind, spec, task), spec)
             return
@@ -46,6 +47,39 @@ def check_stages(spec: Specification, num_classes: int, samples: int, image_shap
             raise
         except Exception:
             return
+
+
+def check_phases(spec: Specification, num_classes: int, samples: int, image_shape: tuple[int, int, int]) -> None:
+    """Raise MethodError, naming file and line, where the phases of a run's first epoch cannot be walked over.
+
+    The method is asked twice, with classes that are alike in size and with others: what is wrong both times does not
+    come of labels. Where it looks at images, or fails, nothing is raised: the run itself looks again. What it prints is
+    dropped.
+    """
+    even = torch.arange(samples) % num_classes
+    uneven = (num_classes * ((torch.arange(samples) + 0.5) / samples) ** 2).long()
+    with _generators_as_before(), redirect_stdout(io.StringIO()):
+        tasks = [_stand_in(spec, num_classes, labels, image_shape) for labels in (even, uneven)]
+        faults = [_of_phases(spec, task) for task in tasks]
+    if faults[0] is not None and faults[1] is not None:
+        raise faults[0]
+
+
+def _of_phases(spec: Specification, task: RunTask) -> MethodError | None:
+    """What is wrong with the phases of the first epoch, as far as it can be told."""
+    try:
+        method = methods.load(spec.method.name)(task, **spec.method.hyper)
+        task.seed_epoch(1)
+        method.stage_start(0)
+        given = method.epoch_start(1)
+    except Exception:
+        return None
+    try:
+        for phase in phases_of(method, 1, given):
+            check_phase(method, phase, task.num_samples)
+    except MethodError as fault:
+        return fault
+    return None
 
 
 def _check(method: Method, spec: Specification) -> None:
@@ -65,12 +99,12 @@ def _unbuilt(kind: type[Method], spec: Specification, task: RunTask) -> Method:
     return made
 
 
-def _stand_in(spec: Specification, num_classes: int, samples: int, image_shape: tuple[int, int, int]) -> RunTask:
+def _stand_in(spec: Specification, num_classes: int, labels: Tensor, image_shape: tuple[int, int, int]) -> RunTask:
     """A task with the numbers and the networks of the run, and with labels that are nobody's; it has no images."""
     rate = spec.noise.rate if spec.noise_rate is None else spec.noise_rate
     matrix = (1 - rate) * torch.eye(num_classes) + rate / num_classes
     return RunTask(
-        labels=torch.arange(samples) % num_classes,
+        labels=labels,
         num_classes=num_classes,
         epochs=spec.epochs,
         batch_size=spec.batch_size,

@@ -37,8 +37,10 @@ def _bounds(stages: object, epochs: int) -> list[Bounds]:
     for stage in stages:
         if not isinstance(stage, Stage):
             raise MethodError(f"gives {_kind(stage)} among its stages")
+        if stage.epochs is None and any(each.epochs is None for each, _, _ in found):
+            raise MethodError("two stages have no number of epochs: the first of them takes the rest of the run")
         length = epochs - done if stage.epochs is None else stage.epochs
-        if length < 0 or done + length > epochs:
+        if done + length > epochs:
             raise MethodError(f"the method's stages need more than the {epochs} epochs of this run")
         bounds.append((stage, done, done + length))
         done += length
@@ -47,19 +49,25 @@ def _bounds(stages: object, epochs: int) -> list[Bounds]:
     return bounds
 
 
-def phases_of(method: Method, epoch: int) -> list[Phase]:
-    """The phases of an epoch. Raises MethodError naming file and line where it gives something else.
+NOTHING = "no phase of the first epoch has rows, so that nothing would be trained"
 
-    None at all is an epoch that trains nothing, as where no sample is confident.
+
+def phases_of(method: Method, epoch: int, given: object) -> list[Phase]:
+    """What `epoch_start` gave, as phases. Raises MethodError naming file and line where it is something else.
+
+    None at all, or none with rows, is an epoch that trains nothing, as where no sample is confident. In the first epoch
+    that is refused: nothing has been learnt yet by which samples could be left out.
     """
-    given: object = method.epoch_start(epoch)
+    here = place(method, "epoch_start")
     if not isinstance(given, list | tuple):
-        raise MethodError(f"{place(method, 'epoch_start')}: gives {_kind(given)}, not a list of Phase")
+        raise MethodError(f"{here}: gives {_kind(given)}, not a list of Phase")
     for one in given:
         if not isinstance(one, Phase):
-            raise MethodError(f"{place(method, 'epoch_start')}: gives {_kind(one)} among its phases")
+            raise MethodError(f"{here}: gives {_kind(one)} among its phases")
         if fault := _malformed(one.rows, one.streams):
-            raise MethodError(f"{place(method, 'epoch_start')}: a phase has {fault}")
+            raise MethodError(f"{here}: a phase has {fault}")
+    if epoch == 1 and all(phase.rows is not None and not len(phase.rows) for phase in given):
+        raise MethodError(f"{here}: {NOTHING}")
     return list(given)
 
 
@@ -82,16 +90,20 @@ def _malformed(rows: object, streams: object) -> str:
 
 def check_phase(method: Method, phase: Phase, samples: int) -> None:
     """Raise MethodError naming file and line unless rows are of the training set, and those of a walk each once."""
-    sizes = [phase.batch_size or 1, *(size for _, size in phase.streams.values())]
-    faults = [] if min(sizes) > 0 else [f"a batch size of {min(sizes)}"]
-    if phase.batches is not None and phase.batches < 1:
-        faults.append(f"a number of batches of {phase.batches}")
+    sizes = [phase.batch_size, *(size for _, size in phase.streams.values())]
+    faults = [f"a batch size of {size}" for size in sizes if not _is_count(size)]
+    faults += [] if _is_count(phase.batches) else [f"a number of batches of {phase.batches}"]
     walks = {"rows": phase.rows, **{f"streams[{name!r}]": rows for name, (rows, _) in phase.streams.items()}}
     for name, rows in walks.items():
         if rows is not None and (fault := _wrong_rows(rows, samples, name == "rows")):
             faults.append(f"`{name}` {fault}")
     if faults:
         raise MethodError(f"{place(method, 'epoch_start')}: a phase has {faults[0]}")
+
+
+def _is_count(given: object) -> bool:
+    """Whether a number is a whole one over 0; None, which leaves it to the suite, is well."""
+    return given is None or (isinstance(given, Integral) and int(given) > 0)
 
 
 def _wrong_rows(rows: Tensor, samples: int, once: bool) -> str:

@@ -164,6 +164,11 @@ UNREADABLE = {
     "a whole number that is annotated": (
         '{"a": integer(1, 0, 2, source="")}\n    a: float', "'a' = 1 is a whole number, and no other",
     ),
+    "a real number among whole ones": (
+        '{"a": integer(1.0, 0, 2, source="")}', "the default 1.0 is not of type int",
+    ),
+    "a number as a switch": ('{"a": flag(0, source="")}', "the default 0 is not of type bool"),
+    "a number as a word": ('{"a": choice(1, "b", source="")}', "the default 1 is not of type str"),
     "a name of torch's": (
         '{"train": flag(False, source="")}',
         "hyper-parameter 'train' would hide the attribute `train`, which every method has as a torch.nn.Module",
@@ -182,7 +187,7 @@ def test_a_wrong_declaration_is_refused_with_file_and_line(
     case: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
     declared, told = UNREADABLE[case]
-    text = PARENT.replace("import epochs, flag, real", "import epochs, flag, integer, real") + (
+    text = PARENT.replace("import epochs, flag, real", "import choice, epochs, flag, integer, real") + (
         f'\n\nclass Mine(Parent):\n    name = "mine"\n    title = "Mine"\n    hyper = {declared}\n'
     )
     path = tmp_path / "plug.py"
@@ -204,6 +209,10 @@ AGAINST_THE_CONTRACT = {
     "a share as a stage": (
         "def stages(self): return [Stage(.5), Stage()]",
         "Stage(0.5): `epochs` is a whole number, or None for the rest of the run",
+    ),
+    "a hyper-parameter that has a value": (
+        "start: float = 0.25",
+        "gives its hyper-parameter 'start' a value of its own, which would not count",
     ),
     "a stage that ignores its settings": (
         'def stages(self): return [Stage(1), Stage(optimizer={"lr": 9.0}, restart=False)]',

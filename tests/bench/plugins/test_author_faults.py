@@ -3,10 +3,10 @@
 1. An edited file keeps its old record: `test_edited_plugin.py`.
 2. A subclass loses its parent's declaration: `test_inherited_declarations.py`.
 3. `Stage(restart=False, ...)` ignores settings: AGAINST_THE_CONTRACT there; at the top level of a file: here.
-4. `Phase.rows` with duplicates, out of range, or of no rows' kind: `test_epochs_and_phases.py`.
+4. `Phase.rows` with duplicates, out of range, empty, or of no rows' kind: here, and `test_epochs_and_phases.py`.
 5. `Stage(.5)`: as 3; stages that do not fit into the run: here.
 6. A hyper-parameter hides an attribute: UNREADABLE in `test_inherited_declarations.py`; is overwritten: here.
-7. A whole number is the default of a real one: UNREADABLE there.
+7. A whole number is the default of a real one, or a real one that of a whole: UNREADABLE there.
 8. `check` takes probabilities for logits: "probabilities ..." of `planted_faults.py`.
 9. `check` does not miss what is never observed: "nothing is observed" there.
 10. `check` believes in networks that are not there: "two networks declared, one there" and the two after it.
@@ -43,7 +43,8 @@ BODY = """
 """
 HEAD = """
 import torch.nn.functional as F
-from methods.base import Method, Stage
+import torch
+from methods.base import Method, Phase, Stage
 from methods.hyper import epochs, real
 {top}
 
@@ -67,6 +68,14 @@ DO_NOT_FIT = {
         "def stages(self): return [Stage(self.long), Stage()]\n"
         "    def build(self): super().build(); self.long = 5 * len(self.network.blocks)",
         "Mine.stages: the method's stages need more than the 4 epochs of this run",
+    ),
+    "fewer than none": (
+        "def stages(self): return [Stage(self.first - 3), Stage()]",
+        "Mine.stages: Stage(-1): a stage is of 0 epochs at least",
+    ),
+    "the rest twice": (
+        'def stages(self): return [Stage(1), Stage(), Stage(None, {"lr": 0.1})]',
+        "Mine.stages: two stages have no number of epochs: the first of them takes the rest of the run",
     ),
     "no list": ("def stages(self): pass", "Mine.stages: gives nothing, not a list of Stage"),
     "no stages": ("def stages(self): return [4]", "Mine.stages: gives a int among its stages"),
@@ -97,6 +106,48 @@ def test_stages_that_cannot_be_trained_are_refused_before_anything_is_written(
     write_suite(tmp_path / "s.toml", methods=("cross_entropy", "mine"))
     line = refused("run", "s.toml", "--plugin", "mine.py")
     assert line.startswith(line_of(path, "def stages") + told)
+
+
+NO_WALK = {
+    "a row twice": ("[Phase(torch.tensor([4, 4, 5]))]", "a phase has `rows` with 2 different of 3"),
+    "a row that is not there": ("[Phase(torch.arange(9999))]", "a phase has `rows` with row 9998; they go from 0 to "),
+    "a mask": ("[Phase(self.task.labels == 0)]", "a phase has `rows` of torch.bool [1397]; they must be [n] int64"),
+    "no rows": ("[Phase(torch.zeros(0).long())]", "no phase of the first epoch has rows, so that nothing would be"),
+    "no phase": ("[]", "no phase of the first epoch has rows, so that nothing would be trained"),
+    "no batch": ("[Phase(batch_size=0)]", "a phase has a batch size of 0"),
+    "half a sample": ("[Phase(batch_size=2.5)]", "a phase has a batch size of 2.5"),
+    "half a batch": ("[Phase(batches=2.5)]", "a phase has a number of batches of 2.5"),
+    "no list": ("Phase()", "gives a Phase, not a list of Phase"),
+}
+
+
+@pytest.mark.parametrize("case", NO_WALK)
+def test_a_first_epoch_that_cannot_be_walked_over_is_refused_before_anything_is_written(
+    case: str, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    given, told = NO_WALK[case]
+    path = write(tmp_path, f"def epoch_start(self, epoch): print('asked'); return {given}")
+    write_suite(tmp_path / "s.toml", methods=("cross_entropy", "mine"))
+    line = refused("run", "s.toml", "--plugin", "mine.py")
+    assert line.startswith(line_of(path, "def epoch_start") + "Mine.epoch_start: " + told)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "self.task.evaluate(self.network).argmax(1).nonzero()[:, 0]",  # looks at images
+        "(self.task.labels == 0).nonzero()[:, 0]",
+        "((self.task.labels.bincount()[self.task.labels] - 139.5).abs() > 1).nonzero()[:, 0]",  # even: none
+        "(torch.tensor([4, 4]) if self.task.labels.bincount().unique().numel() < 3 else None)",
+    ],
+)
+def test_phases_that_follow_from_data_are_left_to_the_run(
+    rows: str, command: Command, in_process: list[str], tmp_path: Path
+) -> None:
+    write(tmp_path, f"def epoch_start(self, epoch): return [Phase({rows})]")
+    write_suite(tmp_path / "s.toml", epochs=1, methods=("mine",))
+    ended = command("run", "s.toml", "--plugin", "mine.py")
+    assert ended.status == 0, ended
 
 
 def test_asking_for_stages_draws_nothing(tmp_path: Path) -> None:

@@ -128,6 +128,10 @@ def test_a_row_may_stand_in_a_stream_several_times(start: Starter) -> None:
     ("phase", "message"),
     [
         ({"batches": 0}, "a number of batches of 0"),
+        ({"batches": 2.5}, "a number of batches of 2.5"),
+        ({"batch_size": 0}, "a batch size of 0"),
+        ({"batch_size": 2.5}, "a batch size of 2.5"),
+        ({"rows": torch.zeros(0, dtype=torch.int64)}, "no phase of the first epoch has rows"),
         ({"rows": torch.tensor([1, 1])}, "`rows` with 1 different of 2"),
         ({"rows": torch.tensor([-1, 1])}, "`rows` with row -1; they go from 0 to"),
         ({"rows": torch.tensor([True, False])}, "`rows` of torch.bool"),
@@ -137,6 +141,17 @@ def test_a_row_may_stand_in_a_stream_several_times(start: Starter) -> None:
 def test_a_phase_that_cannot_be_is_refused(phase: dict[str, Any], message: str, start: Starter) -> None:
     with pytest.raises(MethodError, match=message):
         trainer.train_epoch(start(phased(**phase)))
+
+
+def test_a_later_epoch_may_train_nothing(start: Starter) -> None:
+    class Sure(Probe):
+        def epoch_start(self, epoch: int) -> list[Phase]:
+            return [Phase()] if epoch == 1 else [Phase(torch.zeros(0, dtype=torch.int64))]
+
+    run = start(Sure)
+    for _ in range(2):
+        trainer.train_epoch(run)
+    assert run.position.epoch == 2 and len(batches(run)) == 4
 
 
 # --- noisy validation
