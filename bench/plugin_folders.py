@@ -33,7 +33,7 @@ def parts(folder: Path, groups: Collection[str]) -> Iterator[Part]:
         yield from _of_project(project, groups)
     elif (folder / "__init__.py").is_file():
         _use(folder.parent, folder.name, folder / "__init__.py")
-        yield from _of_package(folder, folder.name)
+        yield from of_package(folder, folder.name)
     else:
         yield from map(Part, sorted(folder.glob("*.py")))
 
@@ -51,10 +51,11 @@ def of_module(name: str) -> Iterator[Part]:
         raise UserError(f"--plugin {name}: is a part of this suite")
     if path is None:
         raise UserError(f"--plugin {name}: no such file or folder, and no module of that name can be imported")
-    yield from _of_package(path.parent, name) if path.name == "__init__.py" else [Part(path, name)]
+    yield from of_package(path.parent, name) if path.name == "__init__.py" else [Part(path, name)]
 
 
-def _of_package(folder: Path, name: str) -> Iterator[Part]:
+def of_package(folder: Path, name: str) -> Iterator[Part]:
+    """All modules of a package, which is imported as `name`."""
     for path in sorted(folder.rglob("*.py")):
         names = (name, *path.relative_to(folder).with_suffix("").parts)
         yield Part(path, ".".join(names[:-1] if names[-1] == "__init__" else names))

@@ -3,7 +3,8 @@
 A plug-in declares methods (classes, read without importing the file), or has one or several lists: `DATASETS`,
 `NOISE_MODELS`, `VIEW_POLICIES`, `OPTIMIZERS`, `SCHEDULES`, `NETWORKS`, `SELECTION_RULES`. A file with one of these is
 imported when it is registered. An entry point names a module (`my_package.my_methods`) in one of the groups below; in
-that of bundles, it may have all of these. A folder is a project with such entry points, a package, or loose files.
+that of bundles, it may have all of these, or be a package whose modules have them. A folder is a project with such
+entry points, a package, or loose files.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ def _add_parts(given: Path, parts: Iterable[plugin_folders.Part]) -> None:
 
 def _add_part(part: plugin_folders.Part) -> bool:
     """Register what a part of a folder declares; whether there was anything."""
-    if part.group in ("", BUNDLES):
+    if part.group == BUNDLES:
+        return _add_bundle(part.path, part.module)
+    if not part.group:
         return _add(part.path, part.module or methods.module_name(part.path))
     _add_entry_point(part.group, EntryPoint(part.module, part.module, part.group))
     return True
@@ -161,6 +164,15 @@ def _add(path: Path, module: str) -> bool:
     return bool(declared or lists)
 
 
+def _add_bundle(path: Path, module: str) -> bool:
+    """Register what a module declares, or, of a package whose own file declares nothing, what its modules do."""
+    if _add(path, module):
+        return True
+    parts = plugin_folders.of_package(path.parent, module) if path.name == "__init__.py" else ()
+    found = [_add(part.path, part.module) for part in parts]
+    return any(found)
+
+
 def prove(names: Iterable[str]) -> None:
     """Import those of the named methods that plug-ins declare. Raises MethodError where one breaks the contract.
 
@@ -187,7 +199,7 @@ def _add_lists(module: ModuleType, path: Path, names: Iterable[str]) -> None:
 def _add_entry_point(group: str, point: EntryPoint) -> None:
     path = _source(point.module)
     if group == BUNDLES:
-        if not _add(path, point.module):
+        if not _add_bundle(path, point.module):
             raise UserError(f"{path}: {_nothing('declares nothing')}")
         return
     if group == METHODS:

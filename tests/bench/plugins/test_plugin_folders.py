@@ -59,6 +59,12 @@ FOLDERS: dict[str, dict[str, str]] = {
         ),
         "src/my_bundle/helper.py": "FACTOR = 0.5\n",
     },
+    "a project whose package has it in modules": {
+        "pyproject.toml": POINTS.format(module="my_parts"), "src/my_parts/__init__.py": '"""All of it."""\n',
+        "src/my_parts/inner/__init__.py": "", "src/my_parts/network.py": NETWORK,
+        "src/my_parts/helper.py": "FACTOR = 0.5\n",
+        "src/my_parts/inner/mine.py": FACTOR_METHOD.format(imported=BASE + "from my_parts.helper import FACTOR"),
+    },
 }  # fmt: skip
 
 
