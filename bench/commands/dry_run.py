@@ -17,12 +17,13 @@ from results.store import Store
 
 
 def show_plan(
-    console: Console, planned: Planned, out: Path, device: str, runs_per_device: int | str, probing: bool
+    console: Console, planned: Planned, out: Path, device: str, runs_per_device: int | str, probing: bool, redo: bool
 ) -> None:
     """Print all cells, the price of each that is missing, and that of all.
 
     Only records of this very device count, so that a card is never priced by a processor or by another card.
     runs_per_device: how many a probe times at once; "auto", which only runs can find out: one.
+    redo: what a plug-in that was edited since has made is to be done again.
     """
     known = Store(out)
     failures = known.failures()
@@ -30,13 +31,16 @@ def show_plan(
     card = accelerator.name(device) if on_device else None
     records = price.of_device((known.load(address) for address in known.addresses()), device, card)
     rates = price.rates(records, device, card)
-    done = {cell.address for cell in planned.cells if known.has(cell.address)}
+    outdated = changed.outdated(known, planned.cells)
+    again = {cell.address for cell in outdated} if redo else set[str]()
+    done = {cell.address for cell in planned.cells if known.has(cell.address)} - again
     missing = [cell for cell in planned.cells if cell.address not in done]
     beside = int(runs_per_device) if on_device and runs_per_device != "auto" else 1
     probed = price.probe(missing, rates, device, beside) if probing else {}
     costs = {cell.address: price.estimate(cell, rates, probed) for cell in missing}
     for cell in planned.cells:
         status = "done" if cell.address in done else "failed" if cell.address in failures else "missing"
+        status = "again" if cell.address in again else status
         line = f"{status:8}{cell.address[:12]}  {cell.label}"
         if cell.address in costs:
             cost = costs[cell.address]
@@ -44,7 +48,7 @@ def show_plan(
         console.print(line, highlight=False, soft_wrap=True)
         for own in _own(cell, planned) if cell.seed == planned.cells[0].seed else ():  # once for all seeds
             console.print(shortened(f"{'':22}{own}"), highlight=False, soft_wrap=True, markup=False)
-    for line in changed.lines(known, changed.outdated(known, planned.cells), redo=False):
+    for line in changed.lines(known, outdated, redo):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
     console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
     if missing:

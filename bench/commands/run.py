@@ -114,7 +114,7 @@ def run(
             prove(suite, Store(out), redo)
     if dry_run:
         for suite in planned:
-            show_plan(console, suite, out, where, slots.runs_per_device or 1, probing)
+            show_plan(console, suite, out, where, slots.runs_per_device or 1, probing, redo)
         _show_job(cluster_address, out)
         return
     ran = [functions.executed(suite, wanted, how, out, console) for suite in planned]

@@ -58,6 +58,9 @@ def test_an_edited_method_is_told_of_and_run_again_when_asked(tmp_path: Path) ->
     path.write_text(HALF)
     kept = f"mine: {path} has changed since its run was made; the record is kept (--redo runs it again)"
     assert kept in run(tmp_path).splitlines() and kept in run(tmp_path, "--dry-run").splitlines()
+    said = run(tmp_path, "--redo", "--dry-run")
+    assert f"again   {first['address'][:12]}  Mine" in said and "2 runs, 1 done, 1 to do" in said
+    assert "it is run again" in said and "--redo runs" not in said
     assert results(tmp_path / "output") == before
     said = run(tmp_path, "--redo")
     assert "2 runs, 1 done, 1 to do" in said and "it is run again" in said
