@@ -30,6 +30,11 @@ class MoitPlus(Moit):
     """MOIT; in the last epochs, the `fine_tuning`, a new classifier and all below it learn from the samples that were
     selected when MOIT ended: one weak view, mixed up, with labels that are bootstrapped with the predictions for the
     plain image from `bootstrap_after` of that part on. What is said of MOIT holds.
+
+    What a reader of the paper would not expect of their code: this part has a rate of its own, a hundredth of that with
+    which MOIT begins, and no schedule (at 80% noise it falls once); all layers learn at it, though the classifier alone
+    is drawn anew; the plain images go through the network in training mode too. Their 70 epochs have up to 390 steps
+    each: in a short run raise `fine_tuning_lr`, or the new classifier has learnt little when the run ends.
     """
 
     name = "moit_plus"

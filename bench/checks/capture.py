@@ -27,5 +27,5 @@ def capture(subject: Subject) -> str:
         raise Fault(f"after {EPOCHS} epochs of recorded steps, {changed!r} is different")
     if not captured.replayed:
         raise Skip(f"no step is captured: {captured.reason}")
-    rest = f"; the others are not, as it {captured.reason}" if captured.reason else ""
+    rest = f"; the others are not: {captured.reason}" if captured.reason else ""
     return f"{captured.replayed} of {captured.steps} steps are replayed, bit-identical{rest}"
