@@ -14,6 +14,7 @@ from golden_support import Case, Got, compare
 
 FOLDER2 = Path(os.environ.get("NOISY_BENCH_GOLDEN2") or Path(__file__).parents[2] / "shared" / "golden2")
 By = Callable[[Case, torch.dtype], Iterator[Got]]
+ASKED = set[str]()  # the files that tests have asked for
 
 
 def read2(name: str) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def read2(name: str) -> dict[str, Any]:
 def cases_of(*files: str) -> list[Any]:
     """A parameter (file, case) for each case of these files; one that is skipped for a file that is not there."""
     found = []
+    ASKED.update(files)
     for file in files:
         if not (FOLDER2 / f"{file}.json").is_file():
             skipped = pytest.mark.skip(reason=f"NOISY_BENCH_GOLDEN2 names no directory with {file}.json")
