@@ -169,8 +169,7 @@ def _add_bundle(path: Path, module: str) -> bool:
     if _add(path, module):
         return True
     parts = plugin_folders.of_package(path.parent, module) if path.name == "__init__.py" else ()
-    found = [_add(part.path, part.module) for part in parts]
-    return any(found)
+    return any([_add(part.path, part.module) for part in parts])  # a list: each is registered
 
 
 def prove(names: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def _bounds(stages: object, epochs: int) -> list[Bounds]:
     for stage in stages:
         if not isinstance(stage, Stage):
             raise MethodError(f"gives {_kind(stage)} among its stages")
-        if stage.epochs is None and any(each.epochs is None for each, _, _ in found):
+        if stage.epochs is None and any(each.epochs is None for each, _, _ in bounds):
             raise MethodError("two stages have no number of epochs: the first of them takes the rest of the run")
         length = epochs - done if stage.epochs is None else stage.epochs
         if done + length > epochs:
