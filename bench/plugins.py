@@ -169,7 +169,7 @@ def _add_bundle(path: Path, module: str) -> bool:
     if _add(path, module):
         return True
     parts = plugin_folders.of_package(path.parent, module) if path.name == "__init__.py" else ()
-    return any([_add(part.path, part.module) for part in parts])  # a list: each is registered
+    return sum(_add(part.path, part.module) for part in parts) > 0  # each of them is registered
 
 
 def prove(names: Iterable[str]) -> None:
