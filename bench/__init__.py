@@ -11,8 +11,15 @@ __all__ = ["plan", "records", "report", "run", "tune"]
 
 
 def __getattr__(name: str) -> Any:
-    """The functions, imported when they are first asked for: a worker, or `list`, needs none of them."""
+    """The functions, imported when they are first asked for: a worker, or `list`, needs none of them.
+
+    Raises ImportError with one line where another package has a name of ours.
+    """
     if name in __all__:
+        from bench.neighbours import foreign_package
+
+        if foreign := foreign_package():
+            raise ImportError(foreign)
         from bench.api import functions
 
         return getattr(functions, name)

@@ -8,7 +8,6 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ import typer
 
 from bench.commands import HELP
 from bench.commands.endings import ENDINGS
+from bench.neighbours import foreign_package
 from results.layout import Layout
 
 EXIT_USER_ERROR = 2
@@ -97,23 +97,6 @@ def _register(wanted: str | None = None) -> None:
             app.command(name, context_settings=HELP, epilog=ENDINGS[str(name)].text())(command_or_group)
 
 
-def _foreign_package() -> str:
-    """One clear line where a package of the house comes from somewhere else: others use names like `datasets` too.
-
-    Empty where all is well; nothing of the house is imported before.
-    """
-    home = Path(__file__).resolve().parent.parent
-    for name in ("common", "datasets", "methods", "results", "reports"):
-        module_spec = find_spec(name)  # imports nothing: what another package of that name does is not our concern
-        place = "nowhere" if module_spec is None else Path(str(module_spec.origin)).resolve().parent
-        if place != home / name:
-            return (
-                f"the package {name!r} comes from {place}, not from {home}: another installed package has the same "
-                "name; run in this project's own environment"
-            )
-    return ""
-
-
 PATH_OPTIONS = ("--out", "--records", "--data", "--csv", "--published", "--against", "--plugin")
 
 
@@ -171,7 +154,7 @@ def main() -> None:
     """Run the command line and exit."""
     _name_every_file()
     _bear_every_text()
-    foreign = _foreign_package()
+    foreign = foreign_package()
     if foreign:  # perhaps `common` itself: nothing is imported for this line
         print(f"error: {foreign}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import cast
 
+from common import titles
 from common.plan import Plan, PlanCell
 from common.record import Record
 from reports.texts import legible
@@ -37,16 +37,6 @@ def _legible_cell(cell: PlanCell) -> PlanCell:
 
 def told_apart(plan: Plan) -> Plan:
     """The plan with the row's name behind each title that several rows have: "ELR (elr_b)"."""
-    titles = {cell["method"]: cell["title"] for cell in reversed(plan["cells"])}
-    counts = Counter(_alike(title) for title in titles.values())
-    named = {
-        row: f"{title} ({row})" if counts[_alike(title)] > 1 and title != row else title
-        for row, title in titles.items()
-    }  # fmt: skip
+    named = titles.told_apart({cell["method"]: cell["title"] for cell in reversed(plan["cells"])})
     cells = [cast(PlanCell, {**cell, "title": named[cell["method"]]}) for cell in plan["cells"]]
     return cast(Plan, {**plan, "cells": cells})
-
-
-def _alike(title: str) -> str:
-    """What a reader can tell titles apart by: case and white space are not enough."""
-    return " ".join(title.casefold().split())

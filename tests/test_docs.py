@@ -326,6 +326,13 @@ def test_the_readme_has_the_two_commands() -> None:
     assert '\n    pip install -c constraints.txt -e ".[test]" && pytest\n' in text
 
 
+def test_no_example_groups_runs_by_a_title_which_rows_may_share() -> None:
+    files = [*(HOME / "docs").iterdir(), HOME / "README.md", HOME / "bench" / "api" / "functions.py"]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.suffix in (".md", ".ipynb", ".py")]
+    grouped = re.findall(r"groupby\(([^)]*)\)", "\n".join(texts))
+    assert grouped and not any("method_title" in columns for columns in grouped)
+
+
 # ---- records ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """What a script may call: `plan`, `run`, `tune`, `report` and `records`, as the commands of these names do.
 
     from bench import run
-    print(run("quick", seeds=1).table.groupby("method")["accuracy_last"].mean())
+    print(run("quick", seeds=1).table.groupby("row_name")["accuracy_last"].mean())
 
 They raise `common.errors.UserError` and its kin (`methods.registry.MethodError`, `datasets.base.DataError`,
 `results.record.StoreError`, `reports.errors.ReportError`) with one line, and print nothing but what a run is told to

@@ -18,6 +18,7 @@ from bench.sweep import lease, terminal
 from bench.sweep.progress import place, states
 from common.errors import UserError
 from common.plan import Plan
+from common.titles import told_apart
 from results import health
 from results.record import left_out_text
 from results.store import Store
@@ -51,12 +52,20 @@ def status(
     """
     store, console, observer = Store(out), terminal.console(), lease.Observer()
     _check(store, suite, out)
-    unfinished = _show(console, store, suite, observer)
-    while following and unfinished:
-        time.sleep(_SECONDS)
-        if console.is_terminal:
+    shown, unfinished = "", 1
+    while unfinished:
+        with console.capture() as found:
+            unfinished = _show(console, store, suite, observer)
+        if shown and console.is_terminal:
             console.clear()
-        unfinished = _show(console, store, suite, observer)
+        if console.is_terminal or found.get() != shown:  # a log needs nothing twice
+            console.file.write(found.get())
+            console.file.flush()
+        shown = found.get()
+        if not following:
+            return
+        if unfinished:
+            time.sleep(_SECONDS)
 
 
 def _check(store: Store, suite: str | None, out: Path) -> None:
@@ -97,9 +106,10 @@ def _show(console: Console, store: Store, suite: str | None, observer: lease.Obs
 
 
 def _with_trusted(runs: DataFrame, plan: Plan) -> list[str]:
-    """The titles of the runs, with the number of samples whose true labels the method is told."""
+    """The titles of the runs as tables have them, with the number of samples whose true labels the method is told."""
+    titles = told_apart({cell["method"]: cell["title"] for cell in plan["cells"]})
     told = {cell["address"]: cell["spec"]["dataset"].get("trusted") for cell in plan["cells"]}
-    pairs = zip(runs["title"], runs["address"], strict=True)
+    pairs = zip(map(titles.__getitem__, runs["method"]), runs["address"], strict=True)
     return [f"{title} ({told[where]['size']} trusted samples)" if told[where] else title for title, where in pairs]
 
 

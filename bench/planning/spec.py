@@ -27,6 +27,7 @@ from bench.recipe.validation import Place
 from common.errors import UserError
 from common.plan import Plan, PlanCell
 from common.specification import MethodSettings, Noise, Sampling, Specification, as_json
+from common.titles import told_apart
 from datasets import noise as noise_models
 from datasets.base import DataSetInfo
 from datasets.registry import Described
@@ -40,7 +41,8 @@ class Cell:
     """One run of a suite's table: row, setting and seed, and the specification that says everything.
 
     column: the noise of the setting, which a row may have made in its paper's way; None: that of the specification.
-    dataset: the name of its data set where the suite has several.
+    dataset: the name of its data set where the suite has several. shown: the title as tables tell it apart from those
+    of other rows; empty: as it is.
     """
 
     row: str
@@ -50,6 +52,7 @@ class Cell:
     column: Noise | None = None
     claim: Claim = field(default_factory=Claim)
     dataset: str = ""
+    shown: str = ""
 
     @property
     def address(self) -> str:
@@ -66,7 +69,8 @@ class Cell:
     @property
     def label(self) -> str:
         """What progress and messages call the run."""
-        return f"{self.dataset}{': ' if self.dataset else ''}{self.title}, {self.setting}, seed {self.seed}"
+        title = self.shown or self.title
+        return f"{self.dataset}{': ' if self.dataset else ''}{title}, {self.setting}, seed {self.seed}"
 
 
 def check_names(suite: Suite, info: DataSetInfo, where: str) -> None:
@@ -92,12 +96,13 @@ def cells(
     settings, warnings = noise_parts(suite, data.info, where)
     warnings += [data.absent] if data.absent else []
     planned: list[Cell] = []
+    shown = told_apart({name: _title(suite, name) for name in suite.methods})
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     for noise in settings:
         for name in suite.methods:
             row = resolve(suite, name, noise, data.info, where)
             warnings += [line for line in row.warnings if line not in warnings]
-            cell = _cell(suite, data, name, row, noise, where, device)
+            cell = replace(_cell(suite, data, name, row, noise, where, device), shown=shown[name])
             planned.extend(map(cell.with_seed, numbers))
     planned.sort(key=lambda cell: cell.seed)
     return planned, warnings
@@ -106,12 +111,16 @@ def cells(
 def _cell(suite: Suite, data: Described, name: str, row: RowSetting, noise: Noise, where: str, device: str) -> Cell:
     """The run of a row in the setting of a noise, at seed 0."""
     spec = _specification(suite, data, name, row, where, device)
-    declared = suite.methods[name]
     if row.training.memorisation_every is None:
         every = memorisation.default_interval(row.training.epochs, epoch_images(spec, data.info))
         spec = replace(spec, memorisation_every=every)
     setting = noise_models.title(noise.model, noise.rate, noise.options)
-    return Cell(name, declared.title or methods.info(row.method).title, setting, spec, noise, row.claim)
+    return Cell(name, _title(suite, name), setting, spec, noise, row.claim)
+
+
+def _title(suite: Suite, name: str) -> str:
+    """What a row is called: its own title, or its method's."""
+    return suite.methods[name].title or methods.info(suite.methods[name].method or name).title
 
 
 def _specification(suite: Suite, data: Described, name: str, row: RowSetting, where: str, device: str) -> Specification:

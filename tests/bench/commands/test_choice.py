@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Command
@@ -15,7 +16,7 @@ from bench.planning.choice import seeds_of
 from common.errors import UserError, as_known
 from common.specification import Precision
 from results.store import Store
-from tests.synthetic_records import make_record
+from tests.synthetic_records import make_plan, make_record, make_specs
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,37 @@ def test_quiet_says_nothing_where_all_is_well(command: Command) -> None:
     assert (ended.status, ended.out, ended.err) == (0, "", "")
     followed = command("status", "--follow")
     assert followed.status == 0 and "quick" in followed.out
+
+
+def _started(root: Path) -> tuple[Store, list[Any]]:
+    """A store in which a suite of two rows of one title was started."""
+    specs = make_specs(["elr", "gce"], [("symmetric", 0.5)], [0], epochs=2)
+    store = Store(root)
+    store.write_plan(make_plan(specs, titles={"elr": "Ours", "gce": "ours"}))
+    return store, specs
+
+
+def test_status_tells_rows_of_one_title_apart(command: Command, tmp_path: Path) -> None:
+    _started(tmp_path / "output")
+    said = command("status", "quick").out
+    assert "Ours (elr), symmetric 50%, seed 0" in said and "ours (gce), symmetric 50%, seed 0" in said
+
+
+def test_status_in_a_log_says_nothing_twice(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, specs = _started(tmp_path / "output")
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            for spec in specs:
+                store.publish(*make_record(spec, size=20))
+
+    monkeypatch.setattr("bench.commands.status.time.sleep", sleep)
+    said = command("status", "--follow").out
+    assert looks == [2.0] * 3
+    rows = [line.split() for line in said.splitlines() if line.split()[:1] == ["quick"]]
+    assert [row[1] for row in rows] == ["0", "2"]  # done
 
 
 @pytest.mark.parametrize("kind", ["methods", "datasets", "noise", "views", "networks", "rules", "suites"])

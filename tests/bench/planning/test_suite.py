@@ -141,6 +141,16 @@ def test_cells_are_ordered_by_seed_setting_and_row() -> None:
     assert found == [(seed, setting, row) for seed in (0, 1) for setting in settings for row in ("elr", "slow")]
 
 
+def test_rows_of_one_title_are_called_as_in_tables() -> None:
+    tables = {**TABLES, "methods": {"elr": {}, "slow": {"method": "gce", "title": "elr "}}}
+    found = expand(tables)
+    assert [cell.label for cell in found[:2]] == [
+        "ELR (elr), symmetric 20%, seed 0",
+        "elr  (slow), symmetric 20%, seed 0",
+    ]
+    assert [cell.title for cell in found[:2]] == ["ELR", "elr "]  # as they are: plans and records keep them so
+
+
 def test_a_specification_says_everything() -> None:
     elr = expand(TABLES)[0]
     assert elr.title == registry.info("elr").title
