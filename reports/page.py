@@ -9,8 +9,10 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -20,18 +22,23 @@ from reports.latex import latex
 from reports.leaderboard import Board
 from reports.model import TONE_MARKS, Table, percent
 from reports.names import fit
+from reports.page_parts import Row, in_parts, rows_of, with_rows
 from reports.page_policy import policy, script_data
 from reports.page_runs import packed
 from reports.render import markdown
 
 TEMPLATES = Path(__file__).parent / "templates"
-INDEX, RUNS = "index.html", "runs.html"
+INDEX, COMPARISON = "index.html", "compare-runs.html"
 LARGEST_PAGE, LARGEST_DRAWING = 3_000_000, 1_000_000
-"""Bytes. A chapter over the one is split; of a drawing over the other the page shows an image."""
+"""Bytes. A page over the one is split; of a drawing over the other the page shows an image."""
 ENLARGED = 1.2
 """The page shows figures larger than paper does."""
 _LIVE_COLORS = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
 _ALWAYS = ("page.js",)
+_LINKS = 10_000
+"""Bytes that are left for links to the other parts."""
+Write = Callable[..., str]
+"""Template, its scripts, tables, chapter and whatever it shows -> HTML."""
 _LIBRARY = ("uplot/uPlot.min.css", "uplot/uPlot.iife.min.js")
 
 
@@ -72,15 +79,12 @@ class Chapter:
     def file(self) -> str:
         return f"{self.name}.html"
 
-    @property
-    def figures_file(self) -> str:
-        """Where its figures are if its page would be too large with them."""
-        return f"figures-{self.name}.html"
+    def part(self, what: str, number: int) -> str:
+        """Where a part of its figures or further tables (`what`) is if its page would be too large with them."""
+        return f"{what}{'' if number == 1 else f'-{number}'}-{self.name}.html"
 
-    @property
-    def tables_file(self) -> str:
-        """The same of its further tables."""
-        return f"tables-{self.name}.html"
+
+Named = TypeVar("Named", Picture, Table)
 
 
 def picture(drawn: Drawn, files: Mapping[str, bytes]) -> Picture:
@@ -119,23 +123,71 @@ def write_pages(
     yield INDEX, write("index.html", (*_ALWAYS, "board.js"), boards=boards, provenance=provenance, warnings=warnings)
     for chapter in chapters:
         yield from _chapter_pages(chapter, write)
-    yield RUNS, write("runs.html", (*_ALWAYS, "diff.js"), about_all)
+    yield from _runs_pages(about_all, runs, write)
 
 
-def _chapter_pages(chapter: Chapter, write: Callable[..., str]) -> Iterator[tuple[str, str]]:
-    """The chapter on one page; where that is too large, its figures and further tables on two others."""
-    whole = write("chapter.html", _ALWAYS, [*chapter.tables, *chapter.appendix], chapter=chapter, apart=False)
+def _chapter_pages(chapter: Chapter, write: Write) -> Iterator[tuple[str, str]]:
+    """The chapter on one page; where that is too large, its figures and further tables on others, in parts."""
+    whole = write("chapter.html", _ALWAYS, [*chapter.tables, *chapter.appendix], chapter=chapter, apart={})
     if len(whole.encode()) <= LARGEST_PAGE:
         yield chapter.file, whole
         return
-    yield chapter.file, write("chapter.html", _ALWAYS, chapter.tables, chapter=chapter, apart=True)
-    if chapter.pictures:
-        yield chapter.figures_file, write("figures.html", _ALWAYS, chapter=chapter)
-    if chapter.appendix:
-        yield chapter.tables_file, write("tables.html", _ALWAYS, chapter.appendix, chapter=chapter)
+
+    def figures(pictures: Sequence[Picture]) -> str:
+        return write("figures.html", _ALWAYS, chapter=chapter, pictures=pictures)
+
+    def tables(shown: Sequence[Table]) -> str:
+        return write("tables.html", _ALWAYS, shown, chapter=chapter)
+
+    apart: dict[str, dict[str, str]] = {"figures": {}, "tables": {}}
+    pages: list[tuple[str, str]] = []
+    pages += _parted(chapter.pictures, figures, partial(chapter.part, "figures"), apart["figures"])
+    pages += _parted(chapter.appendix, tables, partial(chapter.part, "tables"), apart["tables"])
+    yield chapter.file, write("chapter.html", _ALWAYS, chapter.tables, chapter=chapter, pictures=[], apart=apart)
+    yield from pages
 
 
-def _writer(title: str, chapters: Sequence[Chapter], runs: Sequence[Mapping[str, Any]]) -> Callable[..., str]:
+def _parted(
+    pieces: Sequence[Named], render: Callable[[Sequence[Named]], str], file: Callable[[int], str], where: dict[str, str]
+) -> Iterator[tuple[str, str]]:
+    """The pages of some figures or tables; `where` is filled with the page of each, by name."""
+    for number, part in enumerate(in_parts(pieces, lambda some: len(render(some).encode()), LARGEST_PAGE), 1):
+        if part:
+            where |= {piece.name: file(number) for piece in part}
+            yield file(number), render(part)
+
+
+def _runs_pages(
+    about_all: Sequence[Table], runs: Sequence[Mapping[str, Any]], write: Write
+) -> Iterator[tuple[str, str]]:
+    """All runs on one page that also compares two; where that is too large in parts, and the comparison by itself."""
+    whole = write("runs.html", (*_ALWAYS, "diff.js"), about_all, parts=[], number=1, compares=True)
+    if len(whole.encode()) <= LARGEST_PAGE:
+        yield _runs_file(1), whole
+        return
+
+    def render(rows: Sequence[Row], parts: Sequence[tuple[str, int, int]] = (), number: int = 1) -> str:
+        shown = with_rows(about_all, rows)
+        return write(
+            "runs.html", _ALWAYS, shown, parts=parts, number=number, compares=False, comparison_file=COMPARISON
+        )
+
+    found = in_parts(rows_of(about_all), lambda rows: len(render(rows).encode()) + _LINKS, LARGEST_PAGE)
+    ends = list(accumulate(map(len, found)))
+    parts = [
+        (_runs_file(n), end - len(part) + 1, end) for n, (part, end) in enumerate(zip(found, ends, strict=True), 1)
+    ]
+    for number, part in enumerate(found, 1):
+        yield _runs_file(number), render(part, parts, number)
+    compared = [{**run, "results": {}, "execution": {}, "command": ""} for run in runs]
+    yield COMPARISON, write("compare.html", (*_ALWAYS, "diff.js"), shown=compared)
+
+
+def _runs_file(number: int) -> str:
+    return "runs.html" if number == 1 else f"runs-{number}.html"
+
+
+def _writer(title: str, chapters: Sequence[Chapter], runs: Sequence[Mapping[str, Any]]) -> Write:
     """What renders a template: with its scripts, its tables, and the runs behind them."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -144,10 +196,11 @@ def _writer(title: str, chapters: Sequence[Chapter], runs: Sequence[Mapping[str,
     environment.globals |= {"marks": TONE_MARKS, "percent": percent, "title": title, "chapters": chapters}
 
     def write(
-        name: str, scripts: Iterable[str], tables: Iterable[Table] = (), chapter: Chapter | None = None, **given: Any
-    ) -> str:
+        name: str, scripts: Iterable[str], tables: Iterable[Table] = (), chapter: Chapter | None = None,
+        pictures: Sequence[Picture] | None = None, shown: Sequence[Mapping[str, Any]] | None = None, **given: Any,
+    ) -> str:  # fmt: skip
         tables = list(tables)
-        shown = _behind(tables, runs)
+        shown = _behind(tables, runs) if shown is None else shown
         position = {run["address"]: number for number, run in enumerate(shown)}
         data: dict[str, Any] = {
             "packed": packed(shown),
@@ -159,15 +212,16 @@ def _writer(title: str, chapters: Sequence[Chapter], runs: Sequence[Mapping[str,
             data["curves"] = chapter.curves
             sheets, scripts = [*sheets, _LIBRARY[0]], [_LIBRARY[1], *scripts, "curves.js"]
         css, script = (_joined(files) for files in (sheets, scripts))
-        drawn = chapter.pictures if chapter is not None else []
-        styles = [css, *(style for picture in drawn for style in picture.styles)]
+        if pictures is None:
+            pictures = chapter.pictures if chapter is not None and name == "chapter.html" else []
+        styles = [css, *(style for picture in pictures for style in picture.styles)]
 
         def positions(addresses: Iterable[str]) -> str:
             return " ".join(str(position[address]) for address in addresses if address in position)
 
         return environment.get_template(name).render(
             policy=policy(script, styles), data=script_data(data), css=Markup(css), script=Markup(script),
-            positions=positions, chapter=chapter, tables=tables, **given,
+            positions=positions, chapter=chapter, tables=tables, pictures=pictures, **given,
         )  # fmt: skip
 
     return write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from reports import figure_overview, figure_style, figures, page
+from reports import figure_overview, figure_style, figures, page, provenance
 from reports.badges import Badge
 from reports.build import build_report
+from reports.commands import Commands
 from reports.gather import Section, gather, sections
 from reports.leaderboard import Board, MethodFacts, boards, in_order
 from reports.page_runs import packed
@@ -239,6 +241,72 @@ def test_a_chapter_that_is_too_large_is_split(monkeypatch: pytest.MonkeyPatch) -
     assert 'id="figure-a"' in apart["figures-suite-x.html"]
 
 
+def _links_that_lead_nowhere(pages: dict[str, str]) -> list[str]:
+    return [
+        link for text in pages.values() for link in re.findall(r'<a href="([^"]+)"', text)
+        if (file := link.partition("#")[0]) and file not in pages
+    ]  # fmt: skip
+
+
+def test_figures_and_tables_of_a_large_chapter_are_on_several_pages(
+    monkeypatch: pytest.MonkeyPatch, section: Section
+) -> None:
+    drawing = page.Markup(f"<svg>{'x' * 60_000}</svg>")
+    pictures = [page.Picture(f"p{number}", f"P{number}", "", drawing) for number in range(5)]
+    rows = provenance.runs_table([section])
+    appendix = [replace(rows, name=f"p{number}") for number in range(3)]  # as figures are called
+    chapter = page.Chapter("suite-x", "X", pictures=pictures, appendix=appendix)
+    monkeypatch.setattr(page, "LARGEST_PAGE", 220_000)
+    pages = dict(page.write_pages("x", [], [chapter], [], [], [], []))
+    assert max(len(text.encode()) for text in pages.values()) <= 220_000
+    assert _links_that_lead_nowhere(pages) == []
+    links = dict(re.findall(r'<a href="([^"]+)#((?:figure|table)-p\d)"', pages["suite-x.html"])[::-1])
+    assert len(links) == len({file for file in pages if file.startswith(("figures", "tables"))}) >= 4
+    for file, anchor in re.findall(r'<a href="([^"]+)#((?:figure|table)-p\d)"', pages["suite-x.html"]):
+        assert f'id="{anchor}"' in pages[file]
+    shown = [name for file, text in pages.items() for name in re.findall(r'id="figure-(p\d)"', text)]
+    assert shown == [picture.name for picture in pictures]
+
+
+@pytest.fixture
+def many(section: Section, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Pages of runs that are too many for one."""
+    table, runs = provenance.runs_table([section]), provenance.run_details([section], Commands([section]))
+    whole = dict(page.write_pages("x", [], [], [table], runs, [], []))
+    assert list(whole) == ["index.html", "runs.html"]
+    monkeypatch.setattr(page, "LARGEST_PAGE", len(whole["runs.html"].encode()) // 2)
+    return dict(page.write_pages("x", [], [], [table], runs, [], []))
+
+
+def test_runs_that_are_too_many_for_a_page_are_on_several(section: Section, many: dict[str, str]) -> None:
+    assert [*many] == ["index.html", "runs.html", *(f"runs-{n}.html" for n in range(2, len(many) - 1)), page.COMPARISON]
+    assert max(len(text.encode()) for text in many.values()) <= page.LARGEST_PAGE
+    assert _links_that_lead_nowhere(many) == []
+    parts = [text for file, text in many.items() if file.startswith("runs")]
+    rows = [re.findall(r'data-value="([0-9a-f]{64})"', text) for text in parts]
+    assert [address for part in rows for address in part] == list(section.frame["address"])
+    assert f"<strong>1 to {len(rows[0])}</strong>" in parts[0]
+    for part, text in zip(rows, parts, strict=True):
+        data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+        assert {run["address"] for run in data["packed"]["runs"]} == set(part)  # what the numbers there open
+
+
+def test_any_two_runs_are_compared_on_a_page_of_their_own(
+    opened: Browser, section: Section, many: dict[str, str], tmp_path: Path
+) -> None:
+    for name, text in many.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    opened.open(tmp_path / page.COMPARISON)
+    count = "return document.getElementById('diff-first').options.length"
+    assert opened.run(count) == len(section.frame)
+    assert opened.run("return document.querySelectorAll('#diff-table tbody tr').length") > 0
+    opened.open(tmp_path / "runs-2.html")
+    opened.run("document.querySelector('tbody button.runs').click()")
+    told = opened.run("return document.getElementById('dialog-body').textContent")
+    shown = opened.run("return document.querySelector('tbody td').dataset.value")
+    assert shown[:16] in told and opened.complaints() == []
+
+
 @pytest.mark.parametrize(
     ("chosen", "left"),
     [
@@ -340,7 +408,11 @@ def test_dark_is_the_systems_until_the_reader_chooses(opened: Browser, index: Pa
     assert len(set(seen.values())) == 2 and seen["dark", "index.html"] == seen["dark", "suite-quick.html"]
     opened.run("document.getElementById('theme').click()")
     assert opened.run(color) == seen["light", "index.html"]
-    opened.open(index)
+    for _ in range(50):  # a browser under load takes a moment to keep the choice
+        opened.open(index)
+        if opened.run(color) == seen["light", "index.html"]:
+            break
+        time.sleep(0.1)
     assert opened.run(color) == seen["light", "index.html"]  # the choice holds on the other pages
     opened.run("localStorage.clear()")
     opened.prefer("light")
