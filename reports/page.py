@@ -172,12 +172,12 @@ def _runs_pages(
             "runs.html", _ALWAYS, shown, parts=parts, number=number, compares=False, comparison_file=COMPARISON
         )
 
-    found = in_parts(rows_of(about_all), lambda rows: len(render(rows).encode()) + _LINKS, LARGEST_PAGE)
-    ends = list(accumulate(map(len, found)))
+    divided = in_parts(rows_of(about_all), lambda rows: len(render(rows).encode()) + _LINKS, LARGEST_PAGE)
+    ends = list(accumulate(map(len, divided)))
     parts = [
-        (_runs_file(n), end - len(part) + 1, end) for n, (part, end) in enumerate(zip(found, ends, strict=True), 1)
+        (_runs_file(n), end - len(part) + 1, end) for n, (part, end) in enumerate(zip(divided, ends, strict=True), 1)
     ]
-    for number, part in enumerate(found, 1):
+    for number, part in enumerate(divided, 1):
         yield _runs_file(number), render(part, parts, number)
     compared = [{**run, "results": {}, "execution": {}, "command": ""} for run in runs]
     yield COMPARISON, write("compare.html", (*_ALWAYS, "diff.js"), shown=compared)

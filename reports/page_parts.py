@@ -27,7 +27,7 @@ def rows_of(tables: Sequence[Table]) -> list[Row]:
 
 def with_rows(tables: Sequence[Table], rows: Sequence[Row]) -> list[Table]:
     """The tables that have some of these rows, with these alone; what else their csv would hold is left out."""
-    found = [
+    kept_rows = [
         (table, tuple(row for place, row in rows if place == number)) for number, table in enumerate(tables)
     ]  # fmt: skip
-    return [Table(table.name, table.title, table.columns, kept, table.notes) for table, kept in found if kept]
+    return [Table(table.name, table.title, table.columns, kept, table.notes) for table, kept in kept_rows if kept]
