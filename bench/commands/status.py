@@ -54,14 +54,14 @@ def status(
     _check(store, suite, out)
     shown, unfinished = "", 1
     while unfinished:
-        with console.capture() as found:
+        with console.capture() as drawn:
             unfinished = _show(console, store, suite, observer)
         if shown and console.is_terminal:
             console.clear()
-        if console.is_terminal or found.get() != shown:  # a log needs nothing twice
-            console.file.write(found.get())
+        if console.is_terminal or drawn.get() != shown:  # a log needs nothing twice
+            console.file.write(drawn.get())
             console.file.flush()
-        shown = found.get()
+        shown = drawn.get()
         if not following:
             return
         if unfinished:
