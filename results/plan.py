@@ -107,11 +107,12 @@ def shared_protocol(spec: Mapping[str, Any]) -> str:
     """Canonical JSON of what all runs of a `compare` suite have in common.
 
     Left out are what its tables compare over (method, noise, seed), the two settings that a method may tune for itself
-    (learning rate and weight decay), and what a row has of its own: the images it trains on, what of several networks
-    is scored, and, in specifications of methods that need it alone, the noise rate and the true labels it is told.
+    (learning rate and weight decay), and what a row has of its own: sharpness-aware steps, the images it trains on,
+    what of several networks is scored, and, in specifications of methods that need it alone, the noise rate and the
+    true labels it is told.
     """
     bare = {key: value for key, value in spec.items() if key not in _OF_A_ROW}
-    for part, own in (("optimizer", ("lr", "weight_decay")), ("dataset", ("training_rows", "trusted"))):
+    for part, own in (("optimizer", ("lr", "weight_decay", "sam")), ("dataset", ("training_rows", "trusted"))):
         if isinstance(bare.get(part), dict):
             bare[part] = {key: value for key, value in bare[part].items() if key not in own}
     return canonical(bare)

@@ -167,13 +167,13 @@ def _training(suite: Suite, name: str, when: int | None, where: str, noise: Nois
 def _refuse_unfair(suite: Suite, row_name: str, override: Mapping[str, Any], where: str) -> None:
     if suite.purpose != "compare":
         return
-    allowed = {"lr", "weight_decay"}
+    allowed = {"lr", "weight_decay", "sam"}
     extra = [key for key in override if key != "optimizer"]
     extra += [f"optimizer.{key}" for key in override.get("optimizer", {}) if key not in allowed]
     if extra:
         raise UserError(
             f"{where}: key 'methods.{row_name}.training.{extra[0]}': in a `compare` suite a method may only have its "
-            "own optimizer.lr and optimizer.weight_decay"
+            "own optimizer.lr, optimizer.weight_decay and optimizer.sam"
         )
 
 

@@ -143,7 +143,7 @@ class Training(Table):
 
 
 class TrainingOverride(Table):
-    """Parts of `training` that one method replaces; in a `compare` suite only the optimiser's lr and weight decay."""
+    """Parts of `training` that one method replaces; in a `compare` suite only the optimiser's lr, weight decay, sam."""
 
     network: str | None = Field(None, description="another network")
     pretrained: bool | None = Field(None, description="start from ImageNet weights or not")

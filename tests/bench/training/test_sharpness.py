@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from command_line import Command, write_suite
 from small_runs import Probe, Starter, specification, starter
 from torch import Tensor
 
@@ -15,7 +18,9 @@ from bench.training.step import Run, begin, descend
 from common.errors import UserError
 from methods.base import Batch, Phase
 from methods.hyper import MethodError
+from results.plan import plan_of, shared_protocol
 from results.record import address
+from results.store import Store
 
 start = pytest.fixture(starter)
 
@@ -105,3 +110,31 @@ def test_a_wrong_radius_is_refused(start: Starter) -> None:
 def test_no_such_step_is_captured(start: Starter) -> None:
     optimizers = stepped(start, "training.optimizer.sam=0.3")[0].optimizers
     assert optimizers is not None and "twice" in optimizers.obstacle
+
+
+SHARP = """
+[methods.elr_sharp]
+method = "elr"
+title = "ELR, SAM"
+training.optimizer = { sam = 0.05 }
+"""
+
+
+def test_in_a_comparison_one_row_may_take_such_steps_beside_the_same_without(
+    command: Command, in_process: list[str], refused: Callable[..., str], tmp_path: Path
+) -> None:
+    path = write_suite(tmp_path / "s.toml", epochs=1, methods=("cross_entropy", "elr"))
+    path.write_text(path.read_text() + SHARP)
+    ended = command("run", "s.toml")
+    assert ended.status == 0, ended
+    store = Store(tmp_path / "output")
+    records = [store.load(one) for one in store.addresses()]
+    assert len(records) == 3 and len({shared_protocol(record["spec"]) for record in records}) == 1
+    passes = {record["spec"]["optimizer"].get("sam", 0.0): record["cost"]["passes_per_step"] for record in records}
+    assert passes == {0.0: 1.0, 0.05: 2.0}
+    assert plan_of("s", records)["purpose"] == "compare"
+    assert command("report").status == 0
+    table = (tmp_path / "output" / "report" / "tables" / "s-accuracy.md").read_text()
+    assert "| ELR, SAM |" in table and "| ELR |" in table
+    path.write_text(path.read_text().replace("sam = 0.05", "clip_norm = 5.0"))
+    assert "only have its own optimizer.lr, optimizer.weight_decay and optimizer.sam" in refused("run", "s.toml")
