@@ -17,8 +17,9 @@ from reports.render import csv_lines
 
 CellKey = tuple[str, str, str, int]
 """Data set, setting, row and seed of a planned cell."""
-PlannedNow = Callable[[str, Collection[int]], "Mapping[CellKey, Mapping[str, Any]] | None"]
-"""Suite and seeds -> the specifications that this installation plans for it; None for a suite that is not bundled."""
+PlannedNow = Callable[[str, Collection[int], Collection[str]], "Mapping[CellKey, Mapping[str, Any]] | None"]
+"""Suite, seeds and rows, which may be methods that the suite lacks -> the specifications that this installation plans
+for it; None for a suite that is not bundled."""
 PROGRAM = "python run_benchmark.py"
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 
@@ -94,19 +95,24 @@ class Commands:
         return Command(" && ".join(texts), "; ".join(differs))
 
     def _text(self, suite: str, name: str, places: Sequence[tuple[str, str, str]], seeds: Sequence[int]) -> str:
-        every = list(self._cells[suite].values())
+        now = self._planned(suite)
+        every = {(cell["dataset"], cell["setting"]) for cell in self._cells[suite].values()} | {
+            key[:2] for key in now or ()
+        }
         words = [*PROGRAM.split(), "run", name]
-        for option, key, position in (("--dataset", "dataset", 0), ("--setting", "setting", 1)):
+        for option, position in (("--dataset", 0), ("--setting", 1)):
             wanted = list(dict.fromkeys(place[position] for place in places))
-            if set(wanted) != {cell[key] for cell in every}:  # type: ignore[literal-required]
+            alone = now is None and position == 1 and len(wanted) == 1  # a file may hold more than was asked of it
+            if alone or set(wanted) != {place[position] for place in every}:
                 words += [word for value in wanted for word in (option, value)]
         methods = dict.fromkeys(place[2] for place in places)
         return shlex.join([*words, "--methods", ",".join(methods), "--seeds", seeds_text(seeds)])
 
     def _planned(self, suite: str) -> Mapping[CellKey, Mapping[str, Any]] | None:
         if suite not in self._now:
-            seeds = {cell["seed"] for cell in self._cells[suite].values()}
-            self._now[suite] = None if self.planned is None else self.planned(suite, sorted(seeds))
+            cells = self._cells[suite].values()
+            seeds, rows = sorted({cell["seed"] for cell in cells}), sorted({cell["method"] for cell in cells})
+            self._now[suite] = None if self.planned is None else self.planned(suite, seeds, rows)
         return self._now[suite]
 
 

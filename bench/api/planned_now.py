@@ -10,13 +10,17 @@ from common.errors import UserError
 from datasets import registry as datasets
 from datasets.base import DataError
 from datasets.registry import Described
+from methods import registry as methods
 from methods.hyper import MethodError
 from reports.commands import CellKey
 
 
-def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[str, Any]] | None:
+def planned_now(
+    name: str, seeds: Collection[int], chosen: Collection[str] = ()
+) -> Mapping[CellKey, Mapping[str, Any]] | None:
     """(data set, setting, row, seed) -> the specification that `run NAME` plans on a processor, its data being here or
-    not; None where no suite of that name is bundled, or a plug-in that it needs is not here.
+    not; None where no suite of that name is bundled, or a plug-in that it needs is not here. chosen: rows beside the
+    suite's own: methods at their defaults, as `run --methods` takes them, where they are here.
 
     A precision that the suite leaves to the device is "auto", so that this says the same on every machine."""
     if name not in suite.names():
@@ -24,7 +28,10 @@ def planned_now(name: str, seeds: Collection[int]) -> Mapping[CellKey, Mapping[s
     path = suite.locate(name)
     specifications: dict[CellKey, Mapping[str, Any]] = {}
     try:
-        for part in suite.parts(suite.read(path), str(path)):
+        tables = suite.read(path)
+        known = methods.registered()
+        tables["methods"] |= {row: {} for row in chosen if row in known and row not in tables["methods"]}
+        for part in suite.parts(tables, str(path)):
             described = Described(datasets.info(part.data.name), None, "")
             cells, _ = spec.cells(part, str(path), "cpu", tuple(seeds), described)
             for cell in cells:

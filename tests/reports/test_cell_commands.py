@@ -18,7 +18,7 @@ from bench.machine import precision
 from reports.build import build_report
 from reports.commands import HEADER, Commands, seeds_text
 from reports.gather import gather, sections
-from reports.page import RUNS, write_pages
+from reports.page import write_pages
 from reports.provenance import run_details, runs_table
 from tests.synthetic_records import make_store
 
@@ -55,18 +55,32 @@ def test_the_command_of_a_cell_plans_its_runs_and_no_others(command: Command) ->
     assert cell["address"].iloc[1].startswith(run)
 
 
+def test_a_part_of_a_suite_and_a_method_that_it_lacks_have_their_commands(
+    command: Command, in_process: list[str], tmp_path: Path
+) -> None:
+    options = ("--methods", "gce", "--seeds", "1", "--setting", "symmetric 50%")
+    assert command("run", "quick", *options, "--epochs", 1, "--log-every", 0).status == 0
+    (section,) = sections(gather(tmp_path / "output"))
+    told = Commands([section], planned_now).of(section.frame["address"])
+    assert told.text == (
+        "python run_benchmark.py run quick --setting 'symmetric 50%' --methods gce --seeds 0, --epochs 1"
+    ) and not told.differs  # fmt: skip
+    ended = command(*shlex.split(told.text)[2:], "--dry-run")
+    assert "1 runs, 1 done" in ended.out or "1 run, 1 done" in ended.out
+
+
 def test_what_is_planned_otherwise_today_is_said() -> None:
     (section,) = sections(gather(QUICK))
     addresses = section.done("digits", "symmetric 50%", "elr")["address"]
 
-    def changed(name: str, seeds: object) -> dict[object, object]:
+    def changed(name: str, seeds: object, rows: object) -> dict[object, object]:
         now = planned_now(name, [0, 1, 2])
         assert now is not None
         return {key: json.loads(json.dumps(spec)) | {"epochs": 99, "batch_size": 3} for key, spec in now.items()}
 
     told = Commands([section], changed).of(addresses)  # type: ignore[arg-type]
     assert told.text.endswith("--seeds 0-2 --epochs 25") and told.differs == "batch_size"
-    gone = Commands([section], lambda _name, _seeds: {}).of(addresses)
+    gone = Commands([section], lambda _name, _seeds, _rows: {}).of(addresses)
     assert gone.text == "" and gone.differs == "the suite no longer has this cell"
 
 
@@ -90,7 +104,7 @@ def test_runs_of_two_precisions_have_two_commands() -> None:
         if cell["address"] == addresses.iloc[0]:
             cell["spec"]["precision"] = "bf16"
 
-    def left(name: str, seeds: object) -> dict[object, object]:
+    def left(name: str, seeds: object, rows: object) -> dict[object, object]:
         now = planned_now(name, [0, 1, 2])
         assert now is not None
         return {key: {**spec, "precision": "auto"} for key, spec in now.items()}
@@ -112,7 +126,9 @@ def test_a_strangers_names_stay_words_of_the_command(tmp_path: Path) -> None:
     for name in ("mine", "../mine", "-x", "a b"):
         section.plan["suite"] = name
         told.append(Commands([section], planned_now).of(section.frame["address"]))
-    assert shlex.split(told[0].text)[2:] == ["run", "mine.toml", "--methods", method, "--seeds", "0,"]
+    assert shlex.split(told[0].text)[2:] == [
+        "run", "mine.toml", "--setting", "a' b", "--methods", method, "--seeds", "0,"
+    ]  # fmt: skip
     assert {(each.text, each.differs) for each in told[1:]} == {("", "the suite's name is no file's")}
 
 
@@ -142,7 +158,7 @@ def test_a_runs_dialog_has_its_command() -> None:
     details = run_details(found, Commands(found, planned_now))
     assert details[0]["command"].startswith("python run_benchmark.py run quick --setting")
     pages = dict(write_pages("t", [], [], [runs_table(found)], details, [], []))
-    assert details[0]["command"] in pages[RUNS].replace("\\u0027", "'")
+    assert details[0]["command"] in pages["runs.html"].replace("\\u0027", "'")
 
 
 def test_every_figure_has_its_numbers_beside_it(report: Path) -> None:
