@@ -150,7 +150,7 @@ def test_every_cell_with_runs_has_a_line(report: Path) -> None:
     assert all(row[3].startswith("python run_benchmark.py run quick ") for row in rows)
     accuracy = {row[1]: row for row in rows if row[0] == "quick-accuracy" and row[2] == "symmetric 50%"}
     assert accuracy["ELR"][3].endswith("run quick --setting 'symmetric 50%' --methods elr --seeds 0-1 --epochs 4")
-    assert "run.command" in (report / RUNS).read_text("utf-8")
+    assert "run.command" in (report / "runs.html").read_text("utf-8")
 
 
 def test_a_runs_dialog_has_its_command() -> None:
