@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.training.optim_build import of_stage
-from bench.training.phases import bounds_of, check_phase, phases_of, place
+from bench.training.phases import bounds_of, check_begins, check_phase, phases_of, place
 from bench.training.run_networks import NetworkSettings
 from bench.training.seeds import Streams
 from bench.training.task import RunTask
@@ -75,7 +75,9 @@ def _of_phases(spec: Specification, task: RunTask) -> MethodError | None:
     except Exception:
         return None
     try:
-        for phase in phases_of(method, 1, given):
+        phases = phases_of(method, given)
+        check_begins(method, phases)
+        for phase in phases:
             check_phase(method, phase, task.num_samples)
     except MethodError as fault:
         return fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 
 import torch
@@ -49,14 +49,10 @@ def _bounds(stages: object, epochs: int) -> list[Bounds]:
     return bounds
 
 
-NOTHING = "no phase of the first epoch has rows, so that nothing would be trained"
-
-
-def phases_of(method: Method, epoch: int, given: object) -> list[Phase]:
+def phases_of(method: Method, given: object) -> list[Phase]:
     """What `epoch_start` gave, as phases. Raises MethodError naming file and line where it is something else.
 
-    None at all, or none with rows, is an epoch that trains nothing, as where no sample is confident. In the first epoch
-    that is refused: nothing has been learnt yet by which samples could be left out.
+    None at all, or none with rows, is an epoch that trains nothing, as where no sample is confident.
     """
     here = place(method, "epoch_start")
     if not isinstance(given, list | tuple):
@@ -66,8 +62,6 @@ def phases_of(method: Method, epoch: int, given: object) -> list[Phase]:
             raise MethodError(f"{here}: gives {_kind(one)} among its phases")
         if fault := _malformed(one.rows, one.streams):
             raise MethodError(f"{here}: a phase has {fault}")
-    if epoch == 1 and all(phase.rows is not None and not len(phase.rows) for phase in given):
-        raise MethodError(f"{here}: {NOTHING}")
     return list(given)
 
 
@@ -86,6 +80,13 @@ def _malformed(rows: object, streams: object) -> str:
         if len(pair) != 2 or not isinstance(pair[0], Tensor) or not isinstance(pair[1], Integral):
             return f"`streams[{name!r}]` that is no pair of a tensor of rows and a batch size"
     return ""
+
+
+def check_begins(method: Method, phases: Sequence[Phase]) -> None:
+    """Raise MethodError naming file and line where no phase of a first epoch has rows: nothing would be trained."""
+    if all(phase.rows is not None and not len(phase.rows) for phase in phases):
+        where = place(method, "epoch_start")
+        raise MethodError(f"{where}: no phase of the first epoch has rows, so that nothing would be trained")
 
 
 def check_phase(method: Method, phase: Phase, samples: int) -> None:

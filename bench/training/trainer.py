@@ -88,7 +88,7 @@ def train_epoch(run: Run) -> dict[str, Any]:
     run.task.seed_epoch(epoch)
     run.method.train()
     _enter_stages(run, epoch)
-    phases = phases_of(run.method, epoch, run.method.epoch_start(epoch))
+    phases = phases_of(run.method, run.method.epoch_start(epoch))
     generators = run.streams.generator("order", epoch), run.streams.generator("augmentation", epoch)
     for number, phase in enumerate(phases):
         if phase.rows is not None and not len(phase.rows):

@@ -131,7 +131,6 @@ def test_a_row_may_stand_in_a_stream_several_times(start: Starter) -> None:
         ({"batches": 2.5}, "a number of batches of 2.5"),
         ({"batch_size": 0}, "a batch size of 0"),
         ({"batch_size": 2.5}, "a batch size of 2.5"),
-        ({"rows": torch.zeros(0, dtype=torch.int64)}, "no phase of the first epoch has rows"),
         ({"rows": torch.tensor([1, 1])}, "`rows` with 1 different of 2"),
         ({"rows": torch.tensor([-1, 1])}, "`rows` with row -1; they go from 0 to"),
         ({"rows": torch.tensor([True, False])}, "`rows` of torch.bool"),
@@ -143,10 +142,13 @@ def test_a_phase_that_cannot_be_is_refused(phase: dict[str, Any], message: str, 
         trainer.train_epoch(start(phased(**phase)))
 
 
-def test_a_later_epoch_may_train_nothing(start: Starter) -> None:
+@pytest.mark.parametrize("empty", [1, 2])
+def test_an_epoch_may_train_nothing(empty: int, start: Starter) -> None:
+    """The first too, as where a first stage of no epochs has found no sample to trust."""
+
     class Sure(Probe):
         def epoch_start(self, epoch: int) -> list[Phase]:
-            return [Phase()] if epoch == 1 else [Phase(torch.zeros(0, dtype=torch.int64))]
+            return [Phase(torch.zeros(0, dtype=torch.int64))] if epoch == empty else [Phase()]
 
     run = start(Sure)
     for _ in range(2):
