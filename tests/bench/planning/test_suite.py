@@ -73,6 +73,13 @@ def expand(tables: dict[str, Any], *assignments: str, seeds: int = 1) -> list[sp
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [(".5", 0.5), ("-.5", -0.5), ("5.", 5.0), (".5e-3", 0.0005), ("1.2.3", "1.2.3")]
+)
+def test_a_number_may_lack_the_digit_beside_its_point(text: str, value: object) -> None:
+    assert suite.assigned_values([f"momentum={text}"], "momentum=0.5") == {"momentum": value}
+
+
 def test_set_reaches_tables_and_lists_and_makes_what_is_missing() -> None:
     tables: dict[str, Any] = {"seeds": 1, "noise": [{"rate": 0.1}, {"rate": 0.2}]}
     suite.override(tables, ["seeds=3", "noise.1.rate=0.4", "training.optimizer.lr = 0.5 ", "title=Two words"])
