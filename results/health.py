@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from common.raised_at import raised_at
 from common.record import Collapse, Judged, Record
 
 NEAR_CHANCE = 0.5
@@ -27,6 +28,8 @@ FALL = 0.2
 
 Cross-entropy that learns wrong labels by heart loses less: 0.186 at most in our own records."""
 _ROUNDING = 1e-9
+_MODULES = re.compile(r"^(\w+\.)+(?=\w+(:|$))")
+"""What a traceback puts before the name of an exception."""
 
 
 def bound(num_classes: int, share: float) -> float:
@@ -114,8 +117,12 @@ def diverged(failures: Mapping[str, str]) -> dict[str, int | None]:
 
 
 def failure_line(traceback: str) -> str:
-    """The line of a traceback that says what was raised; its message may go on after it. Empty where there is none."""
-    return _exception(traceback)
+    """What was raised, in a line that names the place in a method's or plug-in's file; empty where nothing was.
+
+    Of a message of several lines it is the first.
+    """
+    line, place = _MODULES.sub("", _exception(traceback)), raised_at(traceback)
+    return f"{line} ({place})" if line and place and ".py, line " not in line else line
 
 
 def collapse_text(collapsed: Collapse) -> str:

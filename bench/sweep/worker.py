@@ -148,13 +148,14 @@ def _clear_up() -> None:
 def _faulted(store: Store, where: str, fault: Exception) -> Outcome:
     if halt.is_asked(where):  # the signal may have ended processes that read images for it
         return Outcome("stopped")
-    line = f"{type(fault).__name__}: {fault}".splitlines()[0]
+    text = "".join(format_exception(fault))
+    line = health.failure_line(text)
     if "torch" in sys.modules:
         status = "out_of_memory" if accelerator.is_out_of_memory(fault) else "device_fault"
         if status == "out_of_memory" or accelerator.is_fault(fault):
-            return Outcome(status, line, "".join(format_exception(fault)))
+            return Outcome(status, line, text)
     try:
-        store.fail(where, "".join(format_exception(fault)))
+        store.fail(where, text)
     except StoreError as also:
         line = f"{line}; and the traceback could not be kept: {also}"
     return Outcome("failed", line)

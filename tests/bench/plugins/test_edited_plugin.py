@@ -82,7 +82,7 @@ def test_the_old_record_stays_where_the_new_run_fails(command: Command, in_proce
     before = results(tmp_path / "output")
     (tmp_path / "mine.py").write_text(ONE.replace("return FACTOR", "raise ValueError('no')\n        return FACTOR"))
     ended = command("run", "s.toml", "--plugin", "mine.py", "--redo")
-    assert ended.status == 1 and "FAILED: ValueError: no" in ended.out
+    assert ended.status == 1 and f"FAILED: ValueError: no ({tmp_path}/mine.py, line " in ended.out
     assert results(tmp_path / "output") == before
 
 
