@@ -23,7 +23,7 @@ from reports import (
 )
 from reports.commands import Commands, PlannedNow, commands_text
 from reports.competition import Joined
-from reports.drawing import draw_all
+from reports.drawing import Tell, draw_all, nothing
 from reports.folder import Folder
 from reports.gather import Material, Section, gather, sections
 from reports.health_table import health_table
@@ -49,13 +49,6 @@ _PURPOSES = {
 }
 
 
-Tell = Callable[[str], None]
-
-
-def _nothing(line: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class ReportSummary:
     """What a report says in the terminal; index: the page, of a printed one its folder; doubts: of `results.doubts`."""
@@ -71,7 +64,7 @@ def build_report(
     against: Path | None = None, running: Collection[str] = (), suites: Collection[str] = (),
     redraw: Redraw | None = None, prices: Prices | None = None, networks: Mapping[str, str] | None = None,
     methods: Mapping[str, MethodFacts] | None = None, planned: PlannedNow | None = None,
-    printed: Printed | None = None, tell: Tell = _nothing,
+    printed: Printed | None = None, tell: Tell = nothing, processes: int = 1,
 ) -> ReportSummary:  # fmt: skip
     """Write index.html with the pages that it leads to, tables/*.{md,tex,csv}, tables/commands.csv and
     figures/*.{svg,pdf,png,csv} below `out`.
@@ -83,7 +76,8 @@ def build_report(
     what has not been run of a published table; networks: what those are that differ from a published number's.
     methods: what the leaderboard says of methods by registry name. planned: says what a suite would run today (see
     `reports.commands`). printed: for a paper: figures of one width, each with its float as figures/*.tex, chosen
-    tables, and no page. tell: is called with what is being done, in a few words.
+    tables, and no page. tell: is called with what is being done, in a few words. processes: so many draw
+    figures at once.
     Raises ReportError or StoreError with one line; nothing is written before all tables are made.
     """
     if select is not None:
@@ -101,7 +95,7 @@ def build_report(
     if printed is not None:
         made, about_all = chosen(made, printed.choice, _row_titles(all_sections)), []
     folder, commands = Folder(out), Commands(all_sections, planned)
-    unset = draw_all(all_sections, own, joined, together, folder, printed, tell)
+    unset = draw_all(all_sections, own, joined, together, folder, printed, tell, processes)
     tell("writing tables" if printed is not None else "writing tables and pages")
     _write_tables([*made, *about_all], folder, TEXT_WIDTH if printed is None else printed.points)
     folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(all_sections, own)))

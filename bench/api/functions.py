@@ -187,13 +187,14 @@ def report(
     redraw: bool = False,
     tell: Callable[[str], None] | None = None,
     printed: Printed | None = None,
+    processes: int = 1,
 ) -> ReportSummary:
     """Tables, figures and the page of the records at `source`, into the folder `target` (None: `source`/report).
 
     select: a selection rule. paper: a published table to set beside. published: a file of published numbers. against:
     others' records to compare with. plugins: files that declare selection rules. redraw: noisy labels are drawn again,
     as of a stranger's records. tell: is called with what is being done. printed: for a paper, of this width and with
-    these tables (None: the page), by default into `source`/paper.
+    these tables (None: the page), into `source`/paper. processes: so many draw, from a script with a `__main__` guard.
     """
     from bench.api.redraw import redrawer
     from bench.plugins import register
@@ -215,6 +216,7 @@ def report(
         redraw=redrawer() if redraw else None,
         tell=tell or (lambda line: None),
         printed=printed,
+        processes=processes,
         **_beside_records(paper, layout.root),
     )
 

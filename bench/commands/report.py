@@ -12,11 +12,13 @@ from bench.api import functions
 from bench.commands.options import DEFAULT_OUT, Plugin, check_folder
 from bench.commands.report_style import TableOptions, printed_of
 from bench.sweep import terminal
+from common.allotment import processors
 from common.errors import UserError, shortened
 from reports.print_style import Printed
 from results.layout import Layout
 
 _WIDTH = 140  # of tables where the output is no terminal
+_ENOUGH = 4  # processes that draw: each takes some 300 MB
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ Captions = Annotated[
     list[str] | None,
     typer.Option("--caption", metavar="TABLE=TEXT", help="With --style paper: the caption of a table."),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Processes that draw figures (default: one per processor, 4 at most)."),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say on standard error what is being done, in a pipe too.")
 ]
@@ -90,7 +96,7 @@ def report(
     records: Records = None, out: Folder = None, suites: Suites = None, select: Select = None, paper: Paper = None,
     published: Published = None, against: Against = None, plugin: Plugin = None, style: Style = "screen",
     width: Width = None, table: Tables = None, column: Columns = None, row: Rows = None, order: Order = None,
-    decimals: Decimals = None, caption: Captions = None, verbose: Verbose = False,
+    decimals: Decimals = None, caption: Captions = None, jobs: Jobs = None, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Write tables (Markdown, LaTeX, CSV), figures and one HTML page from records.
 
@@ -118,10 +124,11 @@ def report(
         layout.report if printed is None else layout.paper,
         Wanted(select, paper, published, against, names, tuple(plugin or ()), records is not None, printed),
         verbose,
+        jobs or min(processors().amount, _ENOUGH),
     )
 
 
-def show(source: Path, target: Path, wanted: Wanted, verbose: bool = False) -> None:
+def show(source: Path, target: Path, wanted: Wanted, verbose: bool = False, processes: int = 1) -> None:
     """Build the report and print its main tables; of one for a paper, where it is."""
     console = terminal.console()
     if not console.is_terminal:
@@ -138,6 +145,7 @@ def show(source: Path, target: Path, wanted: Wanted, verbose: bool = False) -> N
             plugins=wanted.plugins,
             redraw=wanted.others,
             printed=wanted.printed,
+            processes=processes,
             tell=tell,
         )
     for table in summary.terminal_tables if wanted.printed is None else ():
