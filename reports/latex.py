@@ -16,6 +16,8 @@ TEXT_WIDTH = 345.0
 _HIGH = 390.0
 """Points of height that one float may take up."""
 _GAP = 6.0  # between columns
+_FIRST = (0.55, 0.48, 0.42, 0.36, 0.3)
+"""Shares of the width that the first columns may take up: the widest of those that make the table lowest."""
 _TONES = {"near": "teal", "uncertain": "orange!80!black", "apart": "red!75!black", "grey": "gray"}
 _FLOATS = 8  # after so many, TeX is made to put them down
 
@@ -122,9 +124,15 @@ def _panels(table: Table, points: float) -> Iterator[_Panel]:
     if natural <= points:
         yield from _of_columns(table, list(range(len(table.columns))), measured.natural)
         return
-    while keys > 1 and sum(measured.least[:keys]) + _GAP * keys > 0.55 * points:
+    while keys > 1 and sum(measured.least[:keys]) + _GAP * keys > _FIRST[0] * points:
         keys -= 1
-    first = _shrunk(measured.natural[:keys], measured.least[:keys], 0.55 * points)
+    ways = (list(_beside_first(table, measured, keys, share * points, points)) for share in _FIRST)
+    yield from min(ways, key=lambda panels: sum(panel.height for panel in panels))
+
+
+def _beside_first(table: Table, measured: _Widths, keys: int, budget: float, points: float) -> Iterator[_Panel]:
+    """The parts of a table whose first `keys` columns share a budget, and stand before the others in each part."""
+    first = _shrunk(measured.natural[:keys], measured.least[:keys], budget)
     left = points - sum(first) - _GAP * keys
     blocks: list[tuple[list[int], list[float]]] = []
     for column in range(keys, len(table.columns)):

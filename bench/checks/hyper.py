@@ -7,12 +7,15 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from bench.checks.problem import Problem, difference, in_short, replace_logits, scaled
+from bench.checks.problem import Problem, Training, difference, in_short, replace_logits, scaled
 from bench.checks.subject import Fault, Skip, Subject, one_line
 from methods.registry import HyperParameter, MethodError, Value, value_type, with_epochs
 
 Hyper = dict[str, Value]
 Shown = dict[str, Tensor]
+Key = tuple[object, ...]
+LOOKED_AT = (1, 2, 4)
+"""Epochs after which predictions are compared: most hyper-parameters have told by then, and the rest is not trained."""
 WRONG_TYPES: dict[type, Value] = {bool: 1, int: 1.5, float: "much", str: 3}
 
 
@@ -94,31 +97,52 @@ def _alternatives(name: str, declared: HyperParameter) -> list[Value]:
 
 
 class _Runs:
-    """Outcomes of runs with changed hyper-parameters, each trained once."""
+    """Runs with changed hyper-parameters, each trained once, and no further than it takes to tell two of them apart."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._known: dict[tuple[object, ...], Shown | None] = {(False,): subject.base.training.shown()}
+        self._begun: dict[Key, Training] = {}
+        self._seen: dict[tuple[Key, int], Shown | None] = {
+            ((False,), subject.problem.epochs): subject.base.training.shown()
+        }
 
-    def shown(self, hyper: Mapping[str, Value], sure: bool) -> Shown | None:
-        """What a run shows, with a network that is very sure of itself or as it is; None where it diverged."""
-        key = (sure, *sorted(hyper.items()))
-        if key not in self._known:
-            training = self.subject.start(self.subject.problem, hyper)
-            if sure:
-                replace_logits(training, scaled)
+    def _after(self, hyper: Mapping[str, Value], sure: bool, epochs: int) -> Shown | None:
+        """Predictions after so many epochs, at the end all that the run shows; None where it diverged.
+
+        sure: the network is very sure of itself.
+        """
+        key: Key = (sure, *sorted(hyper.items()))
+        if (key, epochs) not in self._seen:
             try:
-                self._known[key] = training.train().shown()
+                training = self._begun.get(key) or self._start(hyper, sure)
+                self._begun[key] = training.train(until=epochs)
+                ended = epochs == self.subject.problem.epochs
+                self._seen[key, epochs] = training.shown() if ended else {"predictions": training.predictions()}
             except FloatingPointError:
-                self._known[key] = None
+                self._seen |= {(key, stop): None for stop in self._stops() if stop >= epochs}
             except Exception as fault:
                 raise Fault(f"with {', '.join(f'{k} = {v!r}' for k, v in hyper.items())}: {one_line(fault)}") from fault
-        return self._known[key]
+        return self._seen[key, epochs]
+
+    def _start(self, hyper: Mapping[str, Value], sure: bool) -> Training:
+        training = self.subject.start(self.subject.problem, hyper)
+        if sure:
+            replace_logits(training, scaled)
+        return training
+
+    def _stops(self) -> list[int]:
+        epochs = self.subject.problem.epochs
+        return [*(stop for stop in LOOKED_AT if stop < epochs), epochs]
 
     def differ(self, one: Mapping[str, Value], other: Mapping[str, Value], sure: bool = False) -> bool:
-        """Whether two runs that did not diverge show something different."""
-        first, second = self.shown(one, sure), self.shown(other, sure)
-        return first is not None and second is not None and difference(first, second) is not None
+        """Whether two runs show something different before one of them diverges."""
+        for epochs in self._stops():
+            first, second = self._after(one, sure, epochs), self._after(other, sure, epochs)
+            if first is None or second is None:
+                return False
+            if difference(first, second) is not None:
+                return True
+        return False
 
 
 def _surroundings(subject: Subject, name: str) -> Iterator[tuple[Hyper, bool]]:
