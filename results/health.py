@@ -30,6 +30,8 @@ Cross-entropy that learns wrong labels by heart loses less: 0.186 at most in our
 _ROUNDING = 1e-9
 _MODULES = re.compile(r"^(\w+\.)+(?=\w+(:|$))")
 """What a traceback puts before the name of an exception."""
+_OF_THE_DEVICE = re.compile(r"^(OutOfMemoryError|AcceleratorError)\b|\bCUDA (error|out of memory)\b|\bCUBLAS_STATUS_")
+"""How torch tells what a device refuses."""
 
 
 def bound(num_classes: int, share: float) -> float:
@@ -119,10 +121,12 @@ def diverged(failures: Mapping[str, str]) -> dict[str, int | None]:
 def failure_line(traceback: str) -> str:
     """What was raised, in a line that names the place in a method's or plug-in's file; empty where nothing was.
 
-    Of a message of several lines it is the first.
+    Of a message of several lines it is the first. A device's faults have no place: they come up later than the call
+    that made them, and its memory is filled by all that is on it.
     """
     line, place = _MODULES.sub("", _exception(traceback)), raised_at(traceback)
-    return f"{line} ({place})" if line and place and ".py, line " not in line else line
+    placeless = not line or not place or ".py, line " in line or _OF_THE_DEVICE.search(line)
+    return line if placeless else f"{line} ({place})"
 
 
 def collapse_text(collapsed: Collapse) -> str:

@@ -39,3 +39,17 @@ def test_the_innermost_line_of_an_authors_file(frames: list[Path | str], place: 
 def test_a_message_that_names_its_place_is_left_as_it_is() -> None:
     text = f"{_traceback('/home/ada/mine.py')}".replace("a message", "/home/ada/mine.py, line 7: a message")
     assert failure_line(text) == "Odd: /home/ada/mine.py, line 7: a message"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB",
+        "torch.AcceleratorError: an unknown one",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)",
+    ],
+)
+def test_a_fault_of_the_device_has_no_place(message: str) -> None:
+    """It comes up later than the call that made it, and memory is filled by all that is there."""
+    text = _traceback("/home/ada/mine.py").rpartition("common.errors.")[0] + message
+    assert failure_line(text) == message.removeprefix("torch.")
