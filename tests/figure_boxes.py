@@ -1,4 +1,4 @@
-"""The boxes that a figure's texts take up: which of them overlap, and which the border cuts."""
+"""What a reader would stumble over in a figure: texts that overlap or are cut, rows that look alike."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+
+from reports.figure_style import Drawn
 
 _FINE = 3
 """Pixels to a point: coarser, letters are moved to whole pixels, and wider than on paper."""
@@ -55,3 +57,14 @@ def faults(figure: Figure) -> list[str]:
         if across > _TOUCH and high > _TOUCH + 0.12 * min(a.height, b.height):
             told.append(f"overlap: {first!r} and {second!r} ({across:.1f} x {high:.1f})")
     return told
+
+
+def tell_rows_apart(drawn: Drawn) -> None:
+    """No two entries of a legend have one label, nor one colour with one dash, marker and filling."""
+    for legend in drawn.figure.legends:
+        lines = [line for line in legend.get_lines() if str(line.get_label())]
+        labels = [text.get_text() for text in legend.get_texts()]
+        assert len(set(labels)) == len(labels)
+        looks = [(line.get_color(), str(line.get_linestyle()), str(line._dash_pattern), line.get_marker(),  # type: ignore[attr-defined]
+                  line.get_fillstyle(), str(line.get_markerfacecolor())) for line in lines]  # fmt: skip
+        assert len(set(looks)) == len(looks), drawn.name

@@ -21,7 +21,7 @@ from tests.synthetic_records import make_store
 NASTY = r"\end{x} 50% & $ _ # { } ~ ^ < > | [ ] ± − – β λ² × ≤ é ü 汉字 “x” ✓ `a`"
 
 
-def _compile(
+def compile_tables(
     folder: Path, found: list[Table], points: float = 345, two: bool = False, engine: str = "pdflatex"
 ) -> None:
     """Set the tables, and hold that no box is overfull and no letter is missing."""
@@ -55,14 +55,14 @@ def test_the_tables_of_a_report_compile(tmp_path: Path) -> None:
     present = [table for table in made if table is not None]
     assert any(len(table.rows) > 34 for table in present)
     for points, two in ((345, False), (239, True), (495, True)):
-        _compile(tmp_path, present, points, two)
+        compile_tables(tmp_path, present, points, two)
 
 
 def test_the_paper_tables_compile(tmp_path: Path) -> None:
     make_store(tmp_path / "store", ["elr"], [("symmetric", 0.2)], [0], dataset="cifar10", size=40, epochs=3)
     found = list(sections(gather(tmp_path / "store")))
     names = published.keys()
-    _compile(tmp_path, [table for name in names for table in paper_tables(found, name, None, None)])
+    compile_tables(tmp_path, [table for name in names for table in paper_tables(found, name, None, None)])
 
 
 def test_any_text_compiles(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_any_text_compiles(tmp_path: Path) -> None:
     long = Table("long", NASTY, columns, ((words("[x]"), TableCell("*")),) * 94, (NASTY,))
     many = tuple(Column(f"vs Method number {n:02}, variant b") for n in range(60))
     rows = tuple((words(f"Method number {n:02}"), *[TableCell("10 / 0 / 2")] * 60) for n in range(60))
-    _compile(tmp_path, [short, wide, long])
-    _compile(
+    compile_tables(tmp_path, [short, wide, long])
+    compile_tables(
         tmp_path, [short, wide, long, Table("wins", "wins", (Column("method", False), *many), rows)], 239, two=True
     )
 
@@ -107,7 +107,7 @@ def test_every_engine_sets_what_has_no_command_by_its_name(tmp_path: Path, engin
     text = latex(table)
     assert unset_letters(["方法一 方"]) == "方法一"
     assert text.splitlines()[1].endswith("for: 方法一ąﬁ🙂") and text.splitlines()[2] == GUARD
-    _compile(tmp_path, [table], engine=engine)
+    compile_tables(tmp_path, [table], engine=engine)
 
 
 def test_every_sign_of_the_table_is_set(tmp_path: Path) -> None:
@@ -115,4 +115,4 @@ def test_every_sign_of_the_table_is_set(tmp_path: Path) -> None:
 
     signs = [*latex_text._ESCAPES, *latex_text._MATHS, *"çñöŞŽąęőů"]
     rows = tuple((words(f"{sign} x"),) for sign in signs)
-    _compile(tmp_path, [Table("signs", "signs", (Column("sign", False),), rows)])
+    compile_tables(tmp_path, [Table("signs", "signs", (Column("sign", False),), rows)])

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from command_line import HOME
-from figure_boxes import faults
+from figure_boxes import faults, tell_rows_apart
 from pypdf import PdfReader
 
 from reports import drawing, figure_parts, figure_style, figures
 from reports.errors import ReportError
 from reports.figure_page import HIGHEST, Page
-from reports.figure_style import Drawn, house_style
+from reports.figure_style import house_style
 from reports.figure_texts import settable
 from reports.gather import Section, gather, sections
 from reports.latex import LATEX_PACKAGES
@@ -140,22 +140,11 @@ def test_nothing_is_cut_or_overprinted_and_no_two_rows_look_alike(
             settable(each.figure)
             assert faults(each.figure) == [], each.name
             assert width is None or each.figure.get_figwidth() == width
-            _tell_rows_apart(each)
+            tell_rows_apart(each)
     names = {re.sub(r"-\d$", "", each.name) for each in drawn}
     assert {"quick-accuracy", "quick-cost", "quick-noise-rate"} <= names
     assert name != "titles" or {"quick-samples", "quick-scores", "quick-detection"} <= names
     assert [str(warning.message) for warning in recwarn] == []
-
-
-def _tell_rows_apart(drawn: Drawn) -> None:
-    """No two entries of a legend have one label, nor one colour with one dash, marker and filling."""
-    for legend in drawn.figure.legends:
-        lines = [line for line in legend.get_lines() if str(line.get_label())]
-        labels = [text.get_text() for text in legend.get_texts()]
-        assert len(set(labels)) == len(labels)
-        looks = [(line.get_color(), str(line.get_linestyle()), str(line._dash_pattern), line.get_marker(),  # type: ignore[attr-defined]
-                  line.get_fillstyle(), str(line.get_markerfacecolor())) for line in lines]  # fmt: skip
-        assert len(set(looks)) == len(looks), drawn.name
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
@@ -234,7 +223,7 @@ def test_options_that_make_no_sense_are_refused_in_one_line(refused: Callable[..
 
 
 def test_pairs_of_the_legend_are_told_apart_at_all(tmp_path: Path) -> None:
-    """What `_tell_rows_apart` is to find is found."""
+    """What `tell_rows_apart` is to find is found."""
     section = _section(tmp_path, AUTHORS["titles"])
     with house_style():
         drawn = figures.overview.cost(section)
@@ -242,4 +231,4 @@ def test_pairs_of_the_legend_are_told_apart_at_all(tmp_path: Path) -> None:
         first, second = itertools.islice(drawn.figure.legends[0].get_lines(), 2)
         second.update_from(first)
         with pytest.raises(AssertionError):
-            _tell_rows_apart(drawn)
+            tell_rows_apart(drawn)
