@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 from figure_boxes import faults, tell_rows_apart
-from test_latex import compile_tables
+from latex_tables import compile_tables, tables_of
 
-from reports import comparison, competition, drawing, figures, measures, rule_tables, tables
+from reports import drawing, figures
 from reports.figure_page import HIGHEST, Page
 from reports.figure_style import house_style
 from reports.figure_texts import settable
 from reports.gather import Section, gather, sections
-from reports.model import Table
-from reports.provenance import runs_table
 from results.record import address
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec
@@ -77,18 +75,9 @@ def test_its_figures_can_be_read(section: Section, width: float, recwarn: pytest
 def test_its_tables_can_be_set(
     section: Section, points: float, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    made = _tables(section)
+    made = tables_of(section)
     assert len(made) > 8
     compile_tables(tmp_path, made, points, two=True)
     firsts = [tuple(cell.text for cell in row[:1]) for row in made[0].rows]
     assert len(set(firsts)) == len(firsts), "rows are told apart"
     assert [str(warning.message) for warning in recwarn] == []
-
-
-def _tables(section: Section) -> list[Table]:
-    best = competition.best_of(section)
-    assert best is not None
-    made = [*tables.accuracy_tables(section, best), *comparison.comparison_tables(section, best),
-            rule_tables.rules_table(section), rule_tables.order_table(section), measures.detection_table(section),
-            measures.measures_table(section), measures.noise_table(section), runs_table([section])]  # fmt: skip
-    return [table for table in made if table is not None]

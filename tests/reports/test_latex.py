@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from latex_tables import compile_tables, tables_of
 
-from reports import comparison, competition, measures, rule_tables, tables
 from reports.gather import gather, sections
-from reports.latex import LATEX_PACKAGES, latex
+from reports.latex import latex
 from reports.latex_text import GUARD, escape, unset_letters
 from reports.model import BETWEEN, Column, Table, TableCell, words
 from reports.paper import paper_tables
-from reports.provenance import runs_table
 from results import published
 from tests.synthetic_records import make_store
 
 NASTY = r"\end{x} 50% & $ _ # { } ~ ^ < > | [ ] ± − – β λ² × ≤ é ü 汉字 “x” ✓ `a`"
 
 
-def compile_tables(
-    folder: Path, found: list[Table], points: float = 345, two: bool = False, engine: str = "pdflatex"
-) -> None:
-    """Set the tables, and hold that no box is overfull and no letter is missing."""
-    if shutil.which(engine) is None:
-        pytest.skip(f"{engine} is not installed (texlive-latex-recommended)")
-    parts = [latex(table, points) for table in found]
-    packages = "".join(rf"\usepackage{{{name}}}" for name in LATEX_PACKAGES)
-    packages += r"\usepackage[textwidth=495pt,columnsep=17pt]{geometry}" if two else ""
-    kind = "twocolumn" if two else "onecolumn"
-    head = rf"\documentclass[{kind}]{{article}}{packages}\begin{{document}}"
-    text = "\n".join([head, *(part + r"\clearpage" for part in parts), r"\end{document}"])
-    (folder / "all.tex").write_text(text, "utf-8")
-    command = [engine, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (folder / "all.pdf").stat().st_size > 1000
-    bad = ("Overfull", "too large for page", "Missing character")
-    assert [line for line in done.stdout.splitlines() if any(word in line for word in bad)] == []
-
-
 def test_the_tables_of_a_report_compile(tmp_path: Path) -> None:
     rates = [("symmetric", 0.2), ("symmetric", 0.4), ("asymmetric", 0.4)]
     make_store(tmp_path / "store", settings=rates, seeds=range(4), size=40, epochs=3)
-    found = list(sections(gather(tmp_path / "store")))
-    section = found[0]
-    best = competition.best_of(section)
-    assert best is not None
-    made = [*tables.accuracy_tables(section, best), *comparison.comparison_tables(section, best),
-            rule_tables.rules_table(section), rule_tables.order_table(section), measures.detection_table(section),
-            measures.measures_table(section), measures.noise_table(section), runs_table(found)]  # fmt: skip
-    present = [table for table in made if table is not None]
+    present = tables_of(next(sections(gather(tmp_path / "store"))))
     assert any(len(table.rows) > 34 for table in present)
     for points, two in ((345, False), (239, True), (495, True)):
         compile_tables(tmp_path, present, points, two)
