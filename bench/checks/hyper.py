@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -146,13 +146,23 @@ class _Runs:
 
 
 def _surroundings(subject: Subject, name: str) -> Iterator[tuple[Hyper, bool]]:
-    """What a hyper-parameter is varied in: the base run, a very sure network, then with one other changed as well."""
-    yield {}, False
+    """What a hyper-parameter is varied in besides the base run: a very sure network, then one other changed as well."""
     yield {}, True
     for other, declared in subject.info.hyper.items():
         if other != name:
             for value in _alternatives(other, declared)[:2]:
                 yield {other: value}, False
+
+
+def _tries(subject: Subject, name: str, values: Sequence[Value]) -> Iterator[tuple[Hyper, bool, Value]]:
+    """Surroundings and another value of a hyper-parameter in them, what is likelier to tell first.
+
+    What tells in none of the base run's tries mostly waits for another hyper-parameter, whatever its value.
+    """
+    yield from (({}, False, value) for value in values)
+    for some in (values[:1], values[1:3]):
+        for around, sure in _surroundings(subject, name):
+            yield from ((around, sure, value) for value in some)
 
 
 def hyper_effect(subject: Subject) -> str:
@@ -164,13 +174,11 @@ def hyper_effect(subject: Subject) -> str:
     conditional = []
     for name, declared in hyper.items():
         values = _alternatives(name, declared)
-        for number, (around, sure) in enumerate(_surroundings(subject, name)):
-            if number:
-                values = values[:3]
-            if any(runs.differ(around, {**around, name: value}, sure) for value in values):
+        for around, sure, value in _tries(subject, name, values):
+            if runs.differ(around, {**around, name: value}, sure):
                 if sure or around:
                     conditional.append(f"{name} with {next(iter(around), 'large logits')}")
                 break
         else:
-            raise Fault(f"hyper-parameter {name!r} changes nothing (tried {', '.join(map(str, values))})")
+            raise Fault(f"hyper-parameter {name!r} changes nothing (tried {', '.join(map(str, values[:3]))})")
     return f"all {len(hyper)} change the outcome" + (f" ({'; '.join(conditional)})" if conditional else "")
