@@ -21,7 +21,7 @@ from reports.figure_style import Drawn, handle, house_style, rendered  # noqa: E
 from results.frame import records  # noqa: E402
 
 FOLDER = HOME / "docs" / "figures"
-CONFIDENCE = HOME / "results" / "reference" / "car-confidence.jsonl"
+CONFIDENCE = HOME / "results" / "reference" / "branch" / "car-confidence.jsonl"
 SHOWN = {"clean": "-", "mislabelled": (0, (4, 1.5))}
 PENALTIES = {0.5: "#8168b3", 2.0: "#56b4e9", 10.0: "#d55e00", 50.0: "#009e73"}
 """lambda -> the colour of its lines."""

@@ -28,6 +28,8 @@ RECORDS = HOME / "results" / "reference"
 CLEAN_ONLY = "cross_entropy_clean"
 EARLY = "noisy_validation"
 DRAWS = 1000
+AREAS = ("auc_own", "auc_given_label_mean")
+GROUPS = ("observed.confidence.clean", "observed.confidence.mislabelled")
 
 
 @cache
@@ -36,8 +38,8 @@ def runs_of(*suites: str, folder: str = "", rule: str = "last") -> pd.DataFrame:
     where = RECORDS / folder
     plans, records = frame.plans(where), frame.load(where)
     found = aggregate.runs(records, [plans[suite] for suite in suites], rule)
-    shown = ["address", "memorised", "collapsed_epoch", "passes_per_step", "privileges", "actual_rate"]
-    return found.merge(records[shown], on="address", how="left")
+    shown = ["memorised", "collapsed_epoch", "passes_per_step", "privileges", "actual_rate", "epochs", *AREAS]
+    return found.merge(records[["address", *shown]], on="address", how="left")
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -58,11 +60,12 @@ def at(runs: pd.DataFrame, setting: str | None, method: str | None = None) -> pd
 
 
 def accuracy(runs: pd.DataFrame, method: str, setting: str | None = None) -> str:
-    """Mean and sample deviation over seeds in percent; with the mark of collapsed runs."""
+    """Mean over seeds in percent, and sample deviation where there are several; with the mark of collapsed runs."""
     chosen = at(runs, setting, method)
     values = 100 * chosen["value"]
     mark = " †" if chosen["collapsed_epoch"].notna().any() else ""
-    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}{mark}"
+    deviation = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{deviation}{mark}"
 
 
 def difference(runs: pd.DataFrame, method: str, reference: str, setting: str | None = None) -> str:
@@ -189,6 +192,26 @@ def by_seed(suite: str, folder: str) -> list[str]:
     return markdown(["", *(f"seed {seed}" for seed in seeds), "mean and deviation", "mislabelled memorised"], rows)
 
 
+def confidence(suite: str, folder: str) -> list[str]:
+    """Settings and rows: last epoch, h of both kinds of samples there, and how well h and p find the wrong labels.
+
+    An area under the ROC curve of .5 is chance; p is the mean over epochs of the given label's probability.
+    """
+    runs = runs_of(suite, folder=folder)
+    curves = frame.curves(RECORDS / folder)
+    ends = curves[curves["quantity"].isin(GROUPS) & (curves["epoch"] == runs["epochs"].max())]
+    runs = runs.join(ends.pivot(index="address", columns="quantity", values="value")[list(GROUPS)], on="address")
+    rows = []
+    for setting in dict.fromkeys(runs["setting"]):
+        for name, title in titles_of(runs).items():
+            own = at(runs, setting, name)
+            means = own[[*GROUPS, *AREAS]].mean()
+            numbers = ["" if pd.isna(mean) else f"{mean:.3f}" for mean in means]
+            rows.append([setting, title, str(len(own)), accuracy(own, name), memorised(own, name), *numbers])
+    head = ["", "", "seeds", "last epoch", "mislabelled memorised", "h, clean", "mislabelled", "ROC-AUC of h", "of p"]
+    return markdown(head, rows, 2)
+
+
 def agreement(first: str, second: str) -> list[str]:
     """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
     one, other = runs_of(first), runs_of(second)
@@ -236,6 +259,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-quarter": partial(by_seed, "cifar10-quarter", "branch"),
     "cifar10-quarter-tuned": partial(parts, "cifar10-quarter-tuned", "elr", "branch"),
     "car-branch": partial(by_seed, "car-branch", "branch"),
+    "car-confidence": partial(confidence, "car-confidence", "branch"),
 }
 
 

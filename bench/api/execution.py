@@ -17,7 +17,7 @@ from bench.api.request import RunOptions
 from bench.api.runners import Runner, Slots, runner
 from bench.machine import accelerator
 from bench.planning import spec
-from bench.sweep import changed, lease, leftovers, order, price
+from bench.sweep import changed, lease, leftovers, order, precisions, price
 from bench.sweep.cluster_runs import SchedulerGone
 from bench.sweep.progress import Progress, result, validation_result
 from bench.sweep.remaining import in_time
@@ -168,6 +168,8 @@ def _todo(
         f"{planned.name}: {len(planned.cells)} runs, {len(planned.cells) - len(missing)} done, {len(todo)} to do",
         highlight=False,
     )
+    for line in precisions.lines(store, missing):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     left_out = len(missing) - len(todo)
     if left_out:
         console.print(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.api.prices import PRECISIONS, cells_of, in_precision, is_of
+from bench.api.prices import cells_of, is_of
 from bench.planning import spec, suite
+from bench.sweep.precisions import PRECISIONS, in_precision
 from methods import registry as methods
 from results import published
 from results.store import Store

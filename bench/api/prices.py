@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,8 +12,9 @@ from bench import networks
 from bench.planning import spec, suite
 from bench.planning.workload import pass_products, training_passes
 from bench.sweep import price
+from bench.sweep.precisions import PRECISIONS, in_precision
 from common.record import Record
-from common.specification import Precision, as_json
+from common.specification import as_json
 from datasets import registry as datasets
 from datasets.registry import Described
 from reports.paper_cells import Prices
@@ -25,8 +25,6 @@ from results.store import Store
 MEASURED = ("preact_resnet18", 8300.0)
 """Training images a second of one run on an H200 (bf16, step by step), by which a store without records of an
 accelerator is priced; docs/reproduce-a-table.md tells of it, no record of that run is kept."""
-
-PRECISIONS: tuple[Precision, ...] = ("bf16", "fp32")
 
 
 def prices_of(paper: str, out: Path) -> Prices:
@@ -72,11 +70,6 @@ def cells_of(paper: str) -> list[tuple[spec.Cell, int]]:
 def _records(out: Path) -> list[Record]:
     store = Store(out)
     return [store.load(address) for address in store.addresses()] if out.is_dir() else []
-
-
-def in_precision(cell: spec.Cell, precision: Precision) -> spec.Cell:
-    """The same cell in another precision."""
-    return replace(cell, spec=replace(cell.spec, precision=precision))
 
 
 def _known(cell: spec.Cell, rates: Mapping[tuple[Any, ...], float]) -> float | None:

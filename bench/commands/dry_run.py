@@ -11,7 +11,7 @@ from bench.commands.list_rows import value_text
 from bench.machine import accelerator
 from bench.planning.procedure import own_settings
 from bench.planning.spec import Cell
-from bench.sweep import changed, price
+from bench.sweep import changed, precisions, price
 from common.errors import shortened
 from results.store import Store
 
@@ -48,7 +48,7 @@ def show_plan(
         console.print(line, highlight=False, soft_wrap=True)
         for own in _own(cell, planned) if cell.seed == planned.cells[0].seed else ():  # once for all seeds
             console.print(shortened(f"{'':22}{own}"), highlight=False, soft_wrap=True, markup=False)
-    for line in changed.lines(known, outdated, redo):
+    for line in (*changed.lines(known, outdated, redo), *precisions.lines(known, missing)):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
     console.print(f"{len(planned.cells)} runs, {len(done)} done, {len(missing)} to do", highlight=False)
     if missing:

@@ -11,8 +11,9 @@ from command_line import Command
 
 from bench import plan
 from bench.api.papers import papers
-from bench.api.prices import cells_of, in_precision
+from bench.api.prices import cells_of
 from bench.planning.choice import seeds_of
+from bench.sweep.precisions import in_precision
 from common.errors import UserError, as_known
 from common.specification import Precision
 from results.store import Store
