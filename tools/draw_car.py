@@ -14,6 +14,7 @@ import torch
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
+from common.record import Record  # noqa: E402
 from methods.car import car_loss, optimal_confidence  # noqa: E402
 from reports.figure_looks import Style, styles_of  # noqa: E402
 from reports.figure_panels import panels  # noqa: E402
@@ -79,9 +80,9 @@ def optimum() -> Drawn:
     return Drawn("car-optimal-confidence", "", "", made.figure, pd.DataFrame({"probability": PROBABILITY, **drawn}))
 
 
-def _learned() -> dict[str, dict[float, list[dict[str, Any]]]]:
+def _learned() -> dict[str, dict[float, list[Record]]]:
     """The records of `car-confidence` with a learned h: title of the noise -> lambda -> one record a seed."""
-    found: dict[str, dict[float, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[float, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records(CONFIDENCE):
         hyper = record["spec"]["method"]["hyper"]
         if hyper.get("confidence") == "learned":
