@@ -46,7 +46,7 @@ class Short:
     hyper: tuple[tuple[str, Any], ...] = ()
     changes: tuple[str, ...] = ()
 
-    def specification(self) -> dict[str, Any]:
+    def specification(self) -> Specification:
         """As `run` would have it, of the method's row in a suite with nothing but it."""
         optimizer = f"{{ lr = {self.rate}, momentum = 0.9, weight_decay = 0.0005 }}"
         tables = copy.deepcopy(TABLES)

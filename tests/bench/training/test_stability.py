@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from stability_runs import SCHEDULES, STEPS, Followed, Short, follow
 
 from bench import networks
 from bench.planning import spec, suite
+from common.specification import Specification
 from methods import registry
 
 FULL = os.environ.get("NOISY_BENCH_STABILITY") == "full"
@@ -109,6 +112,10 @@ DEEP_FRAGILE = (
 FRAGILE = {"small_cnn": ("pes_semi",), "preact_resnet18_quarter": DEEP_FRAGILE, "resnet18": DEEP_FRAGILE}
 SUSPECTS = ("co_teaching_plus", "cores", "nce_rce", "nlnl", "pes", "sop")
 
+# What learns so little in so few steps that one run's accuracy is on either side of chance with the rounding of another
+# processor: so many seeds are judged together, by the bound of all their images.
+SEEDS = {("preact_resnet18_quarter", "co_teaching_plus"): 3, ("small_cnn", "pes"): 6, ("small_cnn", "ssr"): 6}
+
 # Losses that are one function of the prediction from the first step to the last, so that they have to fall. Others
 # rise by right: their weights ramp up (SELC's and ELR's targets, DivideMix, ELR+, PES semi), their stages learn other
 # things (PES, NLNL, CORES2*, the estimated matrices), the samples in them change (co-teaching, truncated GCE), or they
@@ -119,7 +126,7 @@ FIXED = (
 )  # fmt: skip
 
 
-def rows(network: str, rate: float) -> dict[str, dict[str, object]]:
+def rows(network: str, rate: float) -> dict[str, Specification]:
     """The specification of every method as `cifar10-lite-methods` has it: the authors' settings for a short run."""
     tables = suite.read(suite.locate("cifar10-lite-methods"))
     del tables["data"]["validation"]
@@ -158,7 +165,7 @@ def trainings() -> list[tuple[str, str]]:
     return found + [("resnet18", name) for name in every if FULL]
 
 
-@pytest.mark.parametrize(("network", "name"), trainings(), ids="-".join)
+@pytest.mark.parametrize(("network", "name"), trainings(), ids=["-".join(pair) for pair in trainings()])
 def test_every_method_trains(network: str, name: str, cifar_root: Path) -> None:
     """60 steps in 20 epochs, so that every stage has some: finite, and true classes predicted better than by chance.
 
@@ -166,12 +173,15 @@ def test_every_method_trains(network: str, name: str, cifar_root: Path) -> None:
     not, that it falls is asked too. Of the fragile, only that they stay finite.
     """
     given = rows(network, 0.05)[name]
-    followed = follow(given, cifar_root)
-    assert bool(followed.predictions().isfinite().all())
-    assert all(bool(value.isfinite().all()) for value in followed.run.method.state_dict().values())
-    if name in FRAGILE[network]:
-        return
-    assert best_accuracy(followed) > chance(len(followed.measures.train.labels))
-    if name in FIXED:
-        loss = followed.epoch_means(followed.losses)
-        assert loss[-1] < loss[0], loss
+    fragile = name in FRAGILE[network]
+    accuracies = []
+    for seed in range(1 if fragile else SEEDS.get((network, name), 1)):
+        followed = follow(replace(given, seed=seed), cifar_root)
+        assert bool(followed.predictions().isfinite().all())
+        assert all(bool(value.isfinite().all()) for value in followed.run.method.state_dict().values())
+        accuracies.append(best_accuracy(followed))
+        if name in FIXED:
+            loss = followed.epoch_means(followed.losses)
+            assert fragile or loss[-1] < loss[0], loss
+    images = len(followed.measures.train.labels)
+    assert fragile or fmean(accuracies) > chance(len(accuracies) * images), accuracies
