@@ -23,7 +23,7 @@ from reports import (
 )
 from reports.commands import Commands, PlannedNow, commands_text
 from reports.competition import Joined
-from reports.drawing import Tell, draw_all, nothing
+from reports.drawing import Tell, begun, draw_all, nothing
 from reports.folder import Folder
 from reports.gather import Material, Section, gather, sections
 from reports.health_table import health_table
@@ -85,27 +85,29 @@ def build_report(
     tell("reading the records")
     material = gather(records, running, suites, redraw)
     all_sections = list(sections(material, select))
-    own = [_told(chapter, section, tell) for section in all_sections]
-    beside = _published(all_sections, paper, published, select, prices, networks)
-    joined, others = competition.join(all_sections), _others(material, against, select)
-    together = [] if joined is None else _together(joined)
-    chapters = [*beside, *own, *together, *others]
-    made = [table for part in chapters for table in (*part.tables, *part.appendix)]
-    about_all = [health.marked(provenance.runs_table(all_sections), all_sections)]
-    if printed is not None:
-        made, about_all = chosen(made, printed.choice, _row_titles(all_sections)), []
-    folder, commands = Folder(out), Commands(all_sections, planned)
-    unset = draw_all(all_sections, own, joined, together, folder, printed, tell, processes)
-    tell("writing tables" if printed is not None else "writing tables and pages")
-    _write_tables([*made, *about_all], folder, TEXT_WIDTH if printed is None else printed.points)
-    folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(all_sections, own)))
-    if printed is None:
-        _write_pages(material, own, chapters, about_all, commands, methods or {}, folder)
-    folder.tidy()
-    shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
-    shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
-    warnings = (*material.warnings, *unset, *_hints(all_sections, chapters), *_warned(others))
-    return ReportSummary(out / "index.html" if printed is None else out, tuple(shown), warnings, material.doubts)
+    with begun(all_sections, printed, processes) as work:
+        own = [_told(chapter, section, tell) for section in all_sections]
+        beside = _published(all_sections, paper, published, select, prices, networks)
+        joined, others = competition.join(all_sections), _others(material, against, select)
+        together = [] if joined is None else _together(joined)
+        chapters = [*beside, *own, *together, *others]
+        made = [table for part in chapters for table in (*part.tables, *part.appendix)]
+        about_all = [health.marked(provenance.runs_table(all_sections), all_sections)]
+        if printed is not None:
+            made, about_all = chosen(made, printed.choice, _row_titles(all_sections)), []
+        folder, commands = Folder(out), Commands(all_sections, planned)
+        tell("writing tables")
+        _write_tables([*made, *about_all], folder, TEXT_WIDTH if printed is None else printed.points)
+        folder.write("tables/commands.csv", commands_text([*made, *about_all], commands, _suites_of(all_sections, own)))
+        unset = draw_all(all_sections, own, joined, together, folder, work, printed, tell)
+        if printed is None:
+            tell("writing pages")
+            _write_pages(material, own, chapters, about_all, commands, methods or {}, folder)
+        folder.tidy()
+        shown = [each for part in beside for table in part.tables for each in terminal.paper_tables(table)]
+        shown += [each for part in own for table in part.tables for each in terminal.terminal_tables(table)]
+        warnings = (*material.warnings, *unset, *_hints(all_sections, chapters), *_warned(others))
+        return ReportSummary(out / "index.html" if printed is None else out, tuple(shown), warnings, material.doubts)
 
 
 def _warned(chapters: Iterable[Chapter]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -34,19 +34,34 @@ class Made:
     picture: page.Picture | None
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Who draws which sections, by number: this process its own, others theirs, which they have begun to."""
+
+    own: list[int]
+    shares: list[beside.Share]
+
+
+@contextmanager
+def begun(sections: Sequence[Section], printed: Printed | None = None, processes: int = 1) -> Iterator[Begun]:
+    """Further processes draw, where it is worth it, while this one makes tables; they end with the context."""
+    own, *others = beside.shared_out(sections, processes)
+    draw = partial(_in_style, texts=drawn_texts(sections), printed=printed)
+    with beside.begun(others, sections, draw) as shares:
+        yield Begun(own, shares)
+
+
 def draw_all(
     sections: list[Section], suites: list[Chapter], joined: Joined | None, together: list[Chapter], folder: Folder,
-    printed: Printed | None = None, tell: Tell = nothing, processes: int = 1,
+    work: Begun, printed: Printed | None = None, tell: Tell = nothing,
 ) -> list[str]:  # fmt: skip
     """Draw all figures into the chapters that they belong to. Gives what no font could set, in a line.
 
-    tell: is called with what is being drawn. processes: so many draw at once, where it is worth it.
+    tell: is called with what is being drawn.
     """
     texts, told = drawn_texts(sections), list[str]()
-    own, *others = beside.shared_out(sections, processes)
-    draw = partial(_in_style, texts=texts, printed=printed)
-    with beside.begun(others, sections, draw) as shares, _style(texts, printed):
-        for number in own:
+    with _style(texts, printed):
+        for number in work.own:
             _into(suites[number], made_of(sections[number], printed, tell), folder)
         missing = sorted(set().union(*map(figure_texts.lacking, texts)))
         if missing:
@@ -57,7 +72,7 @@ def draw_all(
         if joined is not None:
             for drawn in figures.rank_figures("", joined.ranks, joined.select, joined.sections):
                 _into(together[0], [_made(drawn, joined.sections, printed)], folder)
-        for share in shares:
+        for share in work.shares:
             tell(f"waiting for figures of {sections[share.numbers[0]].title}")
             made = share.drawn(sections) or (made_of(sections[number], printed, tell) for number in share.numbers)
             for number, part in zip(share.numbers, made, strict=True):

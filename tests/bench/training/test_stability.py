@@ -48,6 +48,14 @@ HARD = (
 )  # made for large images: with cross-entropy too they learn nothing here in 60 steps
 TOO_SMALL = ("inception_resnet_v2",)  # of these CIFAR's images
 
+# What learns so little in so few steps that one run's accuracy is on either side of chance with the rounding of another
+# processor: so many seeds are judged together, by the bound of all their images.
+# (On `resnet32` so does cross-entropy.)
+SEEDS = {
+    ("preact_resnet18_quarter", "co_teaching_plus"): 3, ("resnet32", "car"): 5, ("resnet32", "nal"): 5,
+    ("small_cnn", "pes"): 6, ("small_cnn", "ssr"): 6,
+}  # fmt: skip
+
 
 def test_every_network_of_the_table_has_its_place() -> None:
     assert sorted((*SMALL, *LARGE, *ONLY_FULL, *TOO_SMALL)) == sorted(networks.NETWORKS.names)
@@ -100,7 +108,10 @@ def test_car_and_nal_train_on_every_network(cell: Short, request: pytest.Fixture
     assert loss[-1] < followed.losses[0], loss
     assert part[-1] < max(part), part
     if cell.network not in HARD and cell.batch == 32:
-        assert max(followed.epoch_means(followed.hits)) > chance(cell.batch * STEPS // cell.epochs)
+        seeds = SEEDS.get((cell.network, cell.method), 1)
+        others = [follow(replace(cell.specification(), seed=seed), root_of(cell, request)) for seed in range(1, seeds)]
+        best = [max(each.epoch_means(each.hits)) for each in (followed, *others)]
+        assert fmean(best) > chance(len(best) * cell.batch * STEPS // cell.epochs), best
     corrected = bool(((method.targets > method.target_floor) & (method.targets < 1)).any())
     assert corrected == (method.update_every == 1), "the correction of targets was to begin within the run"
 
@@ -111,10 +122,6 @@ DEEP_FRAGILE = (
 )  # fmt: skip
 FRAGILE = {"small_cnn": ("pes_semi",), "preact_resnet18_quarter": DEEP_FRAGILE, "resnet18": DEEP_FRAGILE}
 SUSPECTS = ("co_teaching_plus", "cores", "nce_rce", "nlnl", "pes", "sop")
-
-# What learns so little in so few steps that one run's accuracy is on either side of chance with the rounding of another
-# processor: so many seeds are judged together, by the bound of all their images.
-SEEDS = {("preact_resnet18_quarter", "co_teaching_plus"): 3, ("small_cnn", "pes"): 6, ("small_cnn", "ssr"): 6}
 
 # Losses that are one function of the prediction from the first step to the last, so that they have to fall. Others
 # rise by right: their weights ramp up (SELC's and ELR's targets, DivideMix, ELR+, PES semi), their stages learn other
