@@ -21,7 +21,7 @@ WORTH_IT = 100
 _FIGURES = 35
 """Runs whose part in a section's figures takes as long as what all sections' take."""
 _BESIDES = 0.07
-"""What the first process makes before it draws, the tables, as a share of all drawing, but for the others' start."""
+"""The tables, which the first process makes before it draws, less the start of the others: a share of all drawing."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,7 @@ HARD = (
 TOO_SMALL = ("inception_resnet_v2",)  # of these CIFAR's images
 
 # What learns so little in so few steps that one run's accuracy is on either side of chance with the rounding of another
-# processor: so many seeds are judged together, by the bound of all their images.
-# (On `resnet32` so does cross-entropy.)
+# processor: so many seeds are judged together, by the bound of all their images. (On `resnet32` cross-entropy is such.)
 SEEDS = {
     ("preact_resnet18_quarter", "co_teaching_plus"): 3, ("resnet32", "car"): 5, ("resnet32", "nal"): 5,
     ("small_cnn", "pes"): 6, ("small_cnn", "ssr"): 6,
