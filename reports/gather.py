@@ -195,7 +195,7 @@ def gather(
         plans.append({**rest, "title": "Other records" if planned else "Records"})
     if not plans:
         raise ReportError(_nothing(path, faults))
-    failed = source.store.failures() if source.store else {}
+    failed = source.failures()
     if suites:
         plans = _chosen(plans, suites, path)
         kept = {cell["address"] for plan in plans for cell in plan["cells"]}

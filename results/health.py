@@ -107,6 +107,11 @@ def is_divergence(traceback: str) -> bool:
     return _exception(traceback).startswith("FloatingPointError")
 
 
+def divergence_line(traceback: str) -> str:
+    """What a run that diverged raised, in a line; empty where it failed otherwise, or not."""
+    return _exception(traceback) if is_divergence(traceback) else ""
+
+
 def divergence_epoch(traceback: str) -> int | None:
     """The epoch in which a run diverged, where the message of its failure names one."""
     match = re.search(r"\bepoch (\d+)", _message(traceback)) if is_divergence(traceback) else None

@@ -1,4 +1,4 @@
-"""Others' records: taken into a store, compared with one's own, and written as lines for a repository."""
+"""Others' records: taken into a store, and compared with one's own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from common.plan import Plan
 from common.record import Record
 from results.arrays import Arrays, check_arrays, load_npz
 from results.doubts import Redraw, doubtful
-from results.layout import LINES_PLAN_SUFFIX, LINES_SUFFIX
+from results.health import divergence_line
 from results.plan import joined
-from results.record import PROTOCOL, StoreError, dumps, identity, result
+from results.record import PROTOCOL, StoreError, identity, result
 from results.sources import Report, Source, find, warn
 from results.storage import replace_file
 from results.store import Store
@@ -34,7 +34,8 @@ class MergeSummary:
     differ). conflicts: ours with another result, kept as ours is. other_versions: added records of another protocol
     version, or whose run we have under other version numbers (data set, noise, method): no table joins them.
     grown: suite -> cells that their plan has added to ours. apart: suite -> the name under which their plan, which
-    cannot be joined with ours of that name, was kept beside it. doubts: of `results.doubts`, about what was added.
+    cannot be joined with ours of that name, was kept beside it. diverged: runs of theirs that diverged and that we have
+    no outcome of. doubts: of `results.doubts`, about what was added.
     """
 
     added: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ class MergeSummary:
     other_versions: list[str] = field(default_factory=list)
     grown: dict[str, int] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
+    diverged: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -51,6 +53,7 @@ class MergeSummary:
             f"{len(self.added)} added, {len(self.duplicates)} already there with the same result, "
             f"{len(self.conflicts)} in conflict (ours kept), {len(self.other_versions)} of other versions"
         ]
+        told += [f"{len(self.diverged)} that diverged were taken over"] if self.diverged else []
         told += [f"conflict {address[:12]}: {where}" for address, where in self.conflicts.items()]
         told += [f"suite {suite}: {count} cells added to our plan" for suite, count in self.grown.items()]
         told += [
@@ -75,6 +78,7 @@ def merge(
         if source.store is not None and source.store.root.resolve() == into.root.resolve():
             raise StoreError(f"{source.path}: can't merge a store into itself")
     plans = [source.plans() for source in sources]  # all are looked at before anything is written
+    failed = [source.failures() for source in sources]
     into.plans()
     summary, added = MergeSummary(), list[Record]()
     known = {}
@@ -82,11 +86,12 @@ def merge(
         with contextlib.suppress(StoreError):  # `status` and `report` tell of it
             known[identity(into.load(address)["spec"])] = address
     with _undone(into) as undo:
-        for source, theirs in zip(sources, plans, strict=True):
+        for source, theirs, failures in zip(sources, plans, failed, strict=True):
             for record in source.records(report):
                 _take(record, source, into, known, summary, report, undo)
                 if summary.added[-1:] == [record["address"]]:
                     added.append(cast(Record, {key: record.get(key) for key in _LOOKED_AT}))
+            _take_diverged(failures, into, summary, undo)
             _take_plans(source, theirs, into, summary, undo)
     summary.doubts = doubtful(added, redraw)
     return summary
@@ -103,7 +108,11 @@ class _Undo:
 @contextlib.contextmanager
 def _undone(into: Store) -> Iterator[_Undo]:
     """Take back what the block has written where it ends in an error (a full disk, say) or is interrupted."""
-    folders = [folder for folder in (into.layout.records, into.layout.plans, into.root) if not folder.exists()]
+    folders = [
+        folder
+        for folder in (into.layout.records, into.layout.plans, into.layout.failed, into.root)
+        if not folder.exists()
+    ]
     undo = _Undo()
     try:
         yield undo
@@ -135,6 +144,16 @@ def _take(
     ours = known.setdefault(identity(record["spec"]), address)
     if record["spec"]["protocol"] != PROTOCOL or ours != address:
         summary.other_versions.append(address)
+
+
+def _take_diverged(failures: dict[str, str], into: Store, summary: MergeSummary, undo: _Undo) -> None:
+    """That a run diverged is a result of its settings; why else one failed is a matter of their machine."""
+    for address, traceback in failures.items():
+        line = divergence_line(traceback)
+        if line and not into.has(address) and into.failure(address) is None:
+            undo.new.append(into.layout.failure(address))
+            into.fail(address, line)
+            summary.diverged.append(address)
 
 
 def _arrays(record: Record, source: Source, report: Report) -> Arrays | None:
@@ -215,32 +234,3 @@ def first_difference(ours: Any, theirs: Any, key: str = "") -> str | None:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def export_jsonl(store: Store, suite: str, target: Path, run_by: str = "") -> int:
-    """Write a suite's done records to target/<suite>.jsonl, one a line in the plan's order, the plan beside it.
-
-    run_by: who executed the runs, which the records then say; those that others had handed in keep their names.
-    The result is byte-stable for equal records; the host's name is left out. Per-sample arrays stay behind. Returns how
-    many records were written. Raises StoreError where the suite is unknown or none of its runs is done.
-    """
-    plans = store.plans()
-    if suite not in plans:
-        raise StoreError(f"{store.root}: no suite {suite!r} was started here (accepted: {', '.join(plans) or 'none'})")
-    plan = plans[suite]
-    addresses = dict.fromkeys(cell["address"] for cell in plan["cells"])
-    done = [store.load(address) for address in addresses if store.has(address)]
-    if not done:
-        raise StoreError(f"{store.root}: no run of the suite {suite!r} is done")
-    bare = [_handed_on(record, run_by) for record in done]
-    lines = [json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False) for record in bare]
-    replace_file(target / f"{suite}{LINES_SUFFIX}", "".join(f"{line}\n" for line in lines).encode("ascii"))
-    replace_file(target / f"{suite}{LINES_PLAN_SUFFIX}", dumps(plan).encode("ascii"))
-    return len(done)
-
-
-def _handed_on(record: Record, run_by: str) -> dict[str, Any]:
-    """The record without the name of the machine, which is nobody's business, and with that of who ran it."""
-    execution = {key: value for key, value in record["execution"].items() if key != "host"}
-    named = {"run_by": run_by} if run_by else {}
-    return {**record, "execution": {**named, **execution}}

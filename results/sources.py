@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from common.errors import shortened
 from common.plan import Plan
 from common.record import Record
-from results.layout import ARRAYS_SUFFIX, LINES_PLAN_SUFFIX, LINES_SUFFIX, RECORD_SUFFIX, Layout
-from results.plain import read_regular
+from results.health import is_divergence
+from results.layout import (
+    ARRAYS_SUFFIX,
+    LINES_DIVERGED_SUFFIX,
+    LINES_PLAN_SUFFIX,
+    LINES_SUFFIX,
+    RECORD_SUFFIX,
+    Layout,
+)
+from results.plain import parse, read_regular
 from results.record import StoreError
 from results.storage import storage
 from results.store import Store, read_plan, read_record
 from results.validation import loads
 
+_ADDRESS = re.compile("[0-9a-f]{64}")
 Report = Callable[[str], None]
 """Is told, in one line each, which records could not be read."""
 
@@ -45,6 +56,16 @@ class Source:
             if beside.is_file():
                 plans[file.stem] = read_plan(beside, file.stem)
         return plans
+
+    def failures(self) -> dict[str, str]:
+        """Address -> traceback of failed runs: all of a store, those that diverged of files of lines.
+
+        Raises StoreError naming a malformed file.
+        """
+        if self.store is not None:
+            return self.store.failures()
+        files = (file.with_name(file.stem + LINES_DIVERGED_SUFFIX) for file in self.line_files)
+        return {address: line for file in files if file.is_file() for address, line in _diverged(file).items()}
 
     def arrays_path(self, address: str) -> Path:
         """Where the arrays of a record would lie."""
@@ -114,12 +135,23 @@ def _content(file: Path) -> bytes:
         return read_regular(file)
 
 
+def _diverged(file: Path) -> dict[str, str]:
+    told = parse(_content(file), str(file))
+    for address, line in told.items():
+        if not _ADDRESS.fullmatch(address):
+            raise StoreError(f"{file}: key {shortened(address)!r}: accepted: a run's address, 64 hexadecimal digits")
+        if not (isinstance(line, str) and line.isprintable() and is_divergence(line)):
+            raise StoreError(f"{file}: key {address!r}: accepted: a line that begins with FloatingPointError")
+    return told
+
+
 def _named(folder: Path, suffix: str) -> list[Path]:
     if not folder.is_dir():
         return []
     with storage(folder, "read"):
         files = [file for file in folder.iterdir() if file.suffix == suffix and not file.name.startswith(".")]
-    return sorted(file for file in files if not file.name.endswith(LINES_PLAN_SUFFIX))
+    beside = (LINES_PLAN_SUFFIX, LINES_DIVERGED_SUFFIX)
+    return sorted(file for file in files if not file.name.endswith(beside))
 
 
 def _lines(file: Path, report: Report) -> Iterator[Record]:

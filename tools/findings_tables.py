@@ -22,6 +22,7 @@ sys.path.insert(0, str(HOME))
 
 from results import aggregate, frame  # noqa: E402 (the checkout's own)
 from results.inference import paired_interval  # noqa: E402
+from results.sources import find  # noqa: E402
 from results.statistics import against, differences, titles_of  # noqa: E402
 
 RECORDS = HOME / "results" / "reference"
@@ -182,13 +183,18 @@ def ranked(suite: str) -> list[str]:
 
 
 def by_seed(suite: str, folder: str) -> list[str]:
-    """Last epoch of each seed, mean and deviation, and the share memorised."""
-    runs = runs_of(suite, folder=folder)
-    seeds = sorted(set(runs["seed"]))
+    """Last epoch of each seed, mean and deviation of those that ended, and the share memorised."""
+    where, runs = RECORDS / folder, runs_of(suite, folder=folder)
+    cells, failed = frame.plans(where)[suite]["cells"], find(where).failures()
+    seeds = sorted({cell["seed"] for cell in cells})
     rows = []
     for name, title in titles_of(runs).items():
         own = at(runs, None, name).set_index("seed")["value"]
-        rows.append([title, *(f"{100 * own[seed]:.2f}" for seed in seeds), accuracy(runs, name), memorised(runs, name)])
+        gone = {cell["seed"] for cell in cells if cell["method"] == name and cell["address"] in failed}
+        ended = {seed: f"{100 * own[seed]:.2f}" for seed in own.index}
+        each = (ended.get(seed, "diverged" if seed in gone else "not run") for seed in seeds)
+        mean = f"{accuracy(runs, name)}{f', {len(gone)} diverged' if gone else ''}"
+        rows.append([title, *each, mean, memorised(runs, name)])
     return markdown(["", *(f"seed {seed}" for seed in seeds), "mean and deviation", "mislabelled memorised"], rows)
 
 

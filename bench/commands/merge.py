@@ -44,7 +44,12 @@ def merge(
 
 def export(
     suite: Annotated[str, typer.Argument(help="A started suite.")],
-    target: Annotated[Path, typer.Argument(help="Folder that gets SUITE.jsonl and SUITE.plan.json.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder that gets SUITE.jsonl, SUITE.plan.json and, of runs that diverged, SUITE.diverged.json."
+        ),
+    ],
     run_by: Annotated[
         str, typer.Option("--run-by", metavar="NAME", help="Who executed the runs, for records that are handed in.")
     ] = "",
@@ -57,7 +62,7 @@ def export(
     - `export quick my-records`
     - `export quick results/handed-in/ada --run-by "Ada Lovelace"`
     """
-    from results.merge import export_jsonl
+    from results.export import export_jsonl
 
     check_folder(target, "TARGET")
     if run_by and not (run_by.isprintable() and run_by == run_by.strip() and len(run_by) <= LONGEST_NAME):

@@ -35,7 +35,8 @@ from reports.gather import OTHERS, Section, gather, sections
 from reports.model import Column, Table, TableCell, mean_text, p_text, percent, words
 from reports.render import csv_text, markdown
 from results import frame as frames
-from results.merge import export_jsonl, merge
+from results.export import export_jsonl
+from results.merge import merge
 from results.record import StoreError
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store

@@ -13,8 +13,9 @@ from scipy import stats
 
 import results
 from results.against import compare
+from results.export import export_jsonl
 from results.inference import welch_interval
-from results.merge import export_jsonl, first_difference, merge
+from results.merge import first_difference, merge
 from results.record import StoreError, dumps
 from results.store import Store
 from tests.synthetic_records import make_plan, make_record, make_spec, make_specs, make_store
