@@ -15,7 +15,7 @@ from pathlib import Path
 
 RECORD_SUFFIX, ARRAYS_SUFFIX, PLAN_SUFFIX, FAILURE_SUFFIX = ".json", ".npz", ".json", ".txt"
 LINES_SUFFIX, LINES_PLAN_SUFFIX, LINES_DIVERGED_SUFFIX = ".jsonl", ".plan.json", ".diverged.json"
-"""Of records as lines of one file, and of the plan beside it: how a suite's results are handed on."""
+"""Of records as lines of one file, and beside it of the plan and of runs that diverged: how results are handed on."""
 
 DEFAULT_OUT = Path("output")
 """`--out` where none is typed."""
