@@ -17,7 +17,6 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 from stability_runs import SCHEDULES, STEPS, Followed, Short, follow
@@ -47,13 +46,6 @@ HARD = (
     "densenet121",
 )  # made for large images: with cross-entropy too they learn nothing here in 60 steps
 TOO_SMALL = ("inception_resnet_v2",)  # of these CIFAR's images
-
-# What learns so little in so few steps that one run's accuracy is on either side of chance with the rounding of another
-# processor: so many seeds are judged together, by the bound of all their images. (On `resnet32` cross-entropy is such.)
-SEEDS = {
-    ("preact_resnet18_quarter", "co_teaching_plus"): 3, ("resnet32", "car"): 5, ("resnet32", "nal"): 5,
-    ("small_cnn", "pes"): 6, ("small_cnn", "ssr"): 6,
-}  # fmt: skip
 
 
 def test_every_network_of_the_table_has_its_place() -> None:
@@ -107,10 +99,7 @@ def test_car_and_nal_train_on_every_network(cell: Short, request: pytest.Fixture
     assert loss[-1] < followed.losses[0], loss
     assert part[-1] < max(part), part
     if cell.network not in HARD and cell.batch == 32:
-        seeds = SEEDS.get((cell.network, cell.method), 1)
-        others = [follow(replace(cell.specification(), seed=seed), root_of(cell, request)) for seed in range(1, seeds)]
-        best = [max(each.epoch_means(each.hits)) for each in (followed, *others)]
-        assert fmean(best) > chance(len(best) * cell.batch * STEPS // cell.epochs), best
+        assert max(followed.epoch_means(followed.hits)) > chance(cell.batch * STEPS // cell.epochs)
     corrected = bool(((method.targets > method.target_floor) & (method.targets < 1)).any())
     assert corrected == (method.update_every == 1), "the correction of targets was to begin within the run"
 
@@ -120,6 +109,11 @@ DEEP_FRAGILE = (
     "backward_correction", "backward_correction_estimated", "cores", "cores_star", "nce_rce", "nlnl", "pes", "pes_semi",
 )  # fmt: skip
 FRAGILE = {"small_cnn": ("pes_semi",), "preact_resnet18_quarter": DEEP_FRAGILE, "resnet18": DEEP_FRAGILE}
+
+IMAGES = 96
+# What selects by random features at first: with 96 images it is on either side of the bound with the rounding of
+# another processor. The bound stays that of 96.
+MORE_IMAGES = {"ssr": 384}
 SUSPECTS = ("co_teaching_plus", "cores", "nce_rce", "nlnl", "pes", "sop")
 
 # Losses that are one function of the prediction from the first step to the last, so that they have to fall. Others
@@ -140,7 +134,7 @@ def rows(network: str, rate: float) -> dict[str, Specification]:
     suite.override(
         tables,
         [
-            "data.subset=96",
+            f"data.subset={IMAGES}",
             "data.trusted.size=20",
             f"training.network='{network}'",
             "training.epochs=20",
@@ -179,15 +173,13 @@ def test_every_method_trains(network: str, name: str, cifar_root: Path) -> None:
     not, that it falls is asked too. Of the fragile, only that they stay finite.
     """
     given = rows(network, 0.05)[name]
-    fragile = name in FRAGILE[network]
-    accuracies = []
-    for seed in range(1 if fragile else SEEDS.get((network, name), 1)):
-        followed = follow(replace(given, seed=seed), cifar_root)
-        assert bool(followed.predictions().isfinite().all())
-        assert all(bool(value.isfinite().all()) for value in followed.run.method.state_dict().values())
-        accuracies.append(best_accuracy(followed))
-        if name in FIXED:
-            loss = followed.epoch_means(followed.losses)
-            assert fragile or loss[-1] < loss[0], loss
-    images = len(followed.measures.train.labels)
-    assert fragile or fmean(accuracies) > chance(len(accuracies) * images), accuracies
+    given = replace(given, dataset=replace(given.dataset, subset=MORE_IMAGES.get(name, IMAGES)))
+    followed = follow(given, cifar_root)
+    assert bool(followed.predictions().isfinite().all())
+    assert all(bool(value.isfinite().all()) for value in followed.run.method.state_dict().values())
+    if name in FRAGILE[network]:
+        return
+    assert best_accuracy(followed) > chance(min(IMAGES, len(followed.measures.train.labels)))
+    if name in FIXED:
+        loss = followed.epoch_means(followed.losses)
+        assert loss[-1] < loss[0], loss
