@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -31,3 +34,13 @@ def test_drawings_are_tables_as_a_browser_would_fetch_what_draws_them(hooks: Mod
         rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", shown, re.MULTILINE))
         for one, other in re.findall(r"^ +(\w+) --> (\w+)$", text, re.MULTILINE):
             assert f"`{other}`" in rows[one], page.name
+
+
+def test_the_site_is_built_strictly_and_has_the_committed_leaderboard_as_it_is(tmp_path: Path) -> None:
+    """Its address, reports/reference/index.html, is one that the page of its folder must leave free."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, check=False, cwd=HOME, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    leaderboard = Path("reports", "reference", "index.html")
+    assert (tmp_path / "source" / leaderboard).read_bytes() == (HOME / leaderboard).read_bytes()
+    assert (tmp_path / "source" / leaderboard.parent / "files-of-this-folder" / "index.html").exists()

@@ -1,7 +1,8 @@
 """Hooks of the documentation site (`mkdocs.yml`): the pages of docs/ stay as a forge shows them, and their links work.
 
 The README becomes the first page. What a page links to outside docs/ (a method's file, a suite, a folder of results)
-gets a page of its own, so that the site needs no forge; `api.md` has the reference of what scripts and plug-ins call.
+gets a page of its own, so that the site needs no forge (pictures and HTML pages go there as they are); `api.md` has the
+reference of what scripts and plug-ins call.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ HOME = Path(__file__).resolve().parent.parent
 SOURCE = "source"
 FIRST = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".csv": "text", ".sh": "bash", ".txt": "text"}
+AS_THEY_ARE = (".svg", ".png", ".html")
 LONGEST = 100_000  # characters of a file that its page shows
 MODULES = (
     "bench.api.functions", "bench.api.planned", "bench.api.tuned", "methods.base", "methods.hyper",
@@ -38,9 +40,11 @@ def page_of(path: str) -> str:
         return "index.md"
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    if path.endswith((".svg", ".png")):
+    if path.endswith((".md", *AS_THEY_ARE)):
         return f"{SOURCE}/{path}"
-    return f"{SOURCE}/{path}" if path.endswith(".md") else f"{SOURCE}/{path}.md"
+    if (HOME / path).is_dir():  # not `PATH.md`: its page would be PATH/index.html, which may be one of its files
+        return f"{SOURCE}/{path}/files-of-this-folder.md"
+    return f"{SOURCE}/{path}.md"
 
 
 def rewritten(text: str, path: str) -> tuple[str, set[str]]:
@@ -108,7 +112,7 @@ def on_files(files: Files, config: Any) -> Files:
         done.add(path)
         if path.startswith("docs/"):
             continue
-        if path.endswith((".svg", ".png")):
+        if path.endswith(AS_THEY_ARE):
             files.append(File.generated(config, page_of(path), content=(HOME / path).read_bytes()))
             continue
         text, further = shown(path)
