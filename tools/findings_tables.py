@@ -218,6 +218,23 @@ def confidence(suite: str, folder: str) -> list[str]:
     return markdown(head, rows, 2)
 
 
+def scale(suite: str, folder: str) -> list[str]:
+    """Of one seed: last epoch, the mean training loss of the first, the largest loss of a step, and h at the end."""
+    runs = runs_of(suite, folder=folder).set_index("address")
+    curves = frame.curves(RECORDS / folder).set_index("address")
+    largest = frame.load(RECORDS / folder).set_index("address")["loss_largest"]
+    rows = []
+    for address, name in runs["method"].items():
+        own = curves.loc[[address]]
+        wanted = [("train_loss", 1), *((group, runs.at[address, "epochs"]) for group in GROUPS)]
+        values = [own[(own["quantity"] == quantity) & (own["epoch"] == epoch)]["value"] for quantity, epoch in wanted]
+        numbers = ["" if value.empty else f"{value.iloc[0]:.3f}" for value in values]
+        row = [accuracy(runs, name), numbers[0], f"{largest[address]:.1f}", *numbers[1:], memorised(runs, name)]
+        rows.append([titles_of(runs)[name], *row])
+    head = ["", "last epoch", "loss, first epoch", "largest of a step", "h, clean", "mislabelled", "memorised"]
+    return markdown(head, rows)
+
+
 def agreement(first: str, second: str) -> list[str]:
     """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
     one, other = runs_of(first), runs_of(second)
@@ -265,6 +282,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-quarter": partial(by_seed, "cifar10-quarter", "branch"),
     "cifar10-quarter-tuned": partial(parts, "cifar10-quarter-tuned", "elr", "branch"),
     "car-branch": partial(by_seed, "car-branch", "branch"),
+    "car-full-width": partial(scale, "car-full-width", "branch"),
     "car-confidence": partial(confidence, "car-confidence", "branch"),
 }
 

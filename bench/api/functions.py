@@ -21,7 +21,7 @@ from rich.console import Console
 from bench.api import execution, planned, runners, tuned
 from bench.api.planned import Planned
 from bench.api.request import Location, PlanOptions, RunOptions
-from bench.api.tuned import Tuned
+from bench.api.tuned import TrialsWanted, Tuned
 from bench.planning.choice import Seeds
 from bench.planning.suite import Assignments
 from bench.sweep import log, stall
@@ -74,9 +74,7 @@ def plan(
     their values, such as {"training.epochs": 5}, or as texts "KEY=VALUE". seeds: how many, or which. at, datasets: the
     settings, by title, and the data sets; empty: all of the suite's. The other arguments are those of the command.
     """
-    wanted = PlanOptions(
-        methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken, at, datasets
-    )  # fmt: skip
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken, at, datasets)
     return planned.plan_of(str(suite), wanted)
 
 
@@ -118,9 +116,7 @@ def run(
     track: trackers, such as "tensorboard:FOLDER". console: what is said of the progress goes there; None: nothing is
     said. The other arguments are those of the command.
     """
-    wanted = PlanOptions(
-        methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken, at, datasets
-    )  # fmt: skip
+    wanted = PlanOptions(methods, seeds, epochs, precision, settings, device, data, plugins, skip_broken, at, datasets)
     how = RunOptions(
         jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed, workers, weights,
         checkpoint_seconds, redo, no_wait, cluster_wait, track,
@@ -147,6 +143,7 @@ def tune(
     at: Sequence[str] = (),
     dataset: str | None = None,
     space: Sequence[str] = (),
+    best_of: Location | None = None,
     epochs: int | None = None,
     precision: str | None = None,
     settings: Assignments = (),
@@ -166,10 +163,12 @@ def tune(
 ) -> Tuned:
     """Search a row's settings at random by noisy validation labels, as the command does; it writes a suite file.
 
-    at: the noise settings to tune at, by title. space: axes such as "penalty=0.01:1.0".
+    at: the noise settings to tune at, by title. space: axes such as "penalty=0.01:1.0". best_of: another search's CSV
+    of trials, whose best are tried instead of random ones.
     """
     wanted = PlanOptions(None, seeds, epochs, precision, settings, device, data, plugins)
-    search = tuned.search_of(method, str(suite), wanted, Path(out), trials=trials, at=at, dataset=dataset, space=space)
+    tried = TrialsWanted(trials, space, best_of)
+    search = tuned.search_of(method, str(suite), wanted, Path(out), tried, at, dataset)
     how = RunOptions(jobs, runs_per_device, mps, capture, cluster, log_every, stall_minutes, retry_failed)
     return tuned.searched(search, how, console or _silent())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,43 @@ from rich.console import Console
 from bench import plugins as plugin_files
 from bench.api import execution, runners
 from bench.api.planned import Planned, expand, read_tables
-from bench.api.request import PlanOptions, RunOptions
+from bench.api.request import Location, PlanOptions, RunOptions
 from bench.planning import suite as suites
 from bench.planning.choice import seeds_of
-from bench.planning.settings import Suite
+from bench.planning.settings import Suite, Training
 from bench.tuning import tune, tuned_suite
-from bench.tuning.search import default_space, narrow
+from bench.tuning.earlier import best_trials, space_of
+from bench.tuning.search import Space, default_space, narrow
 from common.errors import UserError, unknown
 from methods import registry as methods
+from methods.hyper import HyperParameter
 from results.layout import Layout
 from results.storage import locked, replace_file
 from results.store import Store
+
+
+@dataclass(frozen=True)
+class TrialsWanted:
+    """Which trials: so many, the suite's own settings among them.
+
+    space: axes of the space that the others are drawn from, as `--space` has them. best_of: the list of trials of
+    another search, whose best are tried and nothing is drawn.
+    """
+
+    count: int
+    space: Sequence[str] = ()
+    best_of: Location | None = None
+
+    def made(self, hyper: Mapping[str, HyperParameter], training: Training) -> tuple[Space, list[tune.Trial], str]:
+        """The space, its trials, and in a few words what they are. Raises UserError."""
+        if self.best_of is None:
+            space = narrow(default_space(hyper, training.optimizer, training.epochs), self.space, hyper)
+            return space, tune.trials(space, self.count), "random search"
+        if self.space:
+            raise UserError("--space: with --best-of nothing is drawn; give one of them")
+        path = Path(self.best_of)
+        tried = best_trials(path, hyper, self.count)
+        return space_of(tried), tried, f"the suite's own and the best of {path.name}"
 
 
 @dataclass(frozen=True)
@@ -88,11 +114,9 @@ def search_of(
     name: str,
     wanted: PlanOptions,
     out: Path,
-    *,
-    trials: int,
+    trials: TrialsWanted,
     at: Sequence[str],
     dataset: str | None,
-    space: Sequence[str],
 ) -> Searching:
     """The trials of a search; nothing is run or written. Raises UserError and its kin."""
     plugin_files.register(map(Path, wanted.plugins))
@@ -101,7 +125,7 @@ def search_of(
     path, tables = read_tables(name, wanted.settings, None, wanted.overrides())
     rows = tables.get("methods")
     method = methods.typed(method, rows if isinstance(rows, dict) else ())
-    search = _search(method, tables, str(path), dataset, space, trials, at)
+    search = _search(method, tables, str(path), dataset, trials, at)
     plan = expand(f"tune-{path.stem}-{method}", [search.suite], str(path), seeds, where, root)
     planned = replace(plan, cells=tune.on_tuning_seeds(plan.cells), tuning=True)
     searching = Searching(method, search, planned, tables, str(path), seeds, out, root, where)
@@ -135,13 +159,7 @@ def searched(search: Searching, how: RunOptions, console: Console) -> Tuned:
 
 
 def _search(
-    method: str,
-    tables: dict[str, Any],
-    where: str,
-    dataset: str | None,
-    spaces: Sequence[str],
-    count: int,
-    settings: Sequence[str],
+    method: str, tables: dict[str, Any], where: str, dataset: str | None, wanted: TrialsWanted, settings: Sequence[str]
 ) -> tune.Search:
     """What is tried, of a suite's raw tables; a method that the suite lacks gets a row. Raises UserError or its kin."""
     rows = tables.get("methods")
@@ -150,8 +168,6 @@ def _search(
         rows[method] = {}
     part = _part(suites.parts(tables, where), dataset, where)
     tune.check_suite(part, where)
-    hyper = methods.info(part.methods[method].method or method).hyper
-    space = narrow(default_space(hyper, part.training.optimizer, part.training.epochs), spaces, hyper)
-    tried = tune.trials(space, count)
+    space, tried, how = wanted.made(methods.info(part.methods[method].method or method).hyper, part.training)
     chosen = tune.choose_settings(part, settings)
-    return tune.Search(part, space, tried, chosen, tune.trial_suite(part, method, tried, chosen.values(), where))
+    return tune.Search(part, space, tried, chosen, tune.trial_suite(part, method, tried, chosen.values(), where), how)

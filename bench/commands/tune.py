@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from bench.api.request import PlanOptions, RunOptions
 from bench.api.runners import slots_of
-from bench.api.tuned import Searching, Tuned, search_of, searched
+from bench.api.tuned import Searching, TrialsWanted, Tuned, search_of, searched
 from bench.commands import completion
 from bench.commands.options import (
     DEFAULT_OUT,
@@ -64,6 +65,12 @@ Spaces = Annotated[
     list[str] | None,
     typer.Option("--space", metavar="NAME=LOW:HIGH", help="Search a setting there, or among NAME=VALUE,VALUE."),
 ]
+BestOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--best-of", metavar="FILE", help="Try the best of another search's trials (its CSV); draw nothing at random."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the trials; run nothing.")]
 
 
@@ -75,6 +82,7 @@ def tune_method(
     settings: Settings = None,
     dataset: Dataset = None,
     space: Spaces = None,
+    best_of: BestOf = None,
     epochs: Epochs = None,
     jobs: Jobs = None,
     device: Device = "auto",
@@ -110,7 +118,7 @@ def tune_method(
         cluster_wait=cluster_wait,
     )  # fmt: skip
     slots_of(wanted.where(), how)  # refuses before anything is said
-    search = search_of(method, name, wanted, out, trials=count, at=settings or [], dataset=dataset, space=space or [])
+    search = search_of(method, name, wanted, out, TrialsWanted(count, space or (), best_of), settings or (), dataset)
     _begin(search, count)
     if dry_run:
         _show(search.scores(), search.of.space)

@@ -105,31 +105,32 @@ def narrow(space: Space, assignments: Sequence[str], hyper: Mapping[str, HyperPa
         where = f"--space {assignment!r}"
         if not separator or not text:
             raise UserError(f"{where}: expected NAME=LOW:HIGH or NAME=VALUE,VALUE, such as lr=0.01:0.3")
-        if name not in (*OPTIMIZER, *hyper):
-            raise unknown("setting", name, (*OPTIMIZER, *hyper), where)
-        declared = hyper.get(name) or HyperParameter(default=0.1, source="", bounds=(0.0, 1000.0))
         low, colon, high = text.partition(":")
-        given = [low, high] if colon else text.split(",")
-        values = [_value(name, part, declared, where) for part in given]
-        narrowed[name] = _range(values, declared, space.get(name), where) if colon else Axis(values=tuple(values))
+        values = [typed(name, part, hyper, where) for part in ([low, high] if colon else text.split(","))]
+        scale = hyper[name].get("scale") if name in hyper else None
+        narrowed[name] = _range(values, scale, space.get(name), where) if colon else Axis(values=tuple(values))
     return narrowed
 
 
-def _value(name: str, text: str, declared: HyperParameter, where: str) -> Value:
+def typed(name: str, text: str, hyper: Mapping[str, HyperParameter], where: str) -> Value:
+    """The value that a text gives a setting of the optimiser or of a method that declares `hyper`. Raises UserError."""
+    if name not in (*OPTIMIZER, *hyper):
+        raise unknown("setting", name, (*OPTIMIZER, *hyper), where)
+    declared = hyper.get(name) or HyperParameter(default=0.1, source="", bounds=(0.0, 1000.0))
     try:
         return checked(name, parse_value(text.strip(), where), declared, where)
     except MethodError as fault:
         raise UserError(str(fault)) from None
 
 
-def _range(values: Sequence[Value], declared: HyperParameter, default: Axis | None, where: str) -> Axis:
+def _range(values: Sequence[Value], scale: str | None, default: Axis | None, where: str) -> Axis:
     low, high = values
     if type(low) is not type(high) or not isinstance(low, int | float) or isinstance(low, bool):
         raise UserError(f"{where}: a range needs two numbers of one kind")
     assert isinstance(high, int | float)
     if not low < high:
         raise UserError(f"{where}: the first number of a range must be the lower one")
-    scale = declared.get("scale") or (default.scale if default else "linear")
+    scale = scale or (default.scale if default else "linear")
     if scale == "log" and low <= 0:
         raise UserError(f"{where}: it is searched on a logarithmic scale, so the range must lie above 0")
     return Axis(low, high, scale, whole=isinstance(low, int))

@@ -21,6 +21,7 @@ from results.store import Store
 
 FIRST_SEED = MOST_SEEDS  # tuning seeds are apart from the seeds that are reported, which are counted from 0
 PREFERRED = "symmetric 40%"
+TRIAL, ACCURACY, STATE = "trial", "noisy_validation_accuracy", "state"  # columns of the list of trials
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Score:
 class Search:
     """What is tried: the part of the suite that is tuned, and the suite whose rows are the trials.
 
-    settings: the noise settings that are tuned at, by title.
+    settings: the noise settings that are tuned at, by title. how: what the trials are, in a few words.
     """
 
     part: Suite
@@ -78,6 +79,7 @@ class Search:
     trials: Sequence[Trial]
     settings: Mapping[str, Noise]
     suite: Suite
+    how: str
 
     @property
     def places(self) -> str:
@@ -86,7 +88,7 @@ class Search:
     def source(self, best: Score, seeds: int) -> str:
         """Where the chosen settings come from, for the suite file."""
         return (
-            f"tune: trial {best.trial.number} of {len(self.trials)}, random search at {self.places}, {seeds} "
+            f"tune: trial {best.trial.number} of {len(self.trials)}, {self.how} at {self.places}, {seeds} "
             f"{'seed' if seeds == 1 else 'seeds'} from {FIRST_SEED}, last epoch's noisy validation accuracy "
             f"{100 * fmean(best.accuracies):.2f}%"
             f"{f' ({best.state})' if best.state else ''}; searched: "
@@ -189,7 +191,7 @@ def csv_text(scored: Sequence[Score], space: Space) -> str:
     """All trials as CSV: settings, last epoch's accuracy on noisy validation labels, runs, state."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["trial", *space, "noisy_validation_accuracy", "runs", "state"])
+    writer.writerow([TRIAL, *space, ACCURACY, "runs", STATE])
     for score in scored:
         values = [score.settings[name] for name in space]
         accuracy = "" if score.accuracy is None else f"{score.accuracy:.6f}"
