@@ -156,7 +156,7 @@ def test_shells_complete_the_installed_command(line: str, expected: set[str], tm
 
 def test_names_are_completed() -> None:
     lite, quarter = ["cifar10-lite", "cifar10-lite-methods"], ["cifar10-quarter", "cifar10-quarter-tuned"]
-    assert completion.suites("cifar10-") == ["cifar10-full", *lite, *quarter]
+    assert completion.suites("cifar10-") == ["cifar10-core", "cifar10-full", *lite, *quarter]
     assert completion.method_names("co_teaching") == ["co_teaching", "co_teaching_plus"]
     assert completion.method_names("elr,gce,mix") == ["elr,gce,mixup"]
 
