@@ -235,6 +235,21 @@ def scale(suite: str, folder: str) -> list[str]:
     return markdown(head, rows)
 
 
+def learnt_by_heart(suite: str, folder: str) -> list[str]:
+    """Of one seed: last epoch without noise and with it, the share memorised by epoch, and minutes of one core."""
+    runs, records = runs_of(suite, folder=folder), frame.load(RECORDS / folder).set_index("address")
+    curves = frame.curves(RECORDS / folder)
+    shares = curves[curves["quantity"] == "memorisation.mislabelled_given"].set_index(["address", "epoch"])["value"]
+    clean, noisy = dict.fromkeys(runs["setting"])
+    rows = []
+    for name, title in titles_of(runs).items():
+        [run] = at(runs, noisy, name).to_dict("records")
+        by_epoch = ", ".join(f"{100 * share:.0f}%" for share in shares[run["address"]])
+        accuracies = ["not run" if at(runs, one, name).empty else accuracy(runs, name, one) for one in (clean, noisy)]
+        rows.append([title, *accuracies, by_epoch, f"{records.at[run['address'], 'seconds'] / 60:.1f}"])
+    return markdown(["", clean, noisy, "mislabelled memorised, every 5 epochs", "minutes"], rows)
+
+
 def agreement(first: str, second: str) -> list[str]:
     """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
     one, other = runs_of(first), runs_of(second)
@@ -282,6 +297,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-quarter": partial(by_seed, "cifar10-quarter", "branch"),
     "cifar10-quarter-tuned": partial(parts, "cifar10-quarter-tuned", "elr", "branch"),
     "car-branch": partial(by_seed, "car-branch", "branch"),
+    "cifar10-core-search": partial(learnt_by_heart, "cifar10-core-search", "core-search"),
     "car-full-width": partial(scale, "car-full-width", "branch"),
     "car-confidence": partial(confidence, "car-confidence", "branch"),
 }
