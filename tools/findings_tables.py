@@ -29,6 +29,13 @@ RECORDS = HOME / "results" / "reference"
 CLEAN_ONLY = "cross_entropy_clean"
 EARLY = "noisy_validation"
 DRAWS = 1000
+CORE = {
+    "cross_entropy": "Cross-entropy",
+    "co_teaching": "Co-teaching",
+    "elr": "ELR",
+    "car": "CAR (NAL code, beta > 0)",
+    "cross_entropy_clean": "Cross-entropy, clean samples only",
+}
 AREAS = ("auc_own", "auc_given_label_mean")
 GROUPS = ("observed.confidence.clean", "observed.confidence.mislabelled")
 
@@ -250,6 +257,21 @@ def learnt_by_heart(suite: str, folder: str) -> list[str]:
     return markdown(["", clean, noisy, "mislabelled memorised, every 5 epochs", "minutes"], rows)
 
 
+def searched(suite: str, rows: dict[str, str]) -> list[str]:
+    """Of each row's trials: learning rate, weight decay, and what they were chosen by; the share memorised too."""
+    table = []
+    for name, title in rows.items():
+        trials = pd.read_csv(RECORDS / "tuning" / f"{suite}-{name}.csv")
+        best = trials["noisy_validation_accuracy"].idxmax()
+        runs = runs_of(f"tune-{suite}-{name}", folder="tuning")
+        for number, trial in trials.iterrows():
+            accuracy = f"{100 * trial['noisy_validation_accuracy']:.2f}"
+            shown = f"**{accuracy}**" if number == best else accuracy
+            decay = f"{trial['weight_decay']:g}"
+            table.append([title, f"{trial['lr']:g}", decay, shown, memorised(runs, f"trial-{trial['trial']:03.0f}")])
+    return markdown(["", "learning rate", "weight decay", "noisy validation", "mislabelled memorised"], table)
+
+
 def agreement(first: str, second: str) -> list[str]:
     """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
     one, other = runs_of(first), runs_of(second)
@@ -298,6 +320,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-quarter-tuned": partial(parts, "cifar10-quarter-tuned", "elr", "branch"),
     "car-branch": partial(by_seed, "car-branch", "branch"),
     "cifar10-core-search": partial(learnt_by_heart, "cifar10-core-search", "core-search"),
+    "cifar10-core, trials": partial(searched, "cifar10-core", CORE),
     "car-full-width": partial(scale, "car-full-width", "branch"),
     "car-confidence": partial(confidence, "car-confidence", "branch"),
 }
