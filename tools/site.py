@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 HOME = Path(__file__).resolve().parent.parent
 SOURCE = "source"
@@ -117,7 +117,8 @@ def on_files(files: Files, config: Any) -> Files:
             continue
         text, further = shown(path)
         waiting |= further
-        files.append(File.generated(config, page_of(path), content=text))
+        place = InclusionLevel.INCLUDED if path in FIRST else InclusionLevel.NOT_IN_NAV
+        files.append(File.generated(config, page_of(path), content=text, inclusion=place))
         made[page_of(path)] = path
     files.append(File.generated(config, "api.md", content=reference()))
     return files
