@@ -265,8 +265,8 @@ def searched(suite: str, rows: dict[str, str]) -> list[str]:
         best = trials["noisy_validation_accuracy"].idxmax()
         runs = runs_of(f"tune-{suite}-{name}", folder="tuning")
         for number, trial in trials.iterrows():
-            accuracy = f"{100 * trial['noisy_validation_accuracy']:.2f}"
-            shown = f"**{accuracy}**" if number == best else accuracy
+            percent = f"{100 * trial['noisy_validation_accuracy']:.2f}"
+            shown = f"**{percent}**" if number == best else percent
             decay = f"{trial['weight_decay']:g}"
             table.append([title, f"{trial['lr']:g}", decay, shown, memorised(runs, f"trial-{trial['trial']:03.0f}")])
     return markdown(["", "learning rate", "weight decay", "noisy validation", "mislabelled memorised"], table)
