@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from methods.contract_checks import EPOCHS, IGNORED
 from methods.heads import Head
 from methods.registry import HyperParameter, MethodError, resolve_hyper, with_epochs
-from methods.trusted import Found, Trusted
+from methods.trusted import Output, Trusted
 from methods.updates import Optimizers
 
 
@@ -223,12 +223,12 @@ class Task(Protocol):
 
     def evaluate(
         self,
-        function: Callable[[Tensor], Found],
+        function: Callable[[Tensor], Output],
         rows: Tensor | None = None,
         view: str = "plain",
         batch_size: int | None = None,
         network: nn.Module | None = None,
-    ) -> Found:
+    ) -> Output:
         """What `function(images)` gives over the training set, in its order, without gradients; counted as cost.
 
         function: gives a tensor with a row for each of the images [B, C, H, W], or a tuple of such: features, say, and

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-Found = TypeVar("Found", Tensor, tuple[Tensor, ...])  # what a function gives for a batch of images
+Output = TypeVar("Output", Tensor, tuple[Tensor, ...])  # what a function gives for a batch of images
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,5 @@ class Trusted(Protocol):
         The last batch of a walk may be smaller. In a step it is not for a captured one.
         """
 
-    def evaluate(self, function: Callable[[Tensor], Found], view: str = "plain") -> Found:
+    def evaluate(self, function: Callable[[Tensor], Output], view: str = "plain") -> Output:
         """What `function(images)` gives for all of them, in their order, without gradients; counted as cost."""

@@ -87,10 +87,10 @@ def find(path: Path | str) -> Source:
     """What lies at `path`. Raises StoreError with one line where nothing there can hold records."""
     path = Path(path)
     with storage(path, "read"):
-        return _found(path)
+        return _source_at(path)
 
 
-def _found(path: Path) -> Source:
+def _source_at(path: Path) -> Source:
     if path.is_file():
         if path.suffix == LINES_SUFFIX:
             return Source(path, None, (), (path,))

@@ -22,7 +22,7 @@ _LISTS = b"path,label"
 """How each list begins that this command has written."""
 
 
-def _found(source: Path, columns: Columns) -> Imported:
+def _read(source: Path, columns: Columns) -> Imported:
     """What lies at `source`. Raises DataError, UserError."""
     if source.suffix == ".npz" or (source.is_dir() and any(source.glob("*.npy"))):
         for option, value in {
@@ -83,7 +83,7 @@ def import_images(
     else:
         check_folder(target, "TARGET")
         try:
-            counts = own_import.write(target, _found(source, columns))
+            counts = own_import.write(target, _read(source, columns))
         except DataError as fault:
             raise DataError(str(fault) if str(source) in str(fault) else f"{source}: {fault}") from None
         except FileExistsError:

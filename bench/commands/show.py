@@ -98,7 +98,7 @@ def _fact_lines(kind: str, facts: Mapping[str, Any]) -> Iterator[Line]:
             yield f"  {key:24} {value_text(value)}", ""
 
 
-def _found(name: str) -> list[tuple[dict[str, Any], Iterable[Line]]]:
+def _entries(name: str) -> list[tuple[dict[str, Any], Iterable[Line]]]:
     """Everything of that name, as an object and in lines: a suite may be called as a method is. Raises UserError."""
     method = methods.typed(name)
     entries: list[tuple[dict[str, Any], Iterable[Line]]] = []
@@ -135,7 +135,7 @@ def show(
     - `show preact_resnet18 --json`
     """
     plugins.register(plugin)
-    entries = _found(name)
+    entries = _entries(name)
     if as_json:
         typer.echo(json.dumps([one for one, _ in entries], indent=1))
         return

@@ -20,7 +20,7 @@ from bench.machine import accelerator
 from bench.machine.precision import asked_precision
 from bench.machine.processor import processor_name
 from bench.speed.case import Case, LeftOut, Speed, cases
-from bench.speed.drive import Found, measure_all
+from bench.speed.drive import Outcome, measure_all
 from bench.sweep import log, terminal
 from common import allotment
 from common.errors import UserError
@@ -131,7 +131,7 @@ def _check(names: list[str], network_names: list[str], strong: str | None) -> No
         VIEW_POLICIES.get(strong, "--strong")
 
 
-def _measured(planned: list[Case], seconds: float | None, log_every: float) -> Iterator[Found]:
+def _measured(planned: list[Case], seconds: float | None, log_every: float) -> Iterator[Outcome]:
     """What comes of each case; meanwhile the log says what is being measured."""
     with terminal.doing(log_every, stderr=True) as doing:
         done, began = 0, time.monotonic()
@@ -150,7 +150,7 @@ def _measured(planned: list[Case], seconds: float | None, log_every: float) -> I
             done += 1
 
 
-def _streamed(outcomes: Iterator[Found]) -> Iterator[Found]:
+def _streamed(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     """Each case as a line of JSON; what is not measured under a key that says so."""
     for one in outcomes:
         told = asdict(one)
@@ -160,7 +160,7 @@ def _streamed(outcomes: Iterator[Found]) -> Iterator[Found]:
         yield one
 
 
-def _tabled(planned: list[Case], outcomes: Iterator[Found]) -> Iterator[Found]:
+def _tabled(planned: list[Case], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     """Each case as a line of a table."""
     given = allotment.processors().amount
     typer.echo(f"{processor_name()}: load at the start {os.getloadavg()[0]:.2f} on {given} processors")
@@ -171,7 +171,7 @@ def _tabled(planned: list[Case], outcomes: Iterator[Found]) -> Iterator[Found]:
         yield one
 
 
-def _told(outcomes: Iterator[Found]) -> Iterator[Found]:
+def _told(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     """On standard error, what is not measured."""
     for one in outcomes:
         label = f"{one.method} on {one.network}"

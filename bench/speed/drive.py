@@ -13,7 +13,7 @@ from bench.speed.case import Case, Failed, LeftOut, Speed
 from bench.speed.workers import fresh_processes
 from common import allotment
 
-Found = Speed | LeftOut | Failed
+Outcome = Speed | LeftOut | Failed
 _SHARE_FOR_ONE = 0.5  # of a case's time, where several at once are measured too
 _OVERDRAWN = 1.5  # so much of its share may a case take that was planned for one, before it is cut off
 _NO_TIME = "no time left"
@@ -21,7 +21,7 @@ _NO_TIME = "no time left"
 
 def measure_all(
     cases: Sequence[Case], seconds: float | None = None, begun: Callable[[Case], None] = lambda case: None
-) -> Iterator[Found]:
+) -> Iterator[Outcome]:
     """What comes of each case, as soon as it is known. `begun` is called with each case that is started.
 
     seconds: None, or how long all may take together. Then each case gets an equal share of what is left, and is cut

@@ -17,7 +17,7 @@ from bench.training.trusted import TrustedSamples, in_rows
 from common.errors import UserError
 from datasets.loader import Loader
 from methods.heads import Head
-from methods.trusted import Found
+from methods.trusted import Output
 
 if TYPE_CHECKING:
     from bench.training.capture_scores import CapturedScores
@@ -157,12 +157,12 @@ class RunTask:
     @torch.no_grad()
     def evaluate(
         self,
-        function: Callable[[Tensor], Found],
+        function: Callable[[Tensor], Output],
         rows: Tensor | None = None,
         view: str = "plain",
         batch_size: int | None = None,
         network: nn.Module | None = None,
-    ) -> Found:
+    ) -> Output:
         """What `function` gives for the images of the training set, or of `rows` [n]: see `methods.base.Task`.
 
         Raises NotCapturable in a step that is being captured, ValueError where there are no rows, DataError for an

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench.training.seeds import Streams
 from datasets.loader import Loader
-from methods.trusted import Found, TrustedBatch
+from methods.trusted import Output, TrustedBatch
 
 Seal = Callable[[str], None]
 
@@ -48,7 +48,7 @@ class TrustedSamples:
             yield from self._loader.walk(None, size, self.views, self._order, self._draws)
 
     @torch.no_grad()
-    def evaluate(self, function: Callable[[Tensor], Found], view: str = "plain") -> Found:
+    def evaluate(self, function: Callable[[Tensor], Output], view: str = "plain") -> Output:
         """What `function` gives for all samples, in their order. Raises NotCapturable in a captured step."""
         self._check_seal("scores the trusted samples")
         order = self._streams.generator("trusted evaluation order", self._epoch)
@@ -58,7 +58,7 @@ class TrustedSamples:
         return in_rows(function, ((index, views[0]) for index, views in walk), len(self.labels))
 
 
-def in_rows(function: Callable[[Tensor], Found], batches: Iterator[tuple[Tensor, Tensor]], count: int) -> Found:
+def in_rows(function: Callable[[Tensor], Output], batches: Iterator[tuple[Tensor, Tensor]], count: int) -> Output:
     """What a function gives for the images of (index, images), each in its row of tables of `count` rows.
 
     Raises ValueError where there is no batch.
