@@ -67,7 +67,7 @@ def _clean_share(section: Section, place: tuple[str, str]) -> float:
 
 
 def _purity(section: Section, curves: Curves, address: str) -> pd.DataFrame | None:
-    both = [curves.groups.get((address, f"observed.selected.{group}")) for group in GROUPS]
+    both = [curves.of_run(address, f"observed.selected.{group}") for group in GROUPS]
     if both[0] is None or both[1] is None:
         return None
     clean, wrong = (part.set_index("epoch")["value"] for part in both if part is not None)

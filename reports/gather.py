@@ -164,7 +164,11 @@ class Section:
     def done(self, dataset: str, setting: str, method: str | None = None) -> pd.DataFrame:
         """The rows of `frame` of one setting, or of one cell, by seed."""
         key = (dataset, setting) if method is None else (dataset, setting, method)
-        return self._groups.get(key, self.frame.head(0))
+        return self._groups.get(key, self._none)
+
+    @cached_property
+    def _none(self) -> pd.DataFrame:
+        return self.frame.head(0)
 
     @cached_property
     def _groups(self) -> dict[tuple[str, ...], pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -69,6 +70,7 @@ GUARD = (
 """Defines what sets a letter that has no command: itself where engine and font have it, else its code point."""
 
 
+@functools.lru_cache(maxsize=1 << 14)  # a table's cells are set several ways, and the narrowest is taken
 def escape(text: str) -> str:
     """Plain text as LaTeX for pdfLaTeX, XeLaTeX and LuaLaTeX.
 
