@@ -77,10 +77,12 @@ def accuracy(runs: pd.DataFrame, method: str, setting: str | None = None) -> str
 
 
 def difference(runs: pd.DataFrame, method: str, reference: str, setting: str | None = None) -> str:
-    """Paired difference in points with its interval; empty for the reference itself."""
-    if method == reference:
-        return ""
+    """Paired difference in points with its interval, which one pair has none of; empty for the reference itself."""
     points = 100 * differences(at(runs, setting), method, reference)["difference"]
+    if method == reference or points.empty:
+        return ""
+    if len(points) == 1:
+        return f"{points.iloc[0]:+.1f}"
     low, high = paired_interval(points)
     mean, low, high = (round(value, 6) for value in (points.mean(), low, high))  # alike on every machine
     return f"{mean:+.1f} ({low:+.1f}, {high:+.1f})"
@@ -100,6 +102,32 @@ def by_setting(suite: str) -> list[str]:
         [title, *(difference(runs, name, "cross_entropy", one) for one in settings)] for name, title in others.items()
     ]
     return markdown(["difference to cross-entropy", *settings], rows)
+
+
+def shares(suite: str) -> list[str]:
+    """Share of the mislabelled that is memorised at the end, a column a setting with wrong labels."""
+    runs = runs_of(suite)
+    settings = [one for one in dict.fromkeys(runs["setting"]) if at(runs, one)["memorised"].notna().any()]
+    rows = [
+        [title, *(memorised(runs, name, one) for one in settings)]
+        for name, title in titles_of(runs).items()
+        if name != CLEAN_ONLY
+    ]
+    return markdown(["mislabelled memorised", *settings], rows)
+
+
+def cost(suite: str, setting: str) -> list[str]:
+    """What a point over cross-entropy costs in passes over the training images, counted and not timed."""
+    runs = at(runs_of(suite), setting)
+    passes, rows = runs.groupby("method")["passes_per_step"].mean(), []
+    for name, title in titles_of(runs).items():
+        if name == CLEAN_ONLY:
+            continue
+        points = 100 * differences(runs, name, "cross_entropy")["difference"].mean()
+        further = passes[name] - passes["cross_entropy"]
+        price = f"{further / points:.2f}" if name != "cross_entropy" and points > 0 else ""
+        rows.append([title, f"{passes[name]:.1f}", difference(runs, name, "cross_entropy"), price])
+    return markdown([setting, "passes", "difference to cross-entropy", "further passes a point"], rows)
 
 
 def overall(*suites: str) -> list[str]:
@@ -273,12 +301,16 @@ def searched(suite: str, rows: dict[str, str]) -> list[str]:
 
 
 def agreement(first: str, second: str) -> list[str]:
-    """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew."""
+    """Kendall's tau-b of the rows' means in each setting that both suites have, its interval by drawing seeds anew.
+
+    A setting counts where two rows or more have run with several seeds in both.
+    """
     one, other = runs_of(first), runs_of(second)
-    shared = [setting for setting in dict.fromkeys(one["setting"]) if setting in set(other["setting"])]
     rows = []
-    for setting in shared:
+    for setting in dict.fromkeys(one["setting"]):
         tables = [of_rows(at(runs, setting)) for runs in (one, other)]
+        if any(min(table.shape) < 2 for table in tables):
+            continue
         names = sorted(set(tables[0].index) & set(tables[1].index))
         left, right = (table.loc[names] for table in tables)
         drawn = [tau(left, right, number) for number in range(DRAWS)]
@@ -288,8 +320,12 @@ def agreement(first: str, second: str) -> list[str]:
 
 
 def of_rows(runs: pd.DataFrame) -> pd.DataFrame:
-    """Values of one setting, a row a method and a column a seed; what is told which labels are wrong is left out."""
-    return runs[runs["method"] != CLEAN_ONLY].pivot_table(index="method", columns="seed", values="value")
+    """Values of one setting, a row a method and a column a seed that all have.
+
+    What is told which labels are wrong is left out.
+    """
+    runs = runs[runs["method"] != CLEAN_ONLY]
+    return runs.pivot_table(index="method", columns="seed", values="value").dropna(axis=1)
 
 
 def tau(left: pd.DataFrame, right: pd.DataFrame, draw: int | None = None) -> float:
@@ -304,6 +340,10 @@ def tau(left: pd.DataFrame, right: pd.DataFrame, draw: int | None = None) -> flo
 
 
 TABLES: dict[str, Callable[[], list[str]]] = {
+    "cifar10-core": partial(by_setting, "cifar10-core"),
+    "cifar10-core, memorised": partial(shares, "cifar10-core"),
+    "cifar10-core, cost": partial(cost, "cifar10-core", "symmetric 40%"),
+    "core, lite": partial(agreement, "cifar10-lite", "cifar10-core"),
     "cifar10-lite": partial(by_setting, "cifar10-lite"),
     "cifar10-lite, tests": partial(overall, "cifar10-lite"),
     "cifar100-lite": partial(by_setting, "cifar100-lite"),
