@@ -343,6 +343,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "cifar10-core": partial(by_setting, "cifar10-core"),
     "cifar10-core, memorised": partial(shares, "cifar10-core"),
     "cifar10-core, cost": partial(cost, "cifar10-core", "symmetric 40%"),
+    "car-core-start": partial(parts, "car-core-start", "car", "core-start"),
     "core, lite": partial(agreement, "cifar10-lite", "cifar10-core"),
     "cifar10-lite": partial(by_setting, "cifar10-lite"),
     "cifar10-lite, tests": partial(overall, "cifar10-lite"),
